@@ -1,0 +1,44 @@
+"""GRU estimators that are scikit-learn estimators.
+
+Names are loaded on first use: importing scikit-learn, PyTorch and skorch costs
+seconds, and neither ``import sklearn_gru`` nor the windows need the latter two.
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "GRUClassifier": "sklearn_gru._classifier",
+    "GRURegressor": "sklearn_gru._regressor",
+    "Sequences": "sklearn_gru._sequences",
+    "SlidingWindow": "sklearn_gru.windows",
+    "datasets": "sklearn_gru",
+    "exceptions": "sklearn_gru",
+    "to_sequences": "sklearn_gru.windows",
+    "windows": "sklearn_gru",
+}
+
+__all__ = [
+    "GRUClassifier",
+    "GRURegressor",
+    "Sequences",
+    "SlidingWindow",
+    "datasets",
+    "exceptions",
+    "to_sequences",
+    "windows",
+]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'sklearn_gru' has no attribute {name!r}")
+    home = _HOME[name]
+    if home == __name__:
+        return importlib.import_module(f"{home}.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,60 @@
+"""What can go wrong, and how it is said.
+
+::
+
+    SklearnGRUError
+    ├── InvalidParameterError    a constructor parameter outside its range
+    ├── InputError               data that cannot be read as sequences
+    │   └── TimeIndexError       times or groups that cannot be read, or off the grid
+    ├── LeakageError             a column that gives the target away
+    └── DivergenceError          training produced a loss that is not finite
+
+    LostHistoryWarning           windows are shorter than the data could make them
+    LayoutWarning                data that looks like another layout than it is read as
+
+Every error is also a ``ValueError``: scikit-learn's contract asks for it, and code that
+catches ``ValueError`` keeps working.
+"""
+
+__all__ = [
+    "DivergenceError",
+    "InputError",
+    "InvalidParameterError",
+    "LayoutWarning",
+    "LeakageError",
+    "LostHistoryWarning",
+    "SklearnGRUError",
+    "TimeIndexError",
+]
+
+
+class SklearnGRUError(ValueError):
+    """Base of all errors this package raises itself."""
+
+
+class InvalidParameterError(SklearnGRUError):
+    """A constructor parameter has the wrong type or is outside its range."""
+
+
+class InputError(SklearnGRUError):
+    """The data cannot be read as sequences, or not like those seen in fit."""
+
+
+class TimeIndexError(InputError):
+    """Times or groups cannot be read, contradict each other or leave the grid."""
+
+
+class LeakageError(SklearnGRUError):
+    """A column visible at the target's own time is a copy of the target."""
+
+
+class DivergenceError(SklearnGRUError):
+    """The training loss stopped being finite."""
+
+
+class LostHistoryWarning(UserWarning):
+    """Windows miss rows that exist, or should exist, before them."""
+
+
+class LayoutWarning(UserWarning):
+    """The data looks like another layout than the one it is read as."""
