@@ -1,0 +1,106 @@
+"""Constructor parameters, checked from data.
+
+An estimator lists for each parameter what it may be; the check runs in ``fit`` (never
+in ``__init__`` or ``set_params``, as scikit-learn asks) and its message names the
+parameter, the value and the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from sklearn_gru.exceptions import InvalidParameterError
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of `kind` between two bounds; an open bound is not allowed itself."""
+
+    kind: type
+    low: float
+    high: float = float("inf")
+    low_open: bool = False
+    high_open: bool = False
+
+    def accepts(self, value: Any) -> bool:
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, self.kind):
+            return False
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return bool(above and below)
+
+    def __str__(self) -> str:
+        kind = "an integer" if self.kind is Integral else "a number"
+        left = "above" if self.low_open else "at least"
+        if self.high == float("inf"):
+            return f"{kind} {left} {self.low:g}"
+        right = "below" if self.high_open else "at most"
+        return f"{kind} {left} {self.low:g} and {right} {self.high:g}"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some fixed values."""
+
+    values: tuple[Any, ...]
+
+    def accepts(self, value: Any) -> bool:
+        return any(type(value) is type(v) and value == v for v in self.values)
+
+    def __str__(self) -> str:
+        return " or ".join(repr(v) for v in self.values)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """True or False."""
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, (bool, np.bool_))
+
+    def __str__(self) -> str:
+        return "True or False"
+
+
+@dataclass(frozen=True)
+class Satisfies:
+    """Anything that passes a test, described in words."""
+
+    test: Callable[[Any], bool]
+    description: str
+
+    def accepts(self, value: Any) -> bool:
+        return bool(self.test(value))
+
+    def __str__(self) -> str:
+        return self.description
+
+
+Rule = Number | OneOf | Boolean | Satisfies
+
+
+def positive_integer(low: int = 1) -> Number:
+    """An integer of at least `low`."""
+    return Number(Integral, low)
+
+
+def real(low: float, high: float = float("inf"), **open_bounds: bool) -> Number:
+    """A real number between `low` and `high`."""
+    return Number(Real, low, high, **open_bounds)
+
+
+def check_parameters(estimator: Any, rules: Mapping[str, Iterable[Rule]]) -> None:
+    """Raise InvalidParameterError for the first parameter no rule accepts."""
+    for name, choices in rules.items():
+        value = getattr(estimator, name)
+        if not any(rule.accepts(value) for rule in choices):
+            expected = ", or ".join(str(rule) for rule in choices)
+            raise InvalidParameterError(
+                f"{type(estimator).__name__}: {name}={value!r} is not allowed; "
+                f"expected {expected}."
+            )

@@ -1,0 +1,98 @@
+"""Standardisation of sequences, and what a missing cell becomes.
+
+The moments are those of the dense array of all steps, every sequence counted with its
+weight; they are computed on the flat rows, each weighted by the sequences that use it,
+so windows cost no more than their rows. Accumulation is in float64, block by block:
+a column of large numbers (a timestamp, a price) keeps its digits although the network
+computes in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_gru._sequences import Sequences
+
+_BLOCK = 8192  # rows: some hundred kilobytes of float64, which stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    """Affine map of the columns, and the columns whose missing cells are marked.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        ``(x - mean) / scale`` is what the network sees.
+    marked : ndarray of shape (n_marked,)
+        Columns in which fit saw missing cells; each adds an indicator column.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    marked: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, sequences: Sequences, weights: np.ndarray | None, *, identity: bool
+    ) -> Standardizer:
+        """Weighted moments over all observed steps; `identity` learns only the marks."""
+        coverage = sequences.coverage(weights).astype(np.float64)
+        n_features = sequences.values.shape[1]
+        total = np.zeros(n_features)
+        weighted_sum = np.zeros(n_features)
+        marked = np.zeros(n_features, dtype=bool)
+        for rows, weight in _blocks(sequences.values, coverage):
+            missing = np.isnan(rows)
+            marked |= missing.any(axis=0)
+            total += weight @ ~missing
+            weighted_sum += weight @ np.where(missing, 0.0, rows)
+        mean = weighted_sum / np.maximum(total, np.finfo(float).tiny)
+        if identity:
+            return cls(
+                np.zeros(n_features), np.ones(n_features), np.flatnonzero(marked)
+            )
+        squares = np.zeros(n_features)
+        for rows, weight in _blocks(sequences.values, coverage):
+            squares += weight @ np.nan_to_num((rows - mean), nan=0.0) ** 2
+        std = np.sqrt(squares / np.maximum(total, np.finfo(float).tiny))
+        return cls(mean, nonzero_scale(std, mean), np.flatnonzero(marked))
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns after :meth:`transform`."""
+        return len(self.mean) + len(self.marked)
+
+    def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Rows of shape (n_rows, n_inputs): standardised, missing cells 0, then marks."""
+        n_features = len(self.mean)
+        out = np.empty((len(values), self.n_inputs), dtype=dtype)
+        for at in range(0, len(values), _BLOCK):
+            rows = (
+                values[at : at + _BLOCK].astype(np.float64) - self.mean
+            ) / self.scale
+            missing = np.isnan(rows)
+            rows[missing] = 0.0
+            out[at : at + _BLOCK, :n_features] = rows
+            out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
+        return out
+
+
+def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """`std`, or 1 where the column is constant up to rounding."""
+    rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
+    return np.where(std > rounding, std, 1.0)
+
+
+def _blocks(
+    values: np.ndarray, coverage: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Used rows in float64 with their weights, block by block."""
+    for at in range(0, len(values), _BLOCK):
+        weight = coverage[at : at + _BLOCK]
+        used = weight > 0
+        rows = values[at : at + _BLOCK].astype(np.float64)
+        yield (rows, weight) if used.all() else (rows[used], weight[used])

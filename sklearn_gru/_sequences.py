@@ -1,0 +1,296 @@
+"""The one data structure: many sequences over one flat array of rows.
+
+Windows overlap: n windows of T steps repeat every row T times, so a dense 3-D array
+costs T times the memory of the rows and a copy in every fold of a search. A
+:class:`Sequences` keeps the rows once and says where each sequence starts and how long
+it is; selecting sequences selects descriptions, and batches are gathered from the rows
+when they are needed. Everything below the validation sees only this structure.
+
+Two conventions hold everywhere:
+
+* as a dense array, absent steps are NaN in *front*: the last step of every sequence is
+  the last step of the array;
+* a row in which every value is NaN is a step that was not observed.
+
+**Shape**: ``values (n_rows, n_features)``, ``starts (n,)``, ``lengths (n,)``; seen as an
+array ``(n, n_steps, n_features)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Sequences"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sequences:
+    """Many, possibly overlapping, possibly ragged sequences over one array of rows.
+
+    It behaves like a read-only array of shape ``(n_sequences, n_steps, n_features)``:
+    ``shape``, ``ndim``, ``dtype``, ``len``, selection of sequences and ``np.asarray``
+    work, so it passes through Pipeline, searches and cross-validation.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_features)
+        The rows, float32 or float64. NaN marks a missing value.
+    starts : ndarray of shape (n_sequences,)
+        Row at which each sequence starts.
+    lengths : ndarray of shape (n_sequences,)
+        Number of consecutive rows of each sequence; 0 is allowed.
+    n_steps : int, default=None
+        Declared width of the dense array; None means the longest sequence.
+    feature_names : tuple of str, default=None
+        Names of the columns of `values`.
+    categories : tuple, default=None
+        For each column the array of its categories, or None for a numeric column.
+    order : ndarray of shape (n_sequences,), default=None
+        Time rank of each sequence; None where sequences have no order.
+    groups : array-like of shape (n_sequences,), default=None
+        Label of the group each sequence belongs to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import Sequences
+    >>> rows = np.arange(8.0).reshape(4, 2)
+    >>> s = Sequences(rows, starts=[0, 0, 1], lengths=[1, 2, 3])
+    >>> s
+    Sequences(3 sequences of 1 to 3 steps, 2 features, float64, over 4 rows)
+    >>> s[1:].values is s.values
+    True
+    >>> np.asarray(s)[0]
+    array([[nan, nan],
+           [nan, nan],
+           [ 0.,  1.]])
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    n_steps: int | None = None
+    feature_names: tuple[str, ...] | None = None
+    categories: tuple[Any, ...] | None = None
+    order: np.ndarray | None = None
+    groups: Any = None
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values)
+        if values.dtype not in (np.float32, np.float64):
+            values = values.astype(np.float64)
+        if values.flags.writeable:
+            values = values.view()
+            values.flags.writeable = False
+        starts = np.asarray(self.starts, dtype=np.int64)
+        lengths = np.asarray(self.lengths, dtype=np.int64)
+        if values.ndim != 2 or starts.ndim != 1 or starts.shape != lengths.shape:
+            raise ValueError(
+                "Sequences needs values of shape (n_rows, n_features) and starts and "
+                f"lengths of shape (n_sequences,); got {values.shape}, {starts.shape} "
+                f"and {lengths.shape}."
+            )
+        longest = int(lengths.max(initial=0))
+        if lengths.size and (
+            lengths.min() < 0
+            or starts.min() < 0
+            or (starts + lengths).max() > len(values)
+        ):
+            raise ValueError("starts and lengths reach outside the rows of values.")
+        n_steps = longest if self.n_steps is None else int(self.n_steps)
+        if n_steps < longest:
+            raise ValueError(
+                f"n_steps={n_steps}, but the longest sequence has {longest} steps."
+            )
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "starts", starts)
+        object.__setattr__(self, "lengths", lengths)
+        object.__setattr__(self, "n_steps", n_steps)
+
+    # -- the array it stands for ------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(n_sequences, n_steps, n_features)``."""
+        return len(self.starts), int(self.n_steps or 0), self.values.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """Always 3."""
+        return 3
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the rows, float32 or float64."""
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows and their description."""
+        return self.values.nbytes + self.starts.nbytes + self.lengths.nbytes
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("The dense array of a Sequences is always a copy.")
+        n, n_steps, n_features = self.shape
+        dense = np.full((n, n_steps, n_features), np.nan, dtype=dtype or self.dtype)
+        step = np.arange(n_steps) - n_steps  # counted from the end
+        present = step >= -self.lengths[:, None]  # (n, n_steps)
+        row = (self.starts + self.lengths)[:, None] + step
+        dense[present] = self.values[row[present]]
+        return dense
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            rows, *rest = key
+            if any(k is not Ellipsis and k != slice(None) for k in rest):
+                if isinstance(rows, (int, np.integer)):
+                    return np.asarray(self)[key]
+                return np.asarray(self[rows])[(slice(None), *rest)]
+            key = rows
+        if isinstance(key, (int, np.integer)):
+            index = range(len(self))[key]
+            return np.asarray(self[index : index + 1])[0]
+        if key is Ellipsis:
+            return self
+        if not isinstance(key, slice):
+            key = np.asarray(key)
+            if key.size == 0:
+                key = key.astype(np.int64)
+        return self._with(
+            starts=self.starts[key],
+            lengths=self.lengths[key],
+            order=None if self.order is None else self.order[key],
+            groups=None if self.groups is None else self.groups[key],
+        )
+
+    def _with(self, **changes: Any) -> Sequences:
+        return replace(self, **changes)
+
+    def __repr__(self) -> str:
+        n, n_steps, n_features = self.shape
+        shortest = int(self.lengths.min(initial=n_steps))
+        steps = str(n_steps) if shortest == n_steps else f"{shortest} to {n_steps}"
+        return (
+            f"Sequences({n} sequences of {steps} steps, {n_features} features, "
+            f"{self.dtype}, over {len(self.values)} rows)"
+        )
+
+    # -- pickling: a selection ships only the rows it needs ---------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        used = self.coverage() > 0
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        if not used.all():
+            position = np.cumsum(used) - used
+            # An empty sequence may start behind the last row.
+            inside = np.minimum(self.starts, max(len(used) - 1, 0))
+            state["starts"] = np.where(
+                self.lengths > 0, position[inside] if len(used) else 0, 0
+            )
+            state["values"] = self.values[used]
+        else:
+            state["values"] = np.ascontiguousarray(self.values)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        self.values.flags.writeable = False
+
+    # -- what the layers above need ---------------------------------------------------
+
+    @classmethod
+    def from_array(cls, array: np.ndarray, **description: Any) -> Sequences:
+        """Take over a 3-D array, without a copy where its strides allow.
+
+        A C-ordered array and a sliding-window view are both rows at a fixed stride
+        with sequences that start at multiples of it.
+        """
+        n, n_steps, n_features = array.shape
+        flat, starts = _rows_of(array)
+        if 0 < n and n > 1 and 0 < starts[1] - starts[0] < n_steps:
+            description.setdefault("order", np.arange(n))  # windows in row order
+        lengths = np.full(n, n_steps, dtype=np.int64)
+        return cls(flat, starts, lengths, n_steps=n_steps, **description)
+
+    def coverage(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """How often, or with how much weight, each row is used; shape (n_rows,)."""
+        some = self.lengths > 0
+        starts, ends = self.starts[some], (self.starts + self.lengths)[some]
+        n = len(self.values)
+        if weights is None:
+            change = np.bincount(starts, minlength=n + 1)
+            change -= np.bincount(ends, minlength=n + 1)
+            return np.cumsum(change)[:n]
+        weights = weights[some]
+        change = np.bincount(starts, weights, minlength=n + 1)
+        change -= np.bincount(ends, weights, minlength=n + 1)
+        # Rounding may leave 1e-17 where nothing is; the count knows.
+        return np.where(self.coverage() > 0, np.cumsum(change)[:n], 0.0)
+
+    def observed_rows(self) -> np.ndarray:
+        """Rows with at least one value; boolean of shape (n_rows,)."""
+        return ~np.isnan(self.values).all(axis=1)
+
+    def without_leading_gaps(self) -> Sequences:
+        """The same sequences, each starting at its first observed step."""
+        observed = self.observed_rows()
+        if observed.all():
+            return self
+        n = len(observed)
+        at = np.where(observed, np.arange(n), n)
+        following = np.append(np.minimum.accumulate(at[::-1])[::-1], n)
+        ends = self.starts + self.lengths
+        starts = np.minimum(following[self.starts], ends)
+        return self._with(starts=starts, lengths=ends - starts)
+
+    def without_gaps(self) -> Sequences:
+        """The same sequences without the steps that were not observed.
+
+        A step without any value leaves a recurrent state as it is and is outside every
+        pooling, so dropping it is exact, wherever it stands.
+        """
+        observed = self.observed_rows()
+        if observed.all():
+            return self
+        before = np.concatenate([[0], np.cumsum(observed)])
+        starts = before[self.starts]
+        lengths = before[self.starts + self.lengths] - starts
+        return self._with(values=self.values[observed], starts=starts, lengths=lengths)
+
+
+def _rows_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat rows (n_rows, n_features) and starts (n,) of a 3-D array."""
+    n, n_steps, n_features = array.shape
+    if array.size == 0:
+        return array.reshape(n * n_steps, n_features), np.arange(n) * n_steps
+    between_sequences, between_rows, between_cells = array.strides
+    if n_steps == 1:
+        between_rows = between_sequences
+    if n == 1:
+        between_sequences = 0
+    row_bytes = n_features * array.itemsize
+    flat = (
+        (between_cells == array.itemsize or n_features == 1)
+        and between_rows >= row_bytes
+        and between_sequences >= 0
+        and between_sequences % between_rows == 0
+    )
+    step = between_sequences // between_rows if flat else n_steps
+    if not flat or step > 2 * n_steps:  # a thinned array would drag its gaps along
+        array = np.ascontiguousarray(array)
+        step, between_rows, between_cells = n_steps, row_bytes, array.itemsize
+    rows = np.lib.stride_tricks.as_strided(
+        array,
+        shape=((n - 1) * step + n_steps, n_features),
+        strides=(between_rows, between_cells),
+        writeable=False,
+    )
+    return rows, np.arange(n, dtype=np.int64) * step

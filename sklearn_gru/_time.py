@@ -1,0 +1,502 @@
+"""Times and groups: from an index or columns to (group, position on a grid).
+
+Windows are looked up by time, not by row number. That needs two things of the data,
+both found here: the **keys** (which column or index level is the time, which tell the
+groups apart) and the **grid** (what one step is, so that holes are seen as holes).
+
+The step is the greatest common divisor of the gaps between the times of a group, taken
+in UTC, in wall-clock time (days that are 23 or 25 hours long) or in whole months,
+whichever leaves fewest holes. ``pandas.infer_freq`` answers None as soon as one row is
+missing, as in every shuffled fold; a divisor does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from sklearn_gru._frames import as_list, find_column, missing_column_message
+from sklearn_gru.exceptions import InputError, TimeIndexError
+
+_DAY = 86_400 * 10**9  # nanoseconds
+
+# More grid steps a row than this, on average, and the grid explains nothing.
+MAX_STEPS_PER_ROW = 10
+# One very long hole must not make a regular series irregular.
+_GAP_CAP = 100
+
+
+class Axis(NamedTuple):
+    """Which kind of time the rows carry; equal at fit and transform."""
+
+    kind: str  # "datetime" | "period" | "integer" | "number" | "row"
+    tz: Any = None
+    period: str | None = None
+
+    def check_same(self, other: Axis) -> None:
+        """Raise TimeIndexError if rows on `other` cannot be placed on this axis."""
+        if self.kind != other.kind or self.period != other.period:
+            raise TimeIndexError(
+                f"The rows carry {other.describe()} as time, but those seen in fit "
+                f"carried {self.describe()}."
+            )
+        if (self.tz is None) != (other.tz is None):
+            raise TimeIndexError(
+                f"The rows carry {other.describe()}, but those seen in fit carried "
+                f"{self.describe()}. Use tz_localize or tz_convert to make them alike."
+            )
+
+    def describe(self) -> str:
+        """In words, for messages."""
+        if self.kind == "datetime":
+            return "naive datetimes" if self.tz is None else f"datetimes in {self.tz}"
+        if self.kind == "period":
+            return f"periods of frequency {self.period!r}"
+        return {
+            "integer": "integers",
+            "number": "floating-point numbers",
+            "row": "no time (their row number)",
+        }[self.kind]
+
+    def show(self, time: Any) -> str:
+        """One time as the user wrote it."""
+        if self.kind == "datetime":
+            stamp = pd.Timestamp(int(time), unit="ns", tz="UTC" if self.tz else None)
+            return str(stamp.tz_convert(self.tz) if self.tz else stamp)
+        if self.kind == "period":
+            return str(pd.Period(ordinal=int(time), freq=self.period))
+        return str(time)
+
+
+class Keys(NamedTuple):
+    """Time and group of every row."""
+
+    time: np.ndarray  # (n_rows,) int64, or float64 for axis "number"
+    axis: Axis
+    codes: np.ndarray  # (n_rows,) into labels
+    labels: list[Any]  # a value for each group, a tuple where several columns tell it
+    columns: list[int]  # columns of X that are keys, not features
+
+
+def read_keys(
+    frame: pd.DataFrame, time: Any, groups: Any, *, from_array: bool = False
+) -> Keys | None:
+    """Keys of a frame; None if nothing in it tells a time or a group."""
+    names = list(frame.columns)
+    used: list[int] = []
+    levels = _index_levels(frame.index)
+
+    def source(key: Any, parameter: str) -> pd.Index:
+        if key not in names and key in levels:
+            return levels.pop(key)
+        try:
+            at = find_column(names, key, parameter)
+        except InputError:
+            seen = names + [n for n in levels if isinstance(n, str)]
+            message = missing_column_message(seen, key, parameter)
+            raise TimeIndexError(message) from None
+        used.append(at)
+        return pd.Index(frame.iloc[:, at])
+
+    time_values = None if time is None else source(time, "time")
+    group_values = [source(key, "groups") for key in as_list(groups)]
+    if isinstance(frame.index, pd.MultiIndex):
+        if time_values is None:
+            time_values = levels.pop(_time_level(levels))
+        if groups is None:
+            group_values = list(levels.values())
+    elif time_values is None and not from_array and _is_time(frame.index):
+        time_values = frame.index
+    if time_values is None and not group_values:
+        return None
+    if time_values is None:
+        if from_array:
+            raise TimeIndexError(
+                "groups= needs a time: pass time= with the column that holds it, or "
+                "give X as a DataFrame whose index is the time."
+            )
+        # Any other index: within a group, rows are steps in the order they stand.
+        time_array, axis = np.arange(len(frame)), Axis("row")
+    else:
+        time_array, axis = read_time(time_values, whole_floats=from_array)
+    codes, labels = _group_codes(group_values, len(frame))
+    return Keys(time_array, axis, codes, labels, used)
+
+
+def _index_levels(index: pd.Index) -> dict[Any, pd.Index]:
+    if isinstance(index, pd.MultiIndex):
+        return {
+            name if name is not None else ("level", i): index.get_level_values(i)
+            for i, name in enumerate(index.names)
+        }
+    return {} if index.name is None else {index.name: index}
+
+
+def _is_time(index: pd.Index) -> bool:
+    return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) or (
+        pd.api.types.is_integer_dtype(index.dtype)
+    )
+
+
+def _time_level(levels: dict[Any, pd.Index]) -> Any:
+    """The only datetime or period level, else the last integer level."""
+    dated = [
+        name
+        for name, level in levels.items()
+        if isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex))
+    ]
+    if len(dated) == 1:
+        return dated[0]
+    whole = [
+        name
+        for name, level in levels.items()
+        if pd.api.types.is_integer_dtype(level.dtype)
+    ]
+    if not dated and whole:
+        return whole[-1]
+    found = f"{len(dated)} datetime levels" if dated else "no datetime or integer level"
+    raise TimeIndexError(
+        f"The index of X has {found} among {list(levels)}: pass time= with the name of "
+        "the level or column that is the time."
+    )
+
+
+def read_time(
+    index: pd.Index, *, whole_floats: bool = False
+) -> tuple[np.ndarray, Axis]:
+    """Times as numbers on one unit, and their axis.
+
+    `whole_floats` reads floats without a fraction as integers: an array has one dtype
+    for all its columns.
+    """
+    name = "time" if index.name is None else f"time {index.name!r}"
+    missing = np.asarray(index.isna())
+    if missing.any():
+        raise TimeIndexError(
+            f"{name} is missing (NaT) in {missing.sum()} of {len(index)} rows, first in "
+            f"row {int(missing.argmax())}. Drop those rows: a row without a time has no "
+            "place in a sequence."
+        )
+    if isinstance(index, pd.DatetimeIndex):
+        return index.as_unit("ns").asi8, Axis("datetime", tz=index.tz)
+    if isinstance(index, pd.PeriodIndex):
+        return index.asi8, Axis("period", period=index.freqstr)
+    if pd.api.types.is_bool_dtype(index.dtype):
+        raise TimeIndexError(f"{name} holds booleans; expected times or numbers.")
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index.to_numpy(dtype=np.int64), Axis("integer")
+    if pd.api.types.is_float_dtype(index.dtype):
+        values = index.to_numpy(dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise TimeIndexError(f"{name} holds infinity.")
+        if whole_floats and (values == np.rint(values)).all():
+            return values.astype(np.int64), Axis("integer")
+        return values, Axis("number")
+    raise TimeIndexError(
+        f"{name} has dtype {index.dtype}, such as {index[0]!r}. Convert it first, for "
+        "example with pandas.to_datetime."
+    )
+
+
+def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
+    """Code of each row and the label of each code, in order of first appearance."""
+    if not columns:
+        return np.zeros(n, dtype=np.int64), [()]
+    codes = np.zeros(n, dtype=np.int64)
+    uniques = []
+    for column in columns:
+        code, unique = pd.factorize(column)
+        if (code < 0).any():
+            row = int((code < 0).argmax())
+            name = "" if column.name is None else f" {column.name!r}"
+            raise TimeIndexError(
+                f"Group key{name} is missing (NaN) in {(code < 0).sum()} of {n} rows, "
+                f"first in row {row}. Fill it or drop those rows."
+            )
+        codes = codes * max(len(unique), 1) + code
+        uniques.append(list(unique))
+    if len(columns) == 1:
+        return codes, uniques[0]
+    codes, combined = pd.factorize(codes)
+    labels = []
+    for code in combined:
+        parts: list[Any] = []
+        for unique in reversed(uniques):
+            code, at = divmod(int(code), len(unique))
+            parts.append(unique[at])
+        labels.append(tuple(reversed(parts)))
+    return codes.astype(np.int64), labels
+
+
+# -- grids --------------------------------------------------------------------------------
+
+
+class Grid(Protocol):
+    """Regular times: every time is a whole number of steps and a phase."""
+
+    freq: Any
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Position in steps and phase; a group is regular if its phase is constant."""
+
+    def count(self, duration: Any) -> int | None:
+        """Steps in a duration, or None if it is not a whole number of them."""
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """A fixed number of units: nanoseconds of UTC, ordinals of periods, integers."""
+
+    step: int
+    is_datetime: bool
+
+    @property
+    def freq(self) -> Any:
+        return pd.Timedelta(self.step, unit="ns") if self.is_datetime else self.step
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(time, self.step)
+
+    def count(self, duration: Any) -> int | None:
+        return _whole(_nanoseconds(duration), self.step) if self.is_datetime else None
+
+
+@dataclass(frozen=True)
+class WallClock:
+    """A fixed number of nanoseconds on a clock that jumps with daylight saving."""
+
+    step: int
+    tz: Any
+
+    @property
+    def freq(self) -> Any:
+        if self.step % _DAY == 0:
+            return pd.DateOffset(days=self.step // _DAY)
+        return pd.Timedelta(self.step, unit="ns")
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(wall_clock(time, self.tz), self.step)
+
+    def count(self, duration: Any) -> int | None:
+        return _whole(_nanoseconds(duration), self.step)
+
+
+@dataclass(frozen=True)
+class Months:
+    """Whole months, counted to the same day from their start or from their end."""
+
+    step: int
+    tz: Any
+    from_end: bool
+
+    @property
+    def freq(self) -> Any:
+        return pd.DateOffset(months=self.step)
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        month, since, until = _months(wall_clock(time, self.tz))
+        position, phase = np.divmod(month, self.step)
+        return position, phase * 32 * _DAY + (until if self.from_end else since)
+
+    def count(self, duration: Any) -> int | None:
+        months = _offset_months(_to_offset(duration))
+        return None if months is None else _whole(months, self.step)
+
+
+@dataclass(frozen=True)
+class BusinessDays:
+    """Monday to Friday; a holiday is a hole."""
+
+    step: int
+    tz: Any
+
+    @property
+    def freq(self) -> Any:
+        return pd.offsets.BusinessDay(self.step)
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        day, clock = np.divmod(wall_clock(time, self.tz), _DAY)
+        dates = day.astype("datetime64[D]")
+        number = np.busday_count(np.datetime64("1970-01-05"), dates)
+        position, phase = np.divmod(number, self.step)
+        # A weekend is nobody's phase.
+        return position, np.where(np.is_busday(dates), phase * _DAY + clock, -1)
+
+    def count(self, duration: Any) -> int | None:
+        offset = _to_offset(duration)
+        if isinstance(offset, pd.offsets.BusinessDay):
+            return _whole(offset.n, self.step)
+        return None
+
+
+@dataclass(frozen=True)
+class FloatTicks:
+    """A fixed step between floating-point times, to a thousandth of the step."""
+
+    step: float
+
+    @property
+    def freq(self) -> float:
+        return self.step
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(np.rint(time / self.step * 1000).astype(np.int64), 1000)
+
+    def count(self, duration: Any) -> int | None:
+        return None
+
+
+def wall_clock(time: np.ndarray, tz: Any) -> np.ndarray:
+    """Nanoseconds a clock on the wall shows, from nanoseconds of UTC."""
+    if tz is None:
+        return time
+    return pd.DatetimeIndex(time, tz="UTC").tz_convert(tz).tz_localize(None).asi8
+
+
+def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number of the month, nanoseconds since its start and until its end."""
+    stamp = wall.astype("datetime64[ns]")
+    month = stamp.astype("datetime64[M]")
+    since = (stamp - month.astype("datetime64[ns]")).astype(np.int64)
+    until = ((month + 1).astype("datetime64[ns]") - stamp).astype(np.int64)
+    return month.astype(np.int64), since, until
+
+
+def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
+    """The grid the times lie on, or None if they are irregular or too few."""
+    if axis.kind == "number":
+        return None
+    order = np.lexsort((time, codes))
+    time, codes = time[order], codes[order]
+    apart = (codes[1:] == codes[:-1]) & (time[1:] > time[:-1])
+    if not apart.any():
+        return None
+    before, after = time[:-1][apart], time[1:][apart]
+    found = [
+        (grid, steps)
+        for grid, steps in _candidates(axis, before, after)
+        if np.minimum(steps, _GAP_CAP).mean() <= MAX_STEPS_PER_ROW
+    ]
+    # min keeps the first of equals: the candidates come in order of preference.
+    return min(found, key=lambda c: c[1].sum())[0] if found else None
+
+
+def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
+    """Grids on which all gaps are whole, with the gaps in steps."""
+    ticks = int(np.gcd.reduce(after - before))
+    if axis.kind != "datetime":
+        yield Ticks(ticks, is_datetime=False), (after - before) // ticks
+        return
+    wall_before, wall_after = wall_clock(before, axis.tz), wall_clock(after, axis.tz)
+    gaps = wall_after - wall_before
+    if gaps.min() >= 28 * _DAY:
+        yield from _monthly(axis, wall_before, wall_after)
+    wall = int(np.gcd.reduce(gaps)) if gaps.min() > 0 and axis.tz is not None else 0
+    daily = wall and wall % _DAY == 0
+    if daily:  # before UTC: two days without a clock change look the same in both
+        yield WallClock(wall, axis.tz), gaps // wall
+    yield Ticks(ticks, is_datetime=True), (after - before) // ticks
+    # Hours are hours of UTC, unless only the wall clock has a step as long: where an
+    # hour is repeated, a missing row would otherwise look like none.
+    if not daily and wall > ticks:
+        yield WallClock(wall, axis.tz), gaps // wall
+
+
+def _monthly(axis: Axis, wall_before: np.ndarray, wall_after: np.ndarray):
+    month_before, *phases_before = _months(wall_before)
+    month_after, *phases_after = _months(wall_after)
+    months = month_after - month_before
+    step = int(np.gcd.reduce(months))
+    for from_end in (False, True):
+        if np.array_equal(phases_before[from_end], phases_after[from_end]):
+            yield Months(step, axis.tz, from_end), months // step
+
+
+def grid_from_freq(freq: Any, axis: Axis, time: np.ndarray) -> Grid:
+    """The grid named by the user."""
+    if isinstance(freq, Real) and not isinstance(freq, bool):
+        if axis.kind == "number":
+            return FloatTicks(float(freq))
+        if axis.kind in ("integer", "period", "row") and float(freq).is_integer():
+            return Ticks(int(freq), is_datetime=False)
+    elif axis.kind == "datetime":
+        grid = _grid_from_offset(_to_offset(freq), axis, time)
+        if grid is not None:
+            return grid
+    raise TimeIndexError(
+        f"freq={freq!r} does not fit rows that carry {axis.describe()}. Expected "
+        "'infer', None (rows are steps whatever the gap), a number for numbers, or an "
+        "offset such as 'h', '15min', 'D', 'B', 'W', 'MS', 'ME' for datetimes."
+    )
+
+
+def _grid_from_offset(offset: Any, axis: Axis, time: np.ndarray) -> Grid | None:
+    if offset is None:
+        return None
+    if isinstance(offset, pd.offsets.BusinessDay):
+        return BusinessDays(offset.n, axis.tz)
+    months = _offset_months(offset)
+    if months is not None:
+        _, since, _ = _months(wall_clock(time, axis.tz))
+        return Months(months, axis.tz, from_end=bool(np.ptp(since)))
+    step = _nanoseconds(offset)
+    if step is None:
+        return None
+    if step % _DAY == 0 and axis.tz is not None:
+        return WallClock(step, axis.tz)
+    return Ticks(step, is_datetime=True)
+
+
+def _to_offset(freq: Any) -> Any:
+    try:
+        return pd.tseries.frequencies.to_offset(freq)
+    except (ValueError, TypeError):
+        return None
+
+
+def _offset_months(offset: Any) -> int | None:
+    if isinstance(offset, pd.DateOffset) and set(offset.kwds) == {"months"}:
+        return offset.n * offset.kwds["months"]
+    code = offset.rule_code.partition("-")[0] if offset is not None else ""
+    months = {"M": 1, "ME": 1, "MS": 1, "QE": 3, "QS": 3, "YE": 12, "YS": 12}.get(code)
+    return None if months is None else offset.n * months
+
+
+def _nanoseconds(duration: Any) -> int | None:
+    """A duration that is always as long, in nanoseconds."""
+    offset = _to_offset(duration)
+    if isinstance(offset, pd.offsets.Week):
+        return offset.n * 7 * _DAY
+    if isinstance(offset, pd.offsets.Day):
+        return offset.n * _DAY
+    if isinstance(offset, pd.DateOffset) and set(offset.kwds) == {"days"}:
+        return offset.n * offset.kwds["days"] * _DAY
+    try:
+        return int(pd.Timedelta(offset if offset is not None else duration).value)
+    except (ValueError, TypeError):
+        return None
+
+
+def _whole(amount: int | None, step: int) -> int | None:
+    return None if amount is None or amount % step else amount // step
+
+
+def steps_of(value: Any, grid: Grid | None, parameter: str) -> int:
+    """A number of steps, given as such or as a duration on a regular grid."""
+    if isinstance(value, Integral):
+        return int(value)
+    if grid is None:
+        raise TimeIndexError(
+            f"{parameter}={value!r} is a duration, which needs regular times; these "
+            "rows have none. Give a number of rows, or freq= if the grid was not found."
+        )
+    steps = grid.count(value)
+    if steps is None:
+        raise TimeIndexError(
+            f"{parameter}={value!r} is not a whole number of steps of {grid.freq!r}."
+        )
+    return steps

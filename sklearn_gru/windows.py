@@ -1,0 +1,609 @@
+"""Rows in, sequences out: :class:`SlidingWindow` and :func:`to_sequences`.
+
+A window transformer that keeps the number of rows works inside scikit-learn as it is:
+y stays aligned, scorers stay right, every splitter can be used. What makes it right is
+that windows are looked up by group and time, not by row number, among the rows given
+and those remembered from fit (see :mod:`sklearn_gru._timeline`). Neither PyTorch nor
+skorch is imported here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sklearn_gru._frames import as_frame, as_list, find_column, float_matrix
+from sklearn_gru._leakage import check_no_leak
+from sklearn_gru._lost_history import warn_lost_history, warn_without_time
+from sklearn_gru._params import Boolean, Satisfies, check_parameters, positive_integer
+from sklearn_gru._sequences import Sequences
+from sklearn_gru._time import (
+    Axis,
+    Keys,
+    grid_from_freq,
+    infer_grid,
+    read_keys,
+    steps_of,
+)
+from sklearn_gru._timeline import (
+    Memory,
+    Reach,
+    Rows,
+    Timeline,
+    lay_windows,
+    merge,
+    remember,
+)
+from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
+
+__all__ = ["SlidingWindow", "to_sequences"]
+
+_FLOATS = [np.float64, np.float32]
+_DURATION = Satisfies(
+    lambda v: isinstance(v, (str, pd.Timedelta, pd.DateOffset, np.timedelta64)),
+    "a duration such as '7D' on regular times",
+)
+
+
+class SlidingWindow(TransformerMixin, BaseEstimator):
+    """Turn every row into the sequence of rows that leads to it.
+
+    The window of the row at time t of group g holds the rows of g at the times
+    ``t - lag - (window_size - 1) * step`` … ``t - lag``; columns in `known_future` fill
+    the same `window_size` steps ending at t. Steps before the first known row are
+    absent (the sequence is shorter), a hole inside is a step of NaN. The number of rows
+    never changes and y is never touched.
+
+    ``fit`` remembers the rows that later ones look back at, and ``transform`` looks
+    them up by group and time, so the test rows of a cross-validation see their true
+    past, and nothing ever looks forward.
+
+    Parameters
+    ----------
+    window_size : int or str
+        Number of steps in a window, or a duration such as ``"7D"`` on regular times.
+    lag : int or str, default=0
+        Steps (or a duration) by which the window ends before its row. ``lag=h``
+        forecasts h steps ahead: the row's target is predicted from what was known h
+        steps before.
+    known_future : str, int or list of them, default=None
+        Columns known ahead of time (calendar, weather forecast, planned price), by name
+        or position; they are read up to the row itself.
+    groups : str, int or list of them, default=None
+        Columns or index levels that tell the series of a panel apart. None takes the
+        levels of a MultiIndex that are not the time.
+    time : str or int, default=None
+        Column or index level that is the time. None takes a DatetimeIndex, PeriodIndex
+        or integer index, or the only datetime level of a MultiIndex (else its last
+        integer level). Rows of an array without `time` are steps in row order.
+    freq : "infer", None, str, number or pandas offset, default="infer"
+        What one step is. "infer" finds it in the times given to fit; None declares that
+        rows are steps whatever the gap; ``"B"`` counts business days.
+    flatten : bool, default=False
+        Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
+        first, for estimators that take no sequences.
+
+    Attributes
+    ----------
+    freq_ : Timedelta, DateOffset, int, float or None
+        The step found; None if the times are irregular or X carries none.
+    n_features_in_ : int
+        Number of columns seen in fit, keys included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X had any.
+
+    Raises
+    ------
+    TimeIndexError
+        Times or groups are missing, contradict each other or leave the grid.
+    LeakageError
+        A column visible at the target's own time is a copy of y.
+
+    Notes
+    -----
+    Key columns are dropped from the features. An array without `time` or `groups` gives
+    a read-only view over its rows, everything else a
+    :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
+    bootstrap sample) is one row; different rows of the same group and time are an error.
+    A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are shorter
+    than the data could make them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_gru import SlidingWindow
+    >>> hours = pd.date_range("2024-01-01", periods=5, freq="h")
+    >>> df = pd.DataFrame({"load": [3.0, 4.0, 5.0, 6.0, 7.0]}, index=hours)
+    >>> window = SlidingWindow(3, lag=1).fit(df.iloc[:4])
+    >>> window.transform(df.iloc[4:])
+    Sequences(1 sequences of 3 steps, 1 features, float64, over 3 rows)
+    >>> np.asarray(window.transform(df.iloc[4:]))[0, :, 0]
+    array([4., 5., 6.])
+
+    Holes are found by time, and groups never mix:
+
+    >>> panel = df.iloc[[0, 1, 3]].assign(shop="a").set_index("shop", append=True)
+    >>> np.asarray(SlidingWindow(4, freq="h").fit_transform(panel))[-1, :, 0]
+    array([ 3.,  4., nan,  6.])
+
+    The same windows for any other estimator, with names:
+
+    >>> flat = SlidingWindow(2, lag=1, flatten=True).set_output(transform="pandas")
+    >>> flat.fit_transform(df).columns.tolist()
+    ['load_lag2', 'load_lag1']
+    """
+
+    _parameter_rules = {
+        "window_size": [positive_integer(), _DURATION],
+        "lag": [positive_integer(0), _DURATION],
+        "flatten": [Boolean()],
+    }
+
+    def __init__(
+        self,
+        window_size,
+        *,
+        lag=0,
+        known_future=None,
+        groups=None,
+        time=None,
+        freq="infer",
+        flatten=False,
+    ):
+        self.window_size = window_size
+        self.lag = lag
+        self.known_future = known_future
+        self.groups = groups
+        self.time = time
+        self.freq = freq
+        self.flatten = flatten
+
+    # -- the contract -----------------------------------------------------------------
+
+    def fit(self, X, y=None):
+        """Find the keys and the grid, and remember the rows later ones look back at.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows in any order, with their keys.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Only compared with the columns, to refuse one that gives it away.
+
+        Returns
+        -------
+        self : SlidingWindow
+            Fitted transformer.
+        """
+        self._fit(X, y)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit to X and return its windows; the same as ``fit(X, y).transform(X)``.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows in any order, with their keys.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Only compared with the columns, to refuse one that gives it away.
+
+        Returns
+        -------
+        windows : Sequences or ndarray
+            One window a row; see :meth:`transform`.
+        """
+        values, line = self._fit(X, y)
+        return self._windows(values, line)
+
+    def transform(self, X):
+        """Look up the window of every row.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows in any order, with the same columns and keys as in fit.
+
+        Returns
+        -------
+        windows : Sequences or ndarray
+            Of shape ``(n_rows, window_size, n_features)``, or
+            ``(n_rows, window_size * n_features)`` with ``flatten=True``; in the order
+            of the rows.
+        """
+        check_is_fitted(self)
+        values, keys = self._read(X, reset=False)
+        if keys is None:
+            if self._reach.memory:
+                warn_without_time(len(values), self._reach)
+            return self._windows(values, None)
+        rows = self._locate(keys, values, keep=False)
+        line = self._merge(rows)
+        if self._memory is None:
+            if self._reach.memory:
+                warn_without_time(len(values), self._reach)
+        else:
+            warn_lost_history(
+                line,
+                self._memory,
+                self._reach,
+                self._known,
+                self._axis,
+                regular=self._grid is not None,
+            )
+        return self._windows(values, line)
+
+    def partial_fit(self, X, y=None):
+        """Append rows to those remembered, forgetting none.
+
+        New rows arrive, windows go on. The columns, the grid and the model behind the
+        windows stay as they are.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            New rows; one already remembered is replaced.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SlidingWindow
+            The transformer with the longer history.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, y)
+        values, keys = self._read(X, reset=False)
+        if keys is None or self._axis.kind == "row":
+            return self
+        rows = self._locate(keys, values, keep=True)
+        line = self._merge(rows)
+        if self._grid is None and self.freq == "infer":
+            line = self._retry_grid(line)
+        self._memory = remember(
+            line, self._reach, regular=self._grid is not None, before=self._memory
+        )
+        return self
+
+    @available_if(lambda self: self.flatten is True)
+    def get_feature_names_out(self, input_features=None):
+        """Names of the flattened columns, such as ``temp_lag3``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X, where it had none in fit.
+
+        Returns
+        -------
+        names : ndarray of str
+            The number in a name is the shift from the row's own time.
+        """
+        check_is_fitted(self)
+        names = self._names
+        if input_features is not None:
+            names = self._checked_names(input_features)
+        shift = np.where(self._known, 0, self._reach.lag)
+        return np.array(
+            [
+                f"{name}_lag{back + shift[j]}"
+                for back in reversed(range(self._reach.window))
+                for j, name in enumerate(names)
+            ],
+            dtype=object,
+        )
+
+    def set_output(self, *, transform=None):
+        """Choose the container of flattened windows.
+
+        Sequences cannot be a frame: without ``flatten`` the choice is accepted, so that
+        a Pipeline can be asked for frames, and the output stays as it is.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container for ``flatten=True``; None leaves it unchanged.
+
+        Returns
+        -------
+        self : SlidingWindow
+            This transformer.
+        """
+        if self.flatten is True:
+            return super().set_output(transform=transform)
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_reach")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # -- what the methods do ----------------------------------------------------------
+
+    def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, Timeline | None]:
+        check_parameters(self, self._parameter_rules)
+        values, keys = self._read(X, reset=True)
+        self._axis = Axis("row") if keys is None else keys.axis
+        self._grid = self._find_grid(keys)
+        self.freq_ = None if self._grid is None else self._grid.freq
+        reach = Reach(
+            steps_of(self.window_size, self._grid, "window_size"),
+            steps_of(self.lag, self._grid, "lag"),
+        )
+        if reach.window < 1 or reach.lag < 0:
+            raise InvalidParameterError(
+                f"window_size={self.window_size!r} and lag={self.lag!r} are "
+                f"{reach.window} and {reach.lag} steps; expected at least 1 and 0."
+            )
+        if y is not None:
+            visible = self._known if reach.lag else np.ones_like(self._known)
+            check_no_leak(values, y, visible, self._names, lag=reach.lag)
+        self._groups: dict[Any, int] = {}
+        self._phases = np.empty(0, dtype=np.int64)
+        self._memory: Memory | None = None
+        self._reach = reach
+        if keys is None:
+            return values, None
+        line = self._merge(self._locate(keys, values, keep=True))
+        if self._axis.kind != "row":
+            self._memory = remember(line, reach, regular=self._grid is not None)
+        return values, line
+
+    def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None]:
+        """Feature columns as floats (n_rows, n_features), and the keys of the rows."""
+        frame = as_frame(X)
+        if frame is None:
+            values, keys, key_columns = self._read_array(X, reset=reset)
+        else:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            keys = None
+            if reset or self._from_frame:
+                keys = read_keys(frame, self.time, self.groups)
+            key_columns = [] if keys is None else keys.columns
+            features = [j for j in range(frame.shape[1]) if j not in key_columns]
+            values = float_matrix(frame, features)
+            if values.size:
+                check_array(
+                    values,
+                    dtype=_FLOATS,
+                    ensure_all_finite="allow-nan",
+                    input_name="X",
+                    estimator=self,
+                )
+            elif not len(values):
+                raise InputError("Found array with 0 sample(s): X has no rows.")
+        if reset:
+            self._from_frame = frame is not None
+            self._describe_columns(X if frame is None else frame, key_columns, values)
+        elif keys is not None:
+            self._axis.check_same(keys.axis)
+        return values, keys
+
+    def _read_array(
+        self, X: Any, *, reset: bool
+    ) -> tuple[np.ndarray, Keys | None, list[int]]:
+        if not reset and self._from_frame and self._axis.kind != "row":
+            raise TimeIndexError(
+                f"X is an array without an index, but the rows seen in fit carried "
+                f"{self._axis.describe()}. Give a DataFrame (behind a scaler: "
+                "set_output(transform='pandas'))."
+            )
+        values = validate_data(
+            self, X, reset=reset, dtype=_FLOATS, ensure_all_finite="allow-nan"
+        )
+        if self.time is None and not as_list(self.groups):
+            return values, None, []
+        keys = read_keys(pd.DataFrame(values), self.time, self.groups, from_array=True)
+        assert keys is not None
+        features = np.delete(values, keys.columns, axis=1)
+        return features, keys, keys.columns
+
+    def _describe_columns(
+        self, X: Any, key_columns: list[int], values: np.ndarray
+    ) -> None:
+        """Names of the features, and which of them are known ahead."""
+        if isinstance(X, pd.DataFrame):
+            columns = list(X.columns)
+        else:
+            columns = list(range(self.n_features_in_))
+        features = [j for j in range(len(columns)) if j not in key_columns]
+        if not features:
+            raise InputError(
+                f"X has no column left: all of {columns} are keys (time= or groups=)."
+            )
+        named = isinstance(X, pd.DataFrame)
+        self._names = [str(columns[j]) if named else f"x{j}" for j in features]
+        self._feature_columns = features
+        self._known = np.zeros(values.shape[1], dtype=bool)
+        for key in as_list(self.known_future):
+            at = find_column(columns, key, "known_future")
+            if at in key_columns:
+                continue
+            self._known[features.index(at)] = True
+
+    def _find_grid(self, keys: Keys | None) -> Any:
+        if keys is None or keys.axis.kind == "row" or self.freq is None:
+            return None
+        if isinstance(self.freq, str) and self.freq == "infer":
+            return infer_grid(keys.axis, keys.time, keys.codes)
+        return grid_from_freq(self.freq, keys.axis, keys.time)
+
+    def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
+        """Rows at their group and position; `keep` learns groups not seen before."""
+        groups = self._groups if keep else dict(self._groups)
+        ids = np.array(
+            [groups.setdefault(label, len(groups)) for label in keys.labels],
+            dtype=np.int64,
+        )
+        group = ids[keys.codes]
+        if self._grid is None:
+            return Rows(group, keys.time, keys.time, values)
+        position, phase = self._grid.split(keys.time)
+        phases = np.zeros(len(groups), dtype=np.int64)
+        phases[group[::-1]] = phase[::-1]  # the first row of each group comes last
+        phases[: len(self._phases)] = self._phases
+        off = (phase != phases[group]) | (phase < 0)
+        if off.any():
+            first = self._axis.show(keys.time[int(off.argmax())])
+            raise TimeIndexError(
+                f"{off.sum()} of {len(off)} rows are off the grid of {self.freq_!r}, "
+                f"the first at {first}. If the times are irregular, pass freq=None "
+                "(rows are steps whatever the gap); if the step is another one, freq=."
+            )
+        if keep:
+            self._phases = phases
+        return Rows(group, position, keys.time, values)
+
+    def _merge(self, rows: Rows) -> Timeline:
+        return merge(
+            None if self._memory is None else self._memory.rows,
+            rows,
+            self._reach,
+            regular=self._grid is not None,
+            axis=self._axis,
+        )
+
+    def _retry_grid(self, line: Timeline) -> Timeline:
+        """Look for a grid again: there may be enough rows now."""
+        rows = line.rows
+        self._grid = infer_grid(self._axis, rows.time, rows.group)
+        if self._grid is None:
+            return line
+        self.freq_ = self._grid.freq
+        self._memory = None
+        self._phases = np.empty(0, dtype=np.int64)
+        labels = list(self._groups)
+        keys = Keys(rows.time, self._axis, rows.group, labels, [])
+        return self._merge(self._locate(keys, rows.values, keep=True))
+
+    def _windows(self, values: np.ndarray, line: Timeline | None) -> Any:
+        if line is None:
+            windows: Any = _window_view(values, self._reach, self._known)
+        else:
+            windows = lay_windows(line, self._reach, self._known, self._names)
+        if not self.flatten:
+            return windows
+        n, n_steps, n_features = windows.shape
+        return np.asarray(windows).reshape(n, n_steps * n_features)
+
+    def _checked_names(self, input_features: Any) -> list[str]:
+        given = [str(name) for name in input_features]
+        if len(given) != self.n_features_in_:
+            raise ValueError(
+                "input_features should have length equal to number of features "
+                f"({self.n_features_in_}), got {len(given)}"
+            )
+        seen = getattr(self, "feature_names_in_", None)
+        if seen is not None and list(seen) != given:
+            raise ValueError("input_features is not equal to feature_names_in_")
+        return [given[j] for j in self._feature_columns]
+
+
+def _window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarray:
+    """Read-only windows (n, window, n_features) over the rows, padded once with NaN."""
+    n, n_features = values.shape
+    window, lag = reach
+    cells = values
+    if reach.memory:
+        cells = np.full((n + window - 1, n_features), np.nan, dtype=values.dtype)
+        own, lagged = cells[window - 1 :], cells[window - 1 + lag :]
+        own[:, known] = values[:, known]
+        lagged[:, ~known] = values[: max(n - lag, 0), ~known]
+    cells = np.ascontiguousarray(cells)
+    row, cell = cells.strides
+    return np.lib.stride_tricks.as_strided(
+        cells, shape=(n, window, n_features), strides=(row, row, cell), writeable=False
+    )
+
+
+def to_sequences(frame, groups=None, time=None):
+    """One sequence a group from a long frame of events or recordings.
+
+    Parameters
+    ----------
+    frame : DataFrame (pandas or polars)
+        One row an observation.
+    groups : str, int or list of them, default=None
+        Columns or index levels that tell the sequences apart (a patient, a recording).
+        None takes the levels of a MultiIndex that are not the time.
+    time : str or int, default=None
+        Column or index level to order each sequence by; as in :class:`SlidingWindow`.
+        Rows of equal or no time keep the order they stand in.
+
+    Returns
+    -------
+    sequences : Sequences
+        One sequence of any length for each group, without the key columns. Its
+        ``groups`` is a pandas Index of the group labels in order (sorted where they
+        can be), so labels are aligned by ``labels.loc[sequences.groups]``.
+
+    Raises
+    ------
+    TimeIndexError
+        A key is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_gru import to_sequences
+    >>> events = pd.DataFrame({
+    ...     "patient": ["b", "a", "b", "b"],
+    ...     "when": pd.to_datetime(["2024-01-02", "2024-01-01", "2024-01-01",
+    ...                             "2024-01-05"]),
+    ...     "dose": [2.0, 9.0, 1.0, 3.0],
+    ... })
+    >>> s = to_sequences(events, groups="patient", time="when")
+    >>> s
+    Sequences(2 sequences of 1 to 3 steps, 1 features, float64, over 4 rows)
+    >>> s.values[:, 0]
+    array([9., 1., 2., 3.])
+    >>> labels = pd.Series({"b": 1, "a": 0})
+    >>> labels.loc[s.groups].tolist()
+    [0, 1]
+    """
+    table = as_frame(frame)
+    if table is None:
+        raise InputError(
+            f"to_sequences needs a DataFrame, got {type(frame).__name__}. For arrays, "
+            "give the estimators a list with one 2-D array a sequence."
+        )
+    keys = read_keys(table, time, groups)
+    if keys is None or keys.labels == [()]:
+        raise TimeIndexError(
+            "to_sequences needs groups= with the column that tells the sequences "
+            f"apart. Seen: {', '.join(repr(c) for c in table.columns)}."
+        )
+    features = [j for j in range(table.shape[1]) if j not in keys.columns]
+    values = check_array(
+        float_matrix(table, features),
+        dtype=_FLOATS,
+        ensure_all_finite="allow-nan",
+        input_name="frame",
+    )
+    try:
+        ranked = sorted(range(len(keys.labels)), key=keys.labels.__getitem__)
+    except TypeError:
+        ranked = list(range(len(keys.labels)))
+    rank = np.empty(len(ranked), dtype=np.int64)
+    rank[ranked] = np.arange(len(ranked))
+    group = rank[keys.codes]
+    lengths = np.bincount(group, minlength=len(ranked))
+    labels = [keys.labels[k] for k in ranked]
+    several = isinstance(labels[0], tuple)
+    return Sequences(
+        values[np.lexsort((keys.time, group))],
+        np.cumsum(lengths) - lengths,
+        lengths,
+        feature_names=tuple(str(table.columns[j]) for j in features),
+        groups=pd.MultiIndex.from_tuples(labels) if several else pd.Index(labels),
+    )

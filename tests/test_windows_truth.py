@@ -1,0 +1,224 @@
+"""Windows equal the brute-force definition in every fold, for train and test rows."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
+
+from sklearn_gru import SlidingWindow
+from sklearn_gru.exceptions import LostHistoryWarning
+from tests.brute_force import brute_windows, records
+
+SPLITTERS = {
+    "TimeSeriesSplit": TimeSeriesSplit(3),
+    "TimeSeriesSplit(gap)": TimeSeriesSplit(3, gap=2),
+    "KFold": KFold(3),
+    "shuffled KFold": KFold(3, shuffle=True, random_state=0),
+    "GroupKFold": GroupKFold(3),
+}
+
+WINDOWS = {
+    "plain": {"window_size": 4},
+    "lag": {"window_size": 3, "lag": 2},
+    "known": {"window_size": 3, "lag": 2, "known_future": ["b"]},
+    "long": {"window_size": 9, "lag": 1, "known_future": ["b"]},
+}
+
+
+def _values(n, rng):
+    values = rng.normal(size=(n, 3))
+    values[rng.random((n, 3)) < 0.05] = np.nan
+    return values
+
+
+def _single(index, rng):
+    return pd.DataFrame(_values(len(index), rng), index=index, columns=list("abc"))
+
+
+def _thin(index, rng, share=0.12):
+    """Drop some times, never the first two, so that holes appear."""
+    keep = rng.random(len(index)) > share
+    keep[:2] = True
+    return index[keep]
+
+
+def _back_by(offset):
+    return lambda t, k: t - k * offset
+
+
+def _back_wall(days):
+    return lambda t, k: (t.tz_localize(None) - pd.Timedelta(days=days * k)).tz_localize(
+        t.tz
+    )
+
+
+def _back_month_end(t, k):
+    return (
+        t
+        if k == 0
+        else (t + pd.Timedelta(days=1) - pd.DateOffset(months=k))
+        - (pd.Timedelta(days=1))
+    )
+
+
+def _cases():
+    rng = np.random.default_rng(0)
+    dates = pd.date_range
+    hour = pd.Timedelta(hours=1)
+    hourly = dates("2024-03-30 10:00", periods=50, freq="h", tz="Europe/Berlin")
+    autumn = dates("2024-10-26 10:00", periods=50, freq="h", tz="Europe/Berlin")
+    daily = dates("2024-03-10", periods=50, freq="D", tz="Europe/Berlin")
+    business = dates("2024-03-20", periods=50, freq="B")
+    holidays = pd.to_datetime(["2024-03-29", "2024-04-01", "2024-05-01"])
+    business = business.difference(holidays)
+    start = dates("2020-01-01", periods=50, freq="MS")
+    end = dates("2020-01-31", periods=50, freq="ME")
+    yield "hourly across spring", _single(_thin(hourly, rng), rng), _back_by(hour), {}
+    yield "hourly across autumn", _single(_thin(autumn, rng), rng), _back_by(hour), {}
+    yield "daily wall clock", _single(_thin(daily, rng), rng), _back_wall(1), {}
+    yield (
+        "daily naive",
+        _single(_thin(daily.tz_localize(None), rng), rng),
+        _back_by(pd.Timedelta(days=1)),
+        {},
+    )
+    yield (
+        "monthly start",
+        _single(_thin(start, rng), rng),
+        lambda t, k: t - pd.DateOffset(months=k),
+        {},
+    )
+    yield "monthly end", _single(_thin(end, rng), rng), _back_month_end, {}
+    yield (
+        "business days with holidays",
+        _single(business, rng),
+        lambda t, k: t - k * pd.offsets.BusinessDay(),
+        {"freq": "B"},
+    )
+    integer = pd.Index(_thin(np.arange(100, 400, 6), rng))
+    yield "integer", _single(integer, rng), _back_by(6), {}
+    periods = pd.period_range("2020-01", periods=50, freq="Q")
+    yield "periods", _single(_thin(periods, rng), rng), _back_by(1), {}
+    irregular = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        np.cumsum(rng.integers(1, 10**6, 45)), unit="s"
+    )
+    yield "irregular", _single(irregular, rng), None, {}
+    yield "declared irregular", _single(hourly[:40], rng), None, {"freq": None}
+    yield "panel in index", _panel(rng), _back_by(hour), {}
+
+
+def _panel(rng):
+    """Three groups with unequal starts, their own phase, and holes."""
+    parts = []
+    for k, group in enumerate(["x", "y", "z"]):
+        begin = pd.Timestamp("2024-01-01") + pd.Timedelta(hours=5 * k, minutes=7 * k)
+        times = _thin(pd.date_range(begin, periods=22 - 3 * k, freq="h"), rng)
+        index = pd.MultiIndex.from_product([[group], times], names=["shop", "when"])
+        parts.append(_single(index, rng))
+    return pd.concat(parts)
+
+
+CASES = {name: case for name, *case in _cases()}
+
+
+@pytest.mark.filterwarnings(
+    "ignore::sklearn_gru.exceptions.LostHistoryWarning",
+    "ignore:The groups parameter is ignored:UserWarning",
+)
+@pytest.mark.parametrize("splitter", SPLITTERS)
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+@pytest.mark.parametrize("case", CASES)
+def test_windows_equal_the_definition(case, order, splitter):
+    """0 wrong cells for train and test rows, whatever the times, order and split."""
+    frame, back, params = CASES[case]
+    if order == "shuffled":
+        frame = frame.sample(frac=1, random_state=1)
+    groups = np.arange(len(frame)) * 5 // len(frame)
+    if isinstance(frame.index, pd.MultiIndex):
+        groups = frame.index.get_level_values(0)
+    for name, window in WINDOWS.items():
+        for train, test in SPLITTERS[splitter].split(frame, groups=groups):
+            train, test = frame.iloc[train], frame.iloc[test]
+            step = SlidingWindow(**window, **params)
+            got_train = np.asarray(step.fit_transform(train))
+            np.testing.assert_array_equal(got_train, np.asarray(step.transform(train)))
+            got_test = np.asarray(step.transform(test))
+            expect = {
+                "window": window["window_size"],
+                "lag": window.get("lag", 0),
+                "known": window.get("known_future", []),
+                "group": "group",
+                "time": "time",
+                "back": back,
+            }
+            rows_train, rows_test = records(train), records(test)
+            wrong = _wrong(got_train, brute_windows([], rows_train, **expect))
+            assert wrong == 0, (name, "train", wrong)
+            wrong = _wrong(got_test, brute_windows(rows_train, rows_test, **expect))
+            assert wrong == 0, (name, "test", wrong)
+
+
+def _wrong(got, expected):
+    assert got.shape == expected.shape
+    return int((~((got == expected) | (np.isnan(got) & np.isnan(expected)))).sum())
+
+
+def test_keys_in_columns_equal_keys_in_the_index():
+    """Group and time columns give the windows of the same keys in the index."""
+    frame = CASES["panel in index"][0]
+    columns = frame.reset_index()
+    kwargs = {"lag": 2, "known_future": "b"}
+    by_index = SlidingWindow(4, **kwargs).fit_transform(frame)
+    step = SlidingWindow(4, groups="shop", time="when", **kwargs)
+    by_column = step.fit_transform(columns)
+    np.testing.assert_array_equal(np.asarray(by_index), np.asarray(by_column))
+    assert step.n_features_in_ == 5
+    assert by_column.feature_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("known", [None, ["b"]])
+def test_flatten_is_the_same_windows_step_major(known):
+    """flatten=True holds the same cells, oldest step first, with true names."""
+    frame = CASES["hourly across spring"][0]
+    step = SlidingWindow(3, lag=2, known_future=known)
+    dense = np.asarray(step.fit_transform(frame))
+    flat = step.set_params(flatten=True).fit_transform(frame)
+    np.testing.assert_array_equal(flat, dense.reshape(len(frame), -1))
+    lag = 0 if known else 2
+    assert list(step.get_feature_names_out())[1::3] == [
+        f"b_lag{lag + k}" for k in (2, 1, 0)
+    ]
+    assert step.get_feature_names_out()[0] == "a_lag4"
+
+
+def test_arrays_are_rows_in_order():
+    """Without time a row is a step: the view equals the windows of a numbered frame."""
+    rng = np.random.default_rng(0)
+    X = _values(20, rng)
+    for known in (None, [1]):
+        step = SlidingWindow(4, lag=2, known_future=known)
+        view = step.fit_transform(X)
+        assert isinstance(view, np.ndarray)
+        assert not view.flags.writeable
+        frame = pd.DataFrame(X, index=pd.RangeIndex(20))
+        np.testing.assert_array_equal(view, np.asarray(step.fit_transform(frame)))
+    keyed = np.column_stack([np.arange(20.0)[::-1], X])
+    by_time = SlidingWindow(4, lag=2, time=0).fit_transform(keyed[::-1])
+    plain = SlidingWindow(4, lag=2).fit_transform(X[::-1])
+    np.testing.assert_array_equal(np.asarray(by_time), plain)
+
+
+def test_transform_of_a_part_of_the_training_rows_says_what_it_misses():
+    """Rows inside a remembered run were not kept; the count is said."""
+    index = pd.date_range("2024-01-01", periods=50, freq="h")
+    frame = pd.DataFrame({"a": np.arange(50.0)}, index=index)
+    step = SlidingWindow(5).fit(frame)
+    with pytest.warns(LostHistoryWarning, match="windows of 4 of 10 rows miss rows"):
+        step.transform(frame.iloc[20:30])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        step.transform(frame)
+        step.transform(frame.iloc[-4:])
+        step.transform(frame.iloc[:30])
