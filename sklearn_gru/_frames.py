@@ -42,8 +42,6 @@ def as_list(keys: Any) -> list[Any]:
         return []
     if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
         return [keys]
-    if isinstance(keys, tuple):
-        return list(keys)
     return list(keys)
 
 
@@ -51,9 +49,9 @@ def find_column(names: Sequence[Any], key: Any, parameter: str) -> int:
     """Position of the column called `key`, or at position `key`."""
     if key in names:
         return list(names).index(key)
-    if isinstance(key, Integral) and not isinstance(key, bool):
-        if -len(names) <= key < len(names):
-            return int(key) % len(names)
+    whole = isinstance(key, Integral) and not isinstance(key, bool)
+    if whole and -len(names) <= key < len(names):
+        return int(key) % len(names)
     raise InputError(missing_column_message(names, key, parameter))
 
 

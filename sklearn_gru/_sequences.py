@@ -185,18 +185,9 @@ class Sequences:
     # -- pickling: a selection ships only the rows it needs ---------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        used = self.coverage() > 0
-        state = {f.name: getattr(self, f.name) for f in fields(self)}
-        if not used.all():
-            position = np.cumsum(used) - used
-            # An empty sequence may start behind the last row.
-            inside = np.minimum(self.starts, max(len(used) - 1, 0))
-            state["starts"] = np.where(
-                self.lengths > 0, position[inside] if len(used) else 0, 0
-            )
-            state["values"] = self.values[used]
-        else:
-            state["values"] = np.ascontiguousarray(self.values)
+        packed = self._keep_rows(self.coverage() > 0)
+        state = {f.name: getattr(packed, f.name) for f in fields(packed)}
+        state["values"] = np.ascontiguousarray(packed.values)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -213,9 +204,9 @@ class Sequences:
         A C-ordered array and a sliding-window view are both rows at a fixed stride
         with sequences that start at multiples of it.
         """
-        n, n_steps, n_features = array.shape
+        n, n_steps, _ = array.shape
         flat, starts = _rows_of(array)
-        if 0 < n and n > 1 and 0 < starts[1] - starts[0] < n_steps:
+        if n > 1 and 0 < starts[1] - starts[0] < n_steps:
             description.setdefault("order", np.arange(n))  # windows in row order
         lengths = np.full(n, n_steps, dtype=np.int64)
         return cls(flat, starts, lengths, n_steps=n_steps, **description)
@@ -252,18 +243,20 @@ class Sequences:
         return self._with(starts=starts, lengths=ends - starts)
 
     def without_gaps(self) -> Sequences:
-        """The same sequences without the steps that were not observed.
+        """The same sequences over the rows they use, without steps never observed.
 
         A step without any value leaves a recurrent state as it is and is outside every
         pooling, so dropping it is exact, wherever it stands.
         """
-        observed = self.observed_rows()
-        if observed.all():
+        return self._keep_rows((self.coverage() > 0) & self.observed_rows())
+
+    def _keep_rows(self, kept: np.ndarray) -> Sequences:
+        if kept.all():
             return self
-        before = np.concatenate([[0], np.cumsum(observed)])
+        before = np.concatenate([[0], np.cumsum(kept)])
         starts = before[self.starts]
         lengths = before[self.starts + self.lengths] - starts
-        return self._with(values=self.values[observed], starts=starts, lengths=lengths)
+        return self._with(values=self.values[kept], starts=starts, lengths=lengths)
 
 
 def _rows_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

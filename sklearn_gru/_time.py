@@ -232,7 +232,7 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
     return codes.astype(np.int64), labels
 
 
-# -- grids --------------------------------------------------------------------------------
+# -- grids ----------------------------------------------------------------------------
 
 
 class Grid(Protocol):
@@ -459,11 +459,15 @@ def _to_offset(freq: Any) -> Any:
 
 
 def _offset_months(offset: Any) -> int | None:
-    if isinstance(offset, pd.DateOffset) and set(offset.kwds) == {"months"}:
+    if _is_plain(offset, "months"):
         return offset.n * offset.kwds["months"]
     code = offset.rule_code.partition("-")[0] if offset is not None else ""
     months = {"M": 1, "ME": 1, "MS": 1, "QE": 3, "QS": 3, "YE": 12, "YS": 12}.get(code)
     return None if months is None else offset.n * months
+
+
+def _is_plain(offset: Any, unit: str) -> bool:
+    return type(offset) is pd.DateOffset and set(offset.kwds) == {unit}
 
 
 def _nanoseconds(duration: Any) -> int | None:
@@ -473,7 +477,7 @@ def _nanoseconds(duration: Any) -> int | None:
         return offset.n * 7 * _DAY
     if isinstance(offset, pd.offsets.Day):
         return offset.n * _DAY
-    if isinstance(offset, pd.DateOffset) and set(offset.kwds) == {"days"}:
+    if _is_plain(offset, "days"):
         return offset.n * offset.kwds["days"] * _DAY
     try:
         return int(pd.Timedelta(offset if offset is not None else duration).value)

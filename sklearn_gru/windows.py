@@ -9,7 +9,7 @@ skorch is imported here.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ __all__ = ["SlidingWindow", "to_sequences"]
 
 _FLOATS = [np.float64, np.float32]
 _DURATION = Satisfies(
-    lambda v: isinstance(v, (str, pd.Timedelta, pd.DateOffset, np.timedelta64)),
+    lambda v: isinstance(v, (str, pd.Timedelta, pd.offsets.BaseOffset, np.timedelta64)),
     "a duration such as '7D' on regular times",
 )
 
@@ -109,8 +109,8 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     Key columns are dropped from the features. An array without `time` or `groups` gives
     a read-only view over its rows, everything else a
     :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
-    bootstrap sample) is one row; different rows of the same group and time are an error.
-    A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are shorter
+    bootstrap sample) is one row; different rows of the same group and time are an
+    error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are shorter
     than the data could make them.
 
     Examples
@@ -139,7 +139,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     ['load_lag2', 'load_lag1']
     """
 
-    _parameter_rules = {
+    _parameter_rules: ClassVar = {
         "window_size": [positive_integer(), _DURATION],
         "lag": [positive_integer(0), _DURATION],
         "flatten": [Boolean()],

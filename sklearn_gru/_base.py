@@ -1,0 +1,379 @@
+"""What regressor and classifier share: fit, partial_fit and predict as lists of calls.
+
+The order of a fit: check parameters, read the data, hold out a validation part, freeze
+what the first fit freezes (standardisation, dtype, network, target), train, set the
+fitted attributes. Constructor parameters are never written.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
+
+from sklearn_gru._batches import SequenceDataset
+from sklearn_gru._device import resolve_device, resolve_dtype, torch_threads
+from sklearn_gru._engine import (
+    Stopping,
+    TrainingParams,
+    forward,
+    make_net,
+    move_net,
+    train,
+)
+from sklearn_gru._network import NetworkSpec
+from sklearn_gru._params import (
+    Boolean,
+    Number,
+    OneOf,
+    Rule,
+    Satisfies,
+    check_parameters,
+    positive_integer,
+    real,
+)
+from sklearn_gru._scaling import Standardizer
+from sklearn_gru._sequences import Sequences
+from sklearn_gru._validation import TrainingData, check_training, check_X
+from sklearn_gru.exceptions import InputError, InvalidParameterError
+
+# Early stopping "auto": below, a tenth of the data is too few to judge by and too much
+# to lose.
+STOP_EARLY_FROM = 1000
+
+
+class BaseGRU(BaseEstimator):
+    """Everything but the target."""
+
+    _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
+        "hidden_size": [positive_integer()],
+        "num_layers": [positive_integer()],
+        "cell": [OneOf(("gru", "gru_reset_before", "lstm", "rnn"))],
+        "bidirectional": [Boolean()],
+        "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
+        "dropout": [real(0, 1, high_open=True)],
+        "features_per_step": [positive_integer()],
+        "learning_rate": [real(0, low_open=True)],
+        "weight_decay": [real(0)],
+        "batch_size": [OneOf(("auto",)), positive_integer()],
+        "max_iter": [positive_integer()],
+        "clip_norm": [OneOf((None,)), real(0, low_open=True)],
+        "early_stopping": [OneOf(("auto",)), Boolean()],
+        "validation_fraction": [real(0, 1, low_open=True, high_open=True)],
+        "n_iter_no_change": [positive_integer()],
+        "tol": [real(0)],
+        "standardize": [Boolean()],
+        "warm_start": [Boolean()],
+        "random_state": [
+            OneOf((None,)),
+            Number(Integral, 0, 2**32 - 1),
+            Satisfies(
+                lambda v: isinstance(v, np.random.RandomState), "a RandomState instance"
+            ),
+        ],
+        "verbose": [Boolean(), positive_integer(0)],
+        "device": [Satisfies(lambda v: isinstance(v, str), "'auto', 'cpu' or 'cuda'")],
+        "dtype": [OneOf(("auto", "float32", "float64"))],
+    }
+
+    # -- the contract -----------------------------------------------------------------
+
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Fit the network to sequences.
+
+        Parameters
+        ----------
+        X : Sequences, list of arrays or DataFrames, or array-like
+            Sequences: of shape (n, n_steps, n_features), or a list of arrays
+            (n_steps, n_features) of any lengths, or 2-D rows of which each is a series
+            (see `features_per_step`). NaN is a missing value.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Target.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each sequence; an integer weight is as good as repeated rows.
+        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
+            Validation data for early stopping, instead of a part of X.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator.
+        """
+        self._check_params()
+        fresh = not (self.warm_start and self.__sklearn_is_fitted__())
+        data = check_training(self, X, y, sample_weight, reset=fresh)
+        if fresh:
+            self._learn_target(data)
+        training, validation = self._hold_out(data, X_val, y_val, sample_weight_val)
+        if fresh:
+            self._start(training)
+        self._train(training, validation, self.max_iter, scheduled=True)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None):
+        self._check_params()
+        fresh = not self.__sklearn_is_fitted__()
+        data = check_training(self, X, y, sample_weight, reset=fresh)
+        if fresh:
+            self._learn_target(data, classes)
+            self._start(data)
+        self._train(data, None, 1, scheduled=False)
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # -- the steps of a fit -----------------------------------------------------------
+
+    def _check_params(self) -> None:
+        check_parameters(self, self._parameter_rules)
+        for entry in self.callbacks or []:
+            _check_callback(entry)
+
+    def _hold_out(
+        self, data: TrainingData, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> tuple[TrainingData, TrainingData | None]:
+        """Training and validation part."""
+        if X_val is not None:
+            held_out = check_training(
+                self, X_val, y_val, sample_weight_val, reset=False
+            )
+            return data, held_out
+        if y_val is not None:
+            raise InputError("y_val was given without X_val.")
+        n = len(data.sequences)
+        if not self._stops_early(n):
+            return data, None
+        if n < 2:
+            raise InputError(
+                f"early_stopping=True holds out a part for validation, but there is only "
+                f"{n} sequence: pass X_val and y_val, or early_stopping=False."
+            )
+        held_out = self._choose_validation(data)
+        return _select(data, ~held_out), _select(data, held_out)
+
+    def _stops_early(self, n_sequences: int) -> bool:
+        if isinstance(self.early_stopping, str):
+            return n_sequences >= STOP_EARLY_FROM
+        return bool(self.early_stopping)
+
+    def _choose_validation(self, data: TrainingData) -> np.ndarray:
+        """Which sequences to hold out: the latest, or a random part without times."""
+        n = len(data.sequences)
+        n_held = min(max(1, round(self.validation_fraction * n)), n - 1)
+        order = data.sequences.order
+        if order is not None:
+            held = order >= np.sort(order)[n - n_held]
+            if not held.all():
+                return held
+        seed = self._seed()
+        strata = self._strata(data, n_held)
+        if strata is None:
+            splitter: Any = ShuffleSplit(1, test_size=n_held, random_state=seed)
+        else:
+            splitter = StratifiedShuffleSplit(1, test_size=n_held, random_state=seed)
+        _, index = next(splitter.split(np.zeros(n), strata))
+        held = np.zeros(n, dtype=bool)
+        held[index] = True
+        return held
+
+    def _strata(self, data: TrainingData, n_held: int) -> np.ndarray | None:
+        """Classes to hold out in proportion, or None."""
+        return None
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _start(self, data: TrainingData) -> None:
+        """Freeze what the first fit freezes, and build the net."""
+        n = len(data.sequences)
+        dtype = resolve_dtype(self.dtype, data.sequences.dtype, n)
+        self._standardizer = Standardizer.fit(
+            data.sequences, data.weights, identity=not self.standardize
+        )
+        self._task = self._make_task(data)
+        self.n_outputs_ = self._task.n_outputs
+        self.net_ = make_net(
+            self._spec(),
+            self._task,
+            TrainingParams(
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                batch_size=self._batch_size(n),
+                clip_norm=self.clip_norm,
+                callbacks=list(self.callbacks or []),
+            ),
+            seed=self._seed(),
+            device=resolve_device(self.device),
+            dtype=dtype,
+        )
+
+    def _spec(self) -> NetworkSpec:
+        return NetworkSpec(
+            n_inputs=self._standardizer.n_inputs,
+            n_outputs=self._task.n_outputs,
+            cell=self.cell,
+            hidden_size=int(self.hidden_size),
+            num_layers=int(self.num_layers),
+            bidirectional=bool(self.bidirectional),
+            pooling=self.pooling,
+            dropout=float(self.dropout),
+        )
+
+    def _batch_size(self, n_sequences: int) -> int:
+        if isinstance(self.batch_size, str):
+            return auto_batch_size(n_sequences)
+        return int(self.batch_size)
+
+    def _train(
+        self,
+        training: TrainingData,
+        validation: TrainingData | None,
+        epochs: int,
+        *,
+        scheduled: bool,
+    ) -> None:
+        net = self.net_
+        if net.module_.spec != self._spec():
+            raise InvalidParameterError(
+                f"warm_start=True continues the network {net.module_.spec}, but the "
+                f"parameters now describe {self._spec()}. Set warm_start=False to "
+                "start anew."
+            )
+        net.lr = self.learning_rate
+        watched = validation is not None and self.early_stopping is not False
+        with torch_threads(1):
+            best = train(
+                net,
+                self._dataset(training),
+                None if validation is None else self._dataset(validation),
+                epochs,
+                scheduled=scheduled,
+                stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
+                progress=type(self).__name__ if self.verbose else None,
+            )
+        self._set_fitted(best)
+
+    def _dataset(self, data: TrainingData) -> SequenceDataset:
+        """The data as the network sees it: on its device, weights of mean 1."""
+        parameter = next(self.net_.module_.parameters())
+        rows = self._standardizer.transform(
+            data.sequences.values, _numpy_dtype(parameter.dtype)
+        )
+        weights = self._loss_weights(data)
+        return SequenceDataset(
+            rows,
+            data.sequences,
+            parameter.device,
+            self._task.encode(self._encode(data.y), parameter.dtype),
+            None
+            if weights is None
+            else torch.from_numpy(weights / weights.mean()).to(parameter.dtype),
+        )
+
+    def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
+        return data.weights
+
+    def _set_fitted(self, best_epoch: int | None) -> None:
+        history = self.net_.history
+        self.module_ = self.net_.module_
+        self.n_parameters_ = sum(p.numel() for p in self.module_.parameters())
+        self.loss_curve_ = [row["train_loss"] for row in history]
+        self.n_iter_ = len(history)
+        scores = [-row["valid_loss"] for row in history if "valid_loss" in row]
+        for name in ("validation_scores_", "best_iteration_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if scores:
+            self.validation_scores_ = scores
+        if best_epoch is not None:
+            self.best_iteration_ = best_epoch
+
+    # -- prediction -------------------------------------------------------------------
+
+    def _decoded(self, X: Any) -> np.ndarray:
+        """Predictions of the task, (n, n_outputs), in the float dtype of X."""
+        check_is_fitted(self)
+        sequences: Sequences = check_X(self, X, reset=False).without_gaps()
+        observed = sequences.lengths > 0
+        out = np.empty((len(observed), self.n_outputs_))
+        out[~observed] = self._task.without_input
+        if observed.any():
+            dtype = next(self.module_.parameters()).dtype
+            rows = self._standardizer.transform(sequences.values, _numpy_dtype(dtype))
+            with torch_threads(1):
+                output = forward(self.net_, rows, sequences[observed])
+            out[observed] = self._task.decode(output)
+        return out.astype(sequences.dtype, copy=False)
+
+    # -- pickling: CPU tensors inside, the device is chosen again at load -------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "net_" in state:
+            state["net_"] = move_net(state["net_"], torch.device("cpu"))
+            del state["module_"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "net_" in state:
+            try:
+                device = resolve_device(self.device)
+            except RuntimeError:  # trained where there was one
+                device = torch.device("cpu")
+            self.net_ = move_net(self.net_, device)
+            self.module_ = self.net_.module_
+
+
+def auto_batch_size(n_sequences: int) -> int:
+    """All of a small data set, then about 16 batches an epoch, up to 256 sequences."""
+    if n_sequences <= 64:
+        return n_sequences
+    power = round(np.log2(n_sequences / 16))
+    return int(np.clip(2**power, 32, 256))
+
+
+def _select(data: TrainingData, mask: np.ndarray) -> TrainingData:
+    weights = None if data.weights is None else data.weights[mask]
+    return TrainingData(data.sequences[mask], data.y[mask], weights)
+
+
+def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
+    return np.dtype(np.float32 if dtype == torch.float32 else np.float64)
+
+
+def _check_callback(entry: Any) -> None:
+    """Callbacks are skorch's, alone or as (name, callback)."""
+    callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+    kind = callback if isinstance(callback, type) else type(callback)
+    if issubclass(kind, Callback):
+        return
+    hint = ""
+    if kind.__module__.startswith("sklearn.callback"):
+        hint = " A scikit-learn callback is given with estimator.set_callbacks(...)."
+    raise InvalidParameterError(
+        f"callbacks takes a list of skorch callbacks; got {callback!r}.{hint}"
+    )

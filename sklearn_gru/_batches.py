@@ -1,0 +1,113 @@
+"""Batches, gathered from the flat rows when they are needed.
+
+A DataLoader fetches sample by sample and collates; that costs more than a small
+recurrent network. Here a batch is one gather by index from the standardised rows, which
+stay on the device, so no window is ever stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sklearn_gru._device import RandomStream
+from sklearn_gru._sequences import Sequences
+
+Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor | None]]
+
+
+class SequenceDataset(Dataset):
+    """Standardised rows, and where the sequences lie in them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_inputs)
+        What the network sees, in its dtype.
+    sequences : Sequences
+        Without gaps; describes `rows`.
+    target : Tensor of shape (n, n_outputs) or (n,), optional
+        Encoded target.
+    weight : Tensor of shape (n,), optional
+        Weights of mean 1.
+    """
+
+    def __init__(
+        self,
+        rows: np.ndarray,
+        sequences: Sequences,
+        device: torch.device,
+        target: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> None:
+        self.rows = torch.from_numpy(rows).to(device)
+        self.starts = torch.from_numpy(np.array(sequences.starts))
+        self.lengths = torch.from_numpy(np.array(sequences.lengths))
+        self.target = None if target is None else target.to(device)
+        self.weight = None if weight is None else weight.to(device)
+        lengths = sequences.lengths
+        self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.gather(torch.tensor([index]))
+
+    def gather(self, index: Tensor) -> Batch:
+        """The batch of some sequences, right-padded to the longest of them."""
+        device = self.rows.device
+        starts, lengths = self.starts[index], self.lengths[index]
+        longest = int(lengths.max())
+        step = torch.arange(longest)
+        # A padded step reads a real row, which exact lengths then ignore.
+        at = (starts[:, None] + step).clamp_(max=len(self.rows) - 1)  # (B, T)
+        values = self.rows.index_select(0, at.reshape(-1).to(device))
+        values = values.view(len(at), longest, -1)  # (B, T, n_inputs)
+        inputs = {"values": values}
+        if not self.equal_length and int(lengths.min()) < longest:
+            inputs["lengths"] = lengths
+        if self.target is None:
+            return inputs, (starts, None)
+        index = index.to(device)
+        weight = None if self.weight is None else self.weight[index]
+        return inputs, (self.target[index], weight)
+
+
+class Batches:
+    """Whole batches of a data set, shuffled by a stream of their own."""
+
+    def __init__(
+        self,
+        dataset: SequenceDataset,
+        batch_size: int,
+        stream: RandomStream | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        # One batch holds everything: its order changes nothing but the rounding.
+        self.stream = None if len(dataset) <= batch_size else stream
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        n = len(self.dataset)
+        if self.stream is None:
+            order = torch.arange(n)
+        else:
+            generator = self.stream.generator
+            order = torch.randperm(n, generator=generator, device=generator.device)
+            order = order.cpu()
+        for at in range(0, n, self.batch_size):
+            yield self.dataset.gather(order[at : at + self.batch_size])
+
+
+def blocks_by_length(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Indices of all sequences in blocks of about equal length: little padding."""
+    order = np.argsort(lengths, kind="stable")
+    for at in range(0, len(order), size):
+        yield order[at : at + size]

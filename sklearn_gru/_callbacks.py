@@ -1,0 +1,157 @@
+"""What happens around epochs and batches, as skorch callbacks.
+
+They stand in the same list as the user's own and see the same hooks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+from sklearn_gru.exceptions import DivergenceError
+
+
+class StopTraining(Exception):
+    """Raised by a callback to end training early, keeping what was learned."""
+
+
+def overrides(callback: Any, hook: str) -> bool:
+    """Whether a callback does anything on a hook."""
+    return getattr(type(callback), hook) is not getattr(Callback, hook)
+
+
+class Schedule(Callback):
+    """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter 2017).
+
+    The first steps of Adam have poor estimates of the gradient's size, and a recurrent
+    network that is thrown off at the start seldom returns; the decay lets the last
+    epochs settle.
+    """
+
+    warm_up = 0.1  # of all steps
+
+    def __init__(self, learning_rate: float, n_steps: int) -> None:
+        self.learning_rate = learning_rate
+        self.n_steps = n_steps
+        self.step = 0
+
+    def on_batch_begin(
+        self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Set the learning rate of the step that follows."""
+        if training:
+            rate = self.learning_rate * self.factor(self.step, self.n_steps)
+            for group in net.optimizer_.param_groups:
+                group["lr"] = rate
+            self.step += 1
+
+    @classmethod
+    def factor(cls, step: int, n_steps: int) -> float:
+        """Share of the learning rate at a step, in (0, 1]."""
+        warm = max(1, round(cls.warm_up * n_steps))
+        if step < warm:
+            return (step + 1) / warm
+        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
+
+
+class FiniteLoss(Callback):
+    """End a fit whose loss is no longer a number, saying what to try."""
+
+    def on_epoch_end(
+        self,
+        net: Any,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Look at the losses of the epoch."""
+        row = net.history[-1]
+        for name in ("train_loss", "valid_loss"):
+            if not math.isfinite(row.get(name, 0.0)):
+                raise DivergenceError(
+                    f"The {name} is {row[name]} in epoch {len(net.history)} with "
+                    f"learning_rate={net.lr:g}: training diverged. Try a learning rate "
+                    "ten times smaller, a smaller clip_norm, or standardize=True if it "
+                    "is off; look for extreme values in X and y."
+                )
+
+
+class EarlyStopping(Callback):
+    """Stop when the validation loss no longer falls, and go back to its best epoch."""
+
+    def __init__(self, patience: int, tol: float) -> None:
+        self.patience = patience
+        self.tol = tol
+        self.best_loss = math.inf
+        self.best_epoch = 0
+        self.best_state: dict[str, torch.Tensor] = {}
+        self.reference = math.inf
+        self.waited = 0
+
+    def on_epoch_end(
+        self,
+        net: Any,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Keep the weights if they are the best yet; stop if patience ends."""
+        loss = net.history[-1, "valid_loss"]
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, len(net.history)
+            state = net.module_.state_dict()
+            self.best_state = {name: value.clone() for name, value in state.items()}
+        if loss < self.reference - self.tol:
+            self.reference, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            raise StopTraining
+
+    def on_train_end(
+        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
+        """Restore the best weights."""
+        if self.best_state:
+            net.module_.load_state_dict(self.best_state)
+            self.best_state = {}
+
+
+class Progress(Callback):
+    """One line: epoch, loss, validation loss, time left. Quiet where no one looks."""
+
+    def __init__(self, epochs: int, name: str) -> None:
+        self.epochs = epochs
+        self.name = name
+
+    def on_train_begin(
+        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
+        """Open the line."""
+        # disable=None: shown in terminals and notebooks, not in logs and pipes.
+        self.bar = tqdm(total=self.epochs, desc=self.name, unit="epoch", disable=None)
+
+    def on_epoch_end(
+        self,
+        net: Any,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Advance by one epoch."""
+        row = net.history[-1]
+        losses = {"loss": f"{row['train_loss']:.4g}"}
+        if "valid_loss" in row:
+            losses["validation"] = f"{row['valid_loss']:.4g}"
+        self.bar.set_postfix(losses, refresh=False)
+        self.bar.update()
+
+    def on_train_end(
+        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
+        """Close the line."""
+        self.bar.close()

@@ -1,0 +1,336 @@
+"""The public classifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
+
+from sklearn_gru._base import BaseGRU
+from sklearn_gru._params import OneOf, Satisfies, real
+from sklearn_gru._tasks import Classification
+from sklearn_gru._validation import TrainingData, check_class_target
+from sklearn_gru.exceptions import InputError, InvalidParameterError
+
+__all__ = ["GRUClassifier"]
+
+
+class GRUClassifier(ClassifierMixin, BaseGRU):
+    """Classification of sequences with a gated recurrent unit network.
+
+    Features are standardised inside, sequences may have any lengths and missing values,
+    and the newest weights are kept or, with early stopping, the best.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of features of the recurrent state, as in ``torch.nn.GRU``.
+    num_layers : int, default=1
+        Number of recurrent layers.
+    cell : {"gru", "gru_reset_before", "lstm", "rnn"}, default="gru"
+        "gru" applies the reset gate after the matrix product of the state (PyTorch,
+        cuDNN, Keras ``reset_after=True``), "gru_reset_before" before it, as in [1]_.
+    bidirectional : bool, default=False
+        Also read each sequence backwards.
+    pooling : {"last", "mean", "max", "attention", "mean_max"}, default="last"
+        How the states of all steps become one vector. "last" is the final state of each
+        direction; "attention" a learned weighted mean [2]_.
+    dropout : float, default=0.0
+        Share of features dropped between layers and before the head, in training.
+    features_per_step : int, default=1
+        For 2-D X: how many columns make one step, oldest step first. With 1 every row
+        is a univariate series.
+    learning_rate : float, default=0.01
+        Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
+        to 0. ``partial_fit`` uses it as it is.
+    weight_decay : float, default=0.0001
+        Decoupled weight decay of AdamW.
+    batch_size : int or "auto", default="auto"
+        Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
+        power of 2 between 32 and 256.
+    max_iter : int, default=50
+        Number of epochs; with early stopping the most of them.
+    clip_norm : float or None, default=1.0
+        Largest norm of the gradient in a step [4]_; None does not clip.
+    early_stopping : bool or "auto", default="auto"
+        Stop when the loss on a held-out part no longer falls and go back to the best
+        epoch. The part is the latest times where the sequences have times, else random
+        and stratified. "auto" does so from 1000 sequences on.
+    validation_fraction : float, default=0.1
+        Share held out for early stopping.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before stopping.
+    tol : float, default=1e-4
+        An improvement is a fall of the validation loss by more than this.
+    standardize : bool, default=True
+        Bring every feature to mean 0 and standard deviation 1. A missing value is 0
+        after that.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class; "balanced" weighs inversely to the class frequencies.
+        Multiplied with `sample_weight`.
+    label_smoothing : float, default=0.0
+        Share of the target spread over all classes (Szegedy et al. 2016).
+    warm_start : bool, default=False
+        ``fit`` trains on for `max_iter` epochs from where the last one ended, with its
+        standardisation, classes and optimizer.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, shuffling, dropout and the held-out part.
+    verbose : int, default=0
+        1 shows a progress line in terminals and notebooks.
+    device : str, default="auto"
+        "auto" is CUDA where there is a device, else the CPU.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        What the network computes in. "auto" is float32 for float32 X or from 1000
+        sequences on, float64 below.
+    callbacks : list of skorch callbacks, default=None
+        Called during training, as in skorch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    n_features_in_ : int
+        Columns of 2-D X, features a step otherwise.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had any.
+    n_outputs_ : int
+        Number of outputs of the network, one a class.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_scores_ : list of float
+        Negative validation loss of each epoch (higher is better), if there was
+        validation data.
+    best_iteration_ : int
+        Epoch whose weights were kept, counted from 1, if training was watched.
+    net_ : skorch.NeuralNet
+        The skorch net, with its ``history``.
+    module_ : torch.nn.Module
+        The network itself.
+    n_parameters_ : int
+        Number of its parameters.
+
+    See Also
+    --------
+    GRURegressor : The same for real targets.
+    to_sequences : One sequence a group from a long frame.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014). Learning Phrase Representations using RNN Encoder-Decoder
+       for Statistical Machine Translation. EMNLP.
+    .. [2] Yang et al. (2016). Hierarchical Attention Networks for Document
+       Classification. NAACL.
+    .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
+    .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
+       neural networks. ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import GRUClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(rng.integers(5, 15), 2)) for _ in range(120)]
+    >>> y = ["up" if x[:, 0].sum() > 0 else "down" for x in X]
+    >>> model = GRUClassifier(random_state=0).fit(X[:90], y[:90])
+    >>> model.score(X[90:], y[90:]) > 0.8
+    True
+    >>> model.classes_
+    array(['down', 'up'], dtype='<U4')
+    """
+
+    _parameter_rules: ClassVar = {
+        **BaseGRU._parameter_rules,
+        "class_weight": [
+            OneOf((None, "balanced")),
+            Satisfies(lambda v: isinstance(v, dict), "a dict of class weights"),
+        ],
+        "label_smoothing": [real(0, 1, high_open=True)],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        num_layers=1,
+        *,
+        cell="gru",
+        bidirectional=False,
+        pooling="last",
+        dropout=0.0,
+        features_per_step=1,
+        learning_rate=0.01,
+        weight_decay=1e-4,
+        batch_size="auto",
+        max_iter=50,
+        clip_norm=1.0,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        standardize=True,
+        class_weight=None,
+        label_smoothing=0.0,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        device="auto",
+        dtype="auto",
+        callbacks=None,
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.features_per_step = features_per_step
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.clip_norm = clip_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one pass over X, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+        y : array-like of shape (n,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur; only the first call needs it, if not all
+            of them are in its y.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each sequence.
+
+        Returns
+        -------
+        self : GRUClassifier
+            The estimator, with standardisation, dtype and classes as in its first call.
+        """
+        if self.class_weight == "balanced":
+            raise InvalidParameterError(
+                "class_weight='balanced' needs all of y, which partial_fit never sees: "
+                "give the weights as a dict."
+            )
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X):
+        """Predict the class of each sequence.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences. A 3-D array, a list and Sequences are interchangeable.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+            Most probable class.
+        """
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probability of each class for each sequence.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        p : ndarray of shape (n, n_classes)
+            In the order of ``classes_``. A sequence without any observed step gets the
+            class frequencies.
+        """
+        return self._decoded(X)
+
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        p = self.predict_proba(X)
+        return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+
+    # -- the target -------------------------------------------------------------------
+
+    def _check_y(self, y: Any) -> np.ndarray:
+        return check_class_target(y)
+
+    def _learn_target(self, data: TrainingData, classes: Any = None) -> None:
+        self.classes_ = np.unique(data.y if classes is None else classes)
+        self._encode(data.y)
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        codes = np.searchsorted(self.classes_, y)
+        codes = np.minimum(codes, len(self.classes_) - 1)
+        known = self.classes_[codes] == y
+        if not np.all(known):
+            new = np.unique(np.asarray(y)[~known]).tolist()
+            raise InputError(
+                f"y holds classes {new}, but the classes are {self.classes_.tolist()}. "
+                "Give all of them in the first call (partial_fit: classes=)."
+            )
+        return codes
+
+    def _make_task(self, data: TrainingData) -> Classification:
+        return Classification.fit(
+            self._encode(data.y),
+            data.weights,
+            len(self.classes_),
+            float(self.label_smoothing),
+        )
+
+    def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
+        if self.class_weight is None:
+            return data.weights
+        codes = self._encode(data.y)
+        ones = np.ones(len(codes)) if data.weights is None else data.weights
+        if isinstance(self.class_weight, str):
+            # As "balanced" of scikit-learn, counting each sequence by its weight.
+            counts = np.bincount(codes, ones, minlength=len(self.classes_))
+            per_class = ones.sum() / (
+                np.count_nonzero(counts) * np.maximum(counts, 1e-300)
+            )
+        else:
+            per_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_
+            )
+        return ones * per_class[codes]
+
+    def _strata(self, data: TrainingData, n_held: int) -> np.ndarray | None:
+        codes = self._encode(data.y)
+        counts = np.bincount(codes)
+        counts = counts[counts > 0]
+        n_left = len(codes) - n_held
+        stratifiable = counts.min() >= 2 and min(n_held, n_left) >= len(counts)
+        return codes if stratifiable else None

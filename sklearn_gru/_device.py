@@ -1,0 +1,99 @@
+"""Device, dtype, seeds and threads: what a fit takes from the machine, and gives back.
+
+Nothing here is left behind: random numbers come from generators of our own, because
+the global one is shared by all threads and forking it is not enough under joblib's
+threading backend, and the process-wide number of torch threads is set once for all fits
+that run at the same time and restored by the last.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+# From this many sequences on, float32 is worth it; below, exactness (the equivalence of
+# sample weights and repeated rows to 1e-7) is worth more and costs milliseconds.
+FLOAT32_FROM = 1000
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device named, "auto" being CUDA where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    resolved = torch.device(device)
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(
+            f"device={device!r}, but PyTorch sees no CUDA device here. Use "
+            "device='auto' or device='cpu'."
+        )
+    return resolved
+
+
+def resolve_dtype(dtype: str, data: np.dtype, n_sequences: int) -> torch.dtype:
+    """The dtype the network computes in."""
+    if dtype == "auto":
+        fast = data == np.float32 or n_sequences >= FLOAT32_FROM
+        return torch.float32 if fast else torch.float64
+    return {"float32": torch.float32, "float64": torch.float64}[dtype]
+
+
+class RandomStream:
+    """A generator of one fit's own, which can be pickled where it stands."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.generator = torch.Generator(device=device).manual_seed(seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"state": self.generator.get_state().cpu().numpy().tobytes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A state of another device's generator has another length: start anew then.
+        self.generator = torch.Generator()
+        raw = torch.frombuffer(bytearray(state["state"]), dtype=torch.uint8)
+        if raw.shape == self.generator.get_state().shape:
+            self.generator.set_state(raw)
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device, seeded by the next number of the old one."""
+        if self.generator.device.type != device.type:
+            at = self.generator.device
+            seed = torch.randint(2**62, (), generator=self.generator, device=at)
+            self.generator = torch.Generator(device=device).manual_seed(int(seed))
+
+
+def spawn_seeds(seed: int, n: int) -> list[int]:
+    """Independent seeds from one."""
+    return [int(s) for s in np.random.SeedSequence(seed).generate_state(n, np.uint32)]
+
+
+_threads_lock = threading.Lock()
+_threads_users = 0
+_threads_before = 1
+
+
+@contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """Run with `n` torch threads; the last of concurrent users restores the number.
+
+    Small recurrent products lose more to handing out work than they gain from a second
+    core, and oversubscribed cores lose everything.
+    """
+    global _threads_users, _threads_before
+    with _threads_lock:
+        mine = torch.get_num_threads()
+        if _threads_users == 0:
+            _threads_before = mine
+        _threads_users += 1
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        with _threads_lock:
+            _threads_users -= 1
+            if _threads_users == 0:
+                torch.set_num_threads(_threads_before)

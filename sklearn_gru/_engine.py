@@ -1,0 +1,256 @@
+"""The only seam to skorch: a net, its training, its forward pass.
+
+skorch drives epochs, callbacks and the history, and ``net_`` is one of its nets. What
+it does by sample (DataLoader, collation, a record a batch) is replaced through its own
+extension points: ``get_iterator`` hands out whole batches, ``get_loss`` unpacks target
+and weight, ``fit_loop`` takes data sets that are already split. A fast path belongs
+here too: it would be offered the :class:`NetworkSpec` and the training parameters, and
+where it declines, this is what runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, LRScheduler
+from torch import Tensor
+
+from sklearn_gru._batches import Batches, SequenceDataset, blocks_by_length
+from sklearn_gru._callbacks import (
+    EarlyStopping,
+    FiniteLoss,
+    Progress,
+    Schedule,
+    StopTraining,
+    overrides,
+)
+from sklearn_gru._device import RandomStream, spawn_seeds
+from sklearn_gru._network import NetworkSpec, SequenceModel
+from sklearn_gru._sequences import Sequences
+from sklearn_gru._tasks import Task
+
+_BLOCK = 1024  # sequences in one forward pass: the fastest of 64 … 4096 for 24 x 8
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class TrainingParams(NamedTuple):
+    """How to train; everything skorch and torch are told."""
+
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    clip_norm: float | None
+    callbacks: list[Any]
+
+
+class Stopping(NamedTuple):
+    """When to stop before the last epoch."""
+
+    patience: int
+    tol: float
+
+
+class SequenceNet(NeuralNet):
+    """A skorch net over whole batches of sequences."""
+
+    def __init__(
+        self,
+        module: Any,
+        criterion: Any,
+        *,
+        clip_norm: float | None = None,
+        shuffle_stream: RandomStream | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(module, criterion, **kwargs)
+        self.clip_norm = clip_norm
+        self.shuffle_stream = shuffle_stream
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("epoch_timer", EpochTimer())]
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+        if training:
+            return Batches(dataset, self.batch_size, self.shuffle_stream)
+        return Batches(dataset, _BLOCK)
+
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
+        return self.module_(**x)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        return self.criterion_(y_pred, *y_true)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        step = super().train_step_single(batch, **fit_params)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip_norm)
+        return step
+
+    def fit_loop(
+        self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any
+    ) -> SequenceNet:
+        """Train on ``X = (training data set, validation data set or None)``."""
+        training, validation = X
+        batches = self.get_iterator(training, training=True)
+        held_out = None if validation is None else self.get_iterator(validation)
+        datasets = {"dataset_train": training, "dataset_valid": validation}
+        for _ in range(self.max_epochs if epochs is None else epochs):
+            self.notify("on_epoch_begin", **datasets)
+            self.run_single_epoch(batches, True, "train", self.train_step)
+            self.run_single_epoch(held_out, False, "valid", self.validation_step)
+            self.notify("on_epoch_end", **datasets)
+        return self
+
+    def run_single_epoch(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Any,
+        **fit_params: Any,
+    ) -> None:
+        """One pass; the mean loss is accumulated in float64 and read once."""
+        if iterator is None:
+            return
+        losses, sizes = [], []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            sizes.append(len(batch[1][0]))
+            if self._listened("on_batch_end"):
+                self.history.record_batch(prefix + "_loss", losses[-1].item())
+                self.history.record_batch(prefix + "_batch_size", sizes[-1])
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        mean = np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes)
+        self.history.record(prefix + "_loss", float(mean))
+        self.history.record(prefix + "_batch_count", len(losses))
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks that do something on this hook.
+
+        skorch's own callbacks end training by raising KeyboardInterrupt; a real one
+        must not look like a finished fit, so theirs is translated here.
+        """
+        if method_name not in _BATCH_HOOKS or self._listened(method_name):
+            getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            if overrides(callback, method_name):
+                try:
+                    getattr(callback, method_name)(self, **cb_kwargs)
+                except KeyboardInterrupt as stop:
+                    raise StopTraining from stop
+
+    def _listened(self, hook: str) -> bool:
+        """Whether a callback of the user listens to a hook of batches."""
+        return any(
+            overrides(callback, hook) and not isinstance(callback, Schedule)
+            for _, callback in self.callbacks_
+        )
+
+
+def make_net(
+    spec: NetworkSpec,
+    task: Task,
+    params: TrainingParams,
+    *,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> SequenceNet:
+    """An initialised net with its own sources of randomness."""
+    seeds = spawn_seeds(seed, 3)
+    generator = torch.Generator().manual_seed(seeds[0])
+    # Parameters are drawn in float32 whatever the dtype: one seed, one start.
+    module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
+    net = SequenceNet(
+        module.to(device=device, dtype=dtype),
+        task.criterion(),
+        clip_norm=params.clip_norm,
+        shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=params.weight_decay,
+        optimizer__fused=True,
+        lr=params.learning_rate,
+        batch_size=params.batch_size,
+        train_split=None,
+        callbacks=params.callbacks,
+        device=str(device),
+        verbose=0,
+    )
+    return net.initialize()
+
+
+def train(
+    net: SequenceNet,
+    training: SequenceDataset,
+    validation: SequenceDataset | None,
+    epochs: int,
+    *,
+    scheduled: bool,
+    stopping: Stopping | None = None,
+    progress: str | None = None,
+) -> int | None:
+    """Train for some epochs; the best epoch if training was watched for stopping."""
+    own: list[Any] = [FiniteLoss()]
+    # A learning-rate scheduler of the user's own takes the place of ours.
+    chosen = any(isinstance(c, LRScheduler) for _, c in net.callbacks_)
+    if scheduled and not chosen:
+        n_batches = len(net.get_iterator(training, training=True))
+        own.append(Schedule(net.lr, epochs * n_batches))
+    else:
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr
+    stopper = None
+    if stopping is not None:
+        stopper = EarlyStopping(stopping.patience, stopping.tol)
+        own.append(stopper)
+    if progress:
+        own.insert(1, Progress(epochs, progress))
+    theirs = net.callbacks_
+    net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
+    try:
+        net.notify("on_train_begin", X=None, y=None)
+        with contextlib.suppress(StopTraining):
+            net.fit_loop((training, validation), epochs=epochs)
+        net.notify("on_train_end", X=None, y=None)
+    finally:
+        net.callbacks_ = theirs
+        net.optimizer_.zero_grad(set_to_none=True)
+    return None if stopper is None else stopper.best_epoch
+
+
+def forward(net: SequenceNet, rows: np.ndarray, sequences: Sequences) -> np.ndarray:
+    """Outputs (n, n_outputs) in float64, block by block."""
+    module = net.module_.eval()
+    device = next(module.parameters()).device
+    dataset = SequenceDataset(rows, sequences, device)
+    out = np.empty((len(sequences), module.spec.n_outputs))
+    with torch.inference_mode():
+        for index in blocks_by_length(sequences.lengths, _BLOCK):
+            inputs, _ = dataset.gather(torch.from_numpy(index))
+            out[index] = module(**inputs).double().cpu().numpy()
+    return out
+
+
+def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:
+    """The net on a device; a copy if it was on another."""
+    if next(net.module_.parameters()).device.type == device.type:
+        return net
+    moved = copy.deepcopy(net)
+    moved.device = str(device)
+    moved.module_.to(device)
+    moved.module_.dropout.stream.to(device)
+    for state in moved.optimizer_.state.values():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                state[name] = value.to(device)
+    return moved

@@ -1,0 +1,261 @@
+"""The public regressor."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from sklearn_gru._base import BaseGRU
+from sklearn_gru._params import OneOf
+from sklearn_gru._tasks import Regression
+from sklearn_gru._validation import TrainingData, check_regression_target
+
+__all__ = ["GRURegressor"]
+
+
+class GRURegressor(RegressorMixin, BaseGRU):
+    """Regression from sequences with a gated recurrent unit network.
+
+    X and y are standardised inside, sequences may have any lengths and missing values,
+    and the newest weights are kept or, with early stopping, the best.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of features of the recurrent state, as in ``torch.nn.GRU``.
+    num_layers : int, default=1
+        Number of recurrent layers.
+    cell : {"gru", "gru_reset_before", "lstm", "rnn"}, default="gru"
+        "gru" applies the reset gate after the matrix product of the state (PyTorch,
+        cuDNN, Keras ``reset_after=True``), "gru_reset_before" before it, as in [1]_.
+    bidirectional : bool, default=False
+        Also read each sequence backwards.
+    pooling : {"last", "mean", "max", "attention", "mean_max"}, default="last"
+        How the states of all steps become one vector. "last" is the final state of each
+        direction; "attention" a learned weighted mean [2]_.
+    dropout : float, default=0.0
+        Share of features dropped between layers and before the head, in training.
+    features_per_step : int, default=1
+        For 2-D X: how many columns make one step, oldest step first. With 1 every row
+        is a univariate series.
+    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+        Loss on the standardised target; "huber" turns linear at one standard deviation
+        of y.
+    learning_rate : float, default=0.01
+        Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
+        to 0. ``partial_fit`` uses it as it is.
+    weight_decay : float, default=0.0001
+        Decoupled weight decay of AdamW.
+    batch_size : int or "auto", default="auto"
+        Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
+        power of 2 between 32 and 256.
+    max_iter : int, default=50
+        Number of epochs; with early stopping the most of them.
+    clip_norm : float or None, default=1.0
+        Largest norm of the gradient in a step [4]_; None does not clip.
+    early_stopping : bool or "auto", default="auto"
+        Stop when the loss on a held-out part no longer falls and go back to the best
+        epoch. The part is the latest times where the sequences have times, else random.
+        "auto" does so from 1000 sequences on.
+    validation_fraction : float, default=0.1
+        Share held out for early stopping.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before stopping.
+    tol : float, default=1e-4
+        An improvement is a fall of the validation loss by more than this.
+    standardize : bool, default=True
+        Bring every feature and y to mean 0 and standard deviation 1. A missing value is
+        0 after that.
+    warm_start : bool, default=False
+        ``fit`` trains on for `max_iter` epochs from where the last one ended, with its
+        standardisation and optimizer.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, shuffling, dropout and the held-out part.
+    verbose : int, default=0
+        1 shows a progress line in terminals and notebooks.
+    device : str, default="auto"
+        "auto" is CUDA where there is a device, else the CPU.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        What the network computes in. "auto" is float32 for float32 X or from 1000
+        sequences on, float64 below.
+    callbacks : list of skorch callbacks, default=None
+        Called during training, as in skorch.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Columns of 2-D X, features a step otherwise.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had any.
+    n_outputs_ : int
+        Number of outputs.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, on the standardised target.
+    validation_scores_ : list of float
+        Negative validation loss of each epoch (higher is better), if there was
+        validation data.
+    best_iteration_ : int
+        Epoch whose weights were kept, counted from 1, if training was watched.
+    net_ : skorch.NeuralNet
+        The skorch net, with its ``history``.
+    module_ : torch.nn.Module
+        The network itself.
+    n_parameters_ : int
+        Number of its parameters.
+
+    See Also
+    --------
+    GRUClassifier : The same for classes.
+    SlidingWindow : Turns rows into the sequences that lead to them.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014). Learning Phrase Representations using RNN Encoder-Decoder
+       for Statistical Machine Translation. EMNLP.
+    .. [2] Yang et al. (2016). Hierarchical Attention Networks for Document
+       Classification. NAACL.
+    .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
+    .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
+       neural networks. ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import GRURegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 10, 2))         # 200 sequences, 10 steps, 2 features
+    >>> y = X[:, :, 0].sum(axis=1)
+    >>> model = GRURegressor(random_state=0).fit(X[:150], y[:150])
+    >>> model.score(X[150:], y[150:]) > 0.8
+    True
+
+    Sequences may have any lengths; NaN is a missing value:
+
+    >>> ragged = [x[: 3 + i % 7] for i, x in enumerate(X)]
+    >>> GRURegressor(max_iter=2).fit(ragged, y).predict(ragged[:3]).shape
+    (3,)
+    """
+
+    _parameter_rules: ClassVar = {
+        **BaseGRU._parameter_rules,
+        "loss": [OneOf(("squared_error", "absolute_error", "huber"))],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        num_layers=1,
+        *,
+        cell="gru",
+        bidirectional=False,
+        pooling="last",
+        dropout=0.0,
+        features_per_step=1,
+        loss="squared_error",
+        learning_rate=0.01,
+        weight_decay=1e-4,
+        batch_size="auto",
+        max_iter=50,
+        clip_norm=1.0,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        standardize=True,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        device="auto",
+        dtype="auto",
+        callbacks=None,
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.features_per_step = features_per_step
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.clip_norm = clip_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.standardize = standardize
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one pass over X, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Target.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each sequence.
+
+        Returns
+        -------
+        self : GRURegressor
+            The estimator, with standardisation, dtype and shape of y as in its first
+            call.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predict the target of each sequence.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences. A 3-D array, a list and Sequences are interchangeable.
+
+        Returns
+        -------
+        y : ndarray of shape (n,) or (n, n_outputs)
+            In the shape and on the scale of y in fit. A sequence without any observed
+            step gets the mean of y.
+        """
+        out = self._decoded(X)
+        return out[:, 0] if self._y_ndim == 1 else out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    # -- the target -------------------------------------------------------------------
+
+    def _check_y(self, y: Any) -> np.ndarray:
+        return check_regression_target(self, y)
+
+    def _learn_target(self, data: TrainingData, classes: Any = None) -> None:
+        self._y_ndim = data.y.ndim
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        y = y.reshape(len(y), -1).astype(np.float64)
+        if y.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {y.shape[1]} outputs, but the first fit had {self.n_outputs_}."
+            )
+        return y
+
+    def _make_task(self, data: TrainingData) -> Regression:
+        y = data.y.reshape(len(data.y), -1).astype(np.float64)
+        return Regression.fit(y, data.weights, self.loss, standardize=self.standardize)
