@@ -157,10 +157,10 @@ class BaseGRU(BaseEstimator):
     ) -> tuple[TrainingData, TrainingData | None]:
         """Training and validation part."""
         if X_val is not None:
-            held_out = check_training(
+            validation = check_training(
                 self, X_val, y_val, sample_weight_val, reset=False
             )
-            return data, held_out
+            return data, validation
         if y_val is not None:
             raise InputError("y_val was given without X_val.")
         n = len(data.sequences)
@@ -168,8 +168,8 @@ class BaseGRU(BaseEstimator):
             return data, None
         if n < 2:
             raise InputError(
-                f"early_stopping=True holds out a part for validation, but there is only "
-                f"{n} sequence: pass X_val and y_val, or early_stopping=False."
+                f"early_stopping=True holds out a part for validation, but there is "
+                f"only {n} sequence: pass X_val and y_val, or early_stopping=False."
             )
         held_out = self._choose_validation(data)
         return _select(data, ~held_out), _select(data, held_out)

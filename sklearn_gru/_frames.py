@@ -100,7 +100,7 @@ def _check_numeric(column: pd.Series) -> None:
         )
     if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_complex_dtype(dtype):
         raise InputError(
-            f"Column {column.name!r} has dtype {dtype}, which is not numeric. Encode it "
+            f"Column {column.name!r} has dtype {dtype}, which is no number. Encode it "
             "(OrdinalEncoder, OneHotEncoder), drop it, or name it in groups= if it "
             "tells the groups apart."
         )

@@ -39,7 +39,7 @@ class Standardizer:
     def fit(
         cls, sequences: Sequences, weights: np.ndarray | None, *, identity: bool
     ) -> Standardizer:
-        """Weighted moments over all observed steps; `identity` learns only the marks."""
+        """Weighted moments of all observed steps; `identity` learns only the marks."""
         coverage = sequences.coverage(weights).astype(np.float64)
         n_features = sequences.values.shape[1]
         total = np.zeros(n_features)
@@ -67,7 +67,7 @@ class Standardizer:
         return len(self.mean) + len(self.marked)
 
     def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Rows of shape (n_rows, n_inputs): standardised, missing cells 0, then marks."""
+        """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks."""
         n_features = len(self.mean)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
         for at in range(0, len(values), _BLOCK):

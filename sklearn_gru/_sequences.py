@@ -12,7 +12,7 @@ Two conventions hold everywhere:
   the last step of the array;
 * a row in which every value is NaN is a step that was not observed.
 
-**Shape**: ``values (n_rows, n_features)``, ``starts (n,)``, ``lengths (n,)``; seen as an
+**Shape**: ``values (n_rows, n_features)``, ``starts (n,)``, ``lengths (n,)``; as an
 array ``(n, n_steps, n_features)``.
 """
 

@@ -13,7 +13,7 @@ missing, as in every shuffled fold; a divisor does not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -177,9 +177,9 @@ def read_time(
     missing = np.asarray(index.isna())
     if missing.any():
         raise TimeIndexError(
-            f"{name} is missing (NaT) in {missing.sum()} of {len(index)} rows, first in "
-            f"row {int(missing.argmax())}. Drop those rows: a row without a time has no "
-            "place in a sequence."
+            f"{name} is missing (NaT) in {missing.sum()} of {len(index)} rows, first "
+            f"in row {int(missing.argmax())}. Drop those rows: a row without a time has "
+            "no place in a sequence."
         )
     if isinstance(index, pd.DatetimeIndex):
         return index.as_unit("ns").asi8, Axis("datetime", tz=index.tz)
@@ -222,14 +222,16 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
     if len(columns) == 1:
         return codes, uniques[0]
     codes, combined = pd.factorize(codes)
-    labels = []
-    for code in combined:
-        parts: list[Any] = []
-        for unique in reversed(uniques):
-            code, at = divmod(int(code), len(unique))
-            parts.append(unique[at])
-        labels.append(tuple(reversed(parts)))
-    return codes.astype(np.int64), labels
+    return codes.astype(np.int64), [_split_label(int(c), uniques) for c in combined]
+
+
+def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
+    """The value of each key column, from the code they were combined into."""
+    parts: list[Any] = []
+    for unique in reversed(uniques):
+        code, at = divmod(code, len(unique))
+        parts.append(unique[at])
+    return tuple(reversed(parts))
 
 
 # -- grids ----------------------------------------------------------------------------
@@ -238,7 +240,9 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
 class Grid(Protocol):
     """Regular times: every time is a whole number of steps and a phase."""
 
-    freq: Any
+    @property
+    def freq(self) -> Any:
+        """The step, as pandas writes it."""
 
     def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Position in steps and phase; a group is regular if its phase is constant."""
@@ -418,7 +422,7 @@ def _monthly(axis: Axis, wall_before: np.ndarray, wall_after: np.ndarray):
 
 def grid_from_freq(freq: Any, axis: Axis, time: np.ndarray) -> Grid:
     """The grid named by the user."""
-    if isinstance(freq, Real) and not isinstance(freq, bool):
+    if isinstance(freq, (int, float, np.number)) and not isinstance(freq, bool):
         if axis.kind == "number":
             return FloatTicks(float(freq))
         if axis.kind in ("integer", "period", "row") and float(freq).is_integer():

@@ -115,7 +115,7 @@ def _warn_time_index(estimator: Any, frame: pd.DataFrame) -> None:
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)):
         warnings.warn(
             f"X is a frame with a {type(index).__name__}: its rows look like time "
-            f"steps, but {type(estimator).__name__} reads each row as one whole series. "
+            f"steps, but {type(estimator).__name__} reads each row as a whole series. "
             "To predict from the rows before each row, put a window in front: "
             f"make_pipeline(SlidingWindow(24, lag=1), {type(estimator).__name__}()).",
             LayoutWarning,
@@ -158,7 +158,7 @@ def _from_items(estimator: Any, items: list[Any], *, reset: bool) -> Sequences:
     """A list of 2-D arrays, DataFrames or 1-D arrays, of any lengths."""
     frames = [as_frame(item) for item in items]
     names = _item_names(estimator, frames, reset=reset)
-    arrays = []
+    arrays: list[np.ndarray] = []
     for k, (item, frame) in enumerate(zip(items, frames, strict=True)):
         array = _item_array(k, item, frame, names)
         expected = arrays[0].shape[1] if arrays else array.shape[1]

@@ -20,7 +20,13 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklearn_gru._frames import as_frame, as_list, find_column, float_matrix
 from sklearn_gru._leakage import check_no_leak
 from sklearn_gru._lost_history import warn_lost_history, warn_without_time
-from sklearn_gru._params import Boolean, Satisfies, check_parameters, positive_integer
+from sklearn_gru._params import (
+    Boolean,
+    Rule,
+    Satisfies,
+    check_parameters,
+    positive_integer,
+)
 from sklearn_gru._sequences import Sequences
 from sklearn_gru._time import (
     Axis,
@@ -110,8 +116,8 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     a read-only view over its rows, everything else a
     :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
     bootstrap sample) is one row; different rows of the same group and time are an
-    error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are shorter
-    than the data could make them.
+    error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are
+    shorter than the data could make them.
 
     Examples
     --------
@@ -139,7 +145,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     ['load_lag2', 'load_lag1']
     """
 
-    _parameter_rules: ClassVar = {
+    _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
         "window_size": [positive_integer(), _DURATION],
         "lag": [positive_integer(0), _DURATION],
         "flatten": [Boolean()],
@@ -163,6 +169,9 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         self.time = time
         self.freq = freq
         self.flatten = flatten
+
+    _memory: Memory | None
+    _from_frame: bool
 
     # -- the contract -----------------------------------------------------------------
 
@@ -350,7 +359,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             check_no_leak(values, y, visible, self._names, lag=reach.lag)
         self._groups: dict[Any, int] = {}
         self._phases = np.empty(0, dtype=np.int64)
-        self._memory: Memory | None = None
+        self._memory = None
         self._reach = reach
         if keys is None:
             return values, None
@@ -412,10 +421,9 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         self, X: Any, key_columns: list[int], values: np.ndarray
     ) -> None:
         """Names of the features, and which of them are known ahead."""
+        columns: list[Any] = list(range(self.n_features_in_))
         if isinstance(X, pd.DataFrame):
             columns = list(X.columns)
-        else:
-            columns = list(range(self.n_features_in_))
         features = [j for j in range(len(columns)) if j not in key_columns]
         if not features:
             raise InputError(
