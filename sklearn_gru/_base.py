@@ -349,11 +349,11 @@ class BaseGRU(BaseEstimator):
 
 
 def auto_batch_size(n_sequences: int) -> int:
-    """All of a small data set, then about 16 batches an epoch, up to 256 sequences."""
+    """All of a small data set, then about 16 batches an epoch, up to 128 sequences."""
     if n_sequences <= 64:
         return n_sequences
     power = round(np.log2(n_sequences / 16))
-    return int(np.clip(2**power, 32, 256))
+    return int(np.clip(2**power, 32, 128))
 
 
 def _select(data: TrainingData, mask: np.ndarray) -> TrainingData:

@@ -69,7 +69,7 @@ class SequenceDataset(Dataset):
         values = values.view(len(at), longest, -1)  # (B, T, n_inputs)
         inputs = {"values": values}
         if not self.equal_length and int(lengths.min()) < longest:
-            inputs["lengths"] = lengths
+            inputs["lengths"] = lengths.to(device)
         if self.target is None:
             return inputs, (starts, None)
         index = index.to(device)

@@ -120,19 +120,22 @@ class SequenceNet(NeuralNet):
         """One pass; the mean loss is accumulated in float64 and read once."""
         if iterator is None:
             return
-        losses, sizes = [], []
+        total = torch.zeros(
+            (), dtype=torch.float64, device=iterator.dataset.rows.device
+        )
+        n_batches = 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            losses.append(step["loss"].detach())
-            sizes.append(len(batch[1][0]))
+            size = len(batch[1][0])
+            total += step["loss"].detach() * size
+            n_batches += 1
             if self._listened("on_batch_end"):
-                self.history.record_batch(prefix + "_loss", losses[-1].item())
-                self.history.record_batch(prefix + "_batch_size", sizes[-1])
+                self.history.record_batch(prefix + "_loss", step["loss"].item())
+                self.history.record_batch(prefix + "_batch_size", size)
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        mean = np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes)
-        self.history.record(prefix + "_loss", float(mean))
-        self.history.record(prefix + "_batch_count", len(losses))
+        self.history.record(prefix + "_loss", total.item() / len(iterator.dataset))
+        self.history.record(prefix + "_batch_count", n_batches)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks that do something on this hook.

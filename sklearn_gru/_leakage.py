@@ -38,12 +38,10 @@ def check_no_leak(
                 if lag:
                     remedy = f"remove it from known_future (lag={lag} then applies)"
                 else:
-                    remedy = (
-                        "use lag=1 or more to predict from earlier rows, or drop it"
-                    )
+                    remedy = "use lag=1 or more (predict from earlier rows) or drop it"
                 raise LeakageError(
-                    f"Column {names[int(j)]!r} {found} y and would be seen at the target's "
-                    f"own time: the model would read the answer. Please {remedy}."
+                    f"Column {names[int(j)]!r} {found} y and would be seen "
+                    f"at the target's own time: the model would read the answer. Please {remedy}."
                 )
 
 

@@ -50,7 +50,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         Decoupled weight decay of AdamW.
     batch_size : int or "auto", default="auto"
         Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
-        power of 2 between 32 and 256.
+        power of 2 between 32 and 128.
     max_iter : int, default=50
         Number of epochs; with early stopping the most of them.
     clip_norm : float or None, default=1.0

@@ -178,8 +178,8 @@ def read_time(
     if missing.any():
         raise TimeIndexError(
             f"{name} is missing (NaT) in {missing.sum()} of {len(index)} rows, first "
-            f"in row {int(missing.argmax())}. Drop those rows: a row without a time has "
-            "no place in a sequence."
+            f"in row {int(missing.argmax())}. Drop those rows: a row without a time "
+            "has no place in a sequence."
         )
     if isinstance(index, pd.DatetimeIndex):
         return index.as_unit("ns").asi8, Axis("datetime", tz=index.tz)

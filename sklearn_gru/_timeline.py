@@ -157,42 +157,78 @@ def lay_windows(
     A cell at coordinate c holds the known-future columns of the row at c and the other
     columns of the row at c - lag, so one run of cells is one window.
     """
+    shifts = _shifts(reach.lag, known)
+    # In this order, each in a function of its own: the peak of memory is one of them.
+    order = time_rank(line.rows.time[line.place])
+    segments = _find_segments(line, reach, shifts)
+    starts, lengths = _intervals(line, reach, segments)
+    windows = Sequences(
+        _fill(line, segments, shifts),
+        starts,
+        lengths,
+        n_steps=reach.window,
+        feature_names=None if feature_names is None else tuple(feature_names),
+        order=order,
+    )
+    return windows.without_leading_gaps()
+
+
+class Segments(NamedTuple):
+    """Runs of cells that windows cover, each laid behind the other."""
+
+    low: np.ndarray  # (n_segments,) coordinate of the first cell
+    high: np.ndarray  # (n_segments,) coordinate of the last cell
+    base: np.ndarray  # (n_segments,) where the first cell lies in the flat array
+
+    @property
+    def n_cells(self) -> int:
+        return int((self.high - self.low + 1).sum())
+
+    def locate(self, coordinate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Flat place of each coordinate, and whether a segment holds it."""
+        segment = np.searchsorted(self.low, coordinate, side="right") - 1
+        inside = (segment >= 0) & (coordinate <= self.high[segment])
+        return (self.base - self.low)[segment] + coordinate, inside
+
+
+def _find_segments(
+    line: Timeline, reach: Reach, shifts: list[tuple[int, np.ndarray]]
+) -> Segments:
     end = line.coordinate[line.given]  # (q,) last cell of each distinct window
     breaks = np.ones(len(end), dtype=bool)
     breaks[1:] = np.diff(end) > reach.window
-    segment = np.cumsum(breaks) - 1
-    shifts = _shifts(reach.lag, known)
-    low = _first_cells(line.coordinate, end[breaks], reach, shifts)  # (n_segments,)
+    low = _first_cells(line.coordinate, end[breaks], reach, shifts)
     high = end[np.append(breaks[1:], True)] if len(end) else end
     size = high - low + 1
-    base = np.cumsum(size) - size
+    return Segments(low, high, np.cumsum(size) - size)
 
+
+def _intervals(
+    line: Timeline, reach: Reach, segments: Segments
+) -> tuple[np.ndarray, np.ndarray]:
+    """First cell and number of cells of the window of every new row."""
+    end = line.coordinate[line.place]  # (n_new,)
+    segment = np.searchsorted(segments.low, end, side="right") - 1
+    lengths = np.minimum(end - segments.low[segment] + 1, reach.window)
+    end += (segments.base - segments.low)[segment] + 1
+    end -= lengths
+    return end, lengths
+
+
+def _fill(
+    line: Timeline, segments: Segments, shifts: list[tuple[int, np.ndarray]]
+) -> np.ndarray:
     rows = line.rows.values
-    cells = np.full((int(size.sum()), rows.shape[1]), np.nan, dtype=rows.dtype)
+    cells = np.full((segments.n_cells, rows.shape[1]), np.nan, dtype=rows.dtype)
     for shift, columns in shifts:
-        at = line.coordinate + shift
-        seg = np.searchsorted(low, at, side="right") - 1
-        inside = (seg >= 0) & (at <= high[seg])
-        flat = (base - low)[seg] + at
+        flat, inside = segments.locate(line.coordinate + shift)
         if inside.all() and columns.all():
             cells[flat] = rows
         elif columns.all():
             cells[flat[inside]] = rows[inside]
         else:
             cells[np.ix_(flat[inside], columns)] = rows[np.ix_(inside, columns)]
-
-    last = base[segment] + end - low[segment]
-    start = np.maximum(last - reach.window + 1, base[segment])
-    window = (np.cumsum(line.given) - 1)[line.place]
-    windows = Sequences(
-        cells,
-        start[window],
-        (last - start + 1)[window],
-        n_steps=reach.window,
-        feature_names=None if feature_names is None else tuple(feature_names),
-        order=time_rank(line.rows.time[line.place]),
-    )
-    return windows.without_leading_gaps()
+    return cells
 
 
 def _shifts(lag: int, known: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -47,8 +47,6 @@ class SequenceModel(nn.Module):
                     nn.init.zeros_(parameter)
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
-        outputs, last = self.recurrent(
-            values, lengths, need_outputs=self.pooling.needs_outputs
-        )
+        outputs, last = self.recurrent(values, lengths)
         pooled = self.pooling(outputs, last, step_mask(values, lengths))
         return self.head(self.dropout(pooled))

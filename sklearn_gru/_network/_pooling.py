@@ -17,8 +17,6 @@ from torch import Tensor, nn
 class Last(nn.Module):
     """The final state of each direction."""
 
-    needs_outputs = False
-
     def __init__(self, size: int) -> None:
         super().__init__()
         self.n_pooled = size
@@ -29,8 +27,6 @@ class Last(nn.Module):
 
 class Mean(nn.Module):
     """The mean over the steps."""
-
-    needs_outputs = True
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -43,8 +39,6 @@ class Mean(nn.Module):
 class Max(nn.Module):
     """The maximum over the steps."""
 
-    needs_outputs = True
-
     def __init__(self, size: int) -> None:
         super().__init__()
         self.n_pooled = size
@@ -55,8 +49,6 @@ class Max(nn.Module):
 
 class MeanMax(nn.Module):
     """Mean and maximum side by side."""
-
-    needs_outputs = True
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -72,8 +64,6 @@ class Attention(nn.Module):
 
     The word attention of Yang et al. (2016), Hierarchical Attention Networks.
     """
-
-    needs_outputs = True
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -1,19 +1,21 @@
 """Recurrent layers over batches of exact lengths.
 
 The cells of PyTorch are used behind their own parameters (``weight_ih_l0`` …), one
-module a layer, so that dropout between layers can draw from a generator of our own.
-PyTorch lacks one cell: the GRU of the first paper, which applies the reset gate before
-the matrix product (Keras: ``reset_after=False``).
+module a layer and direction: dropout between layers can then draw from a generator of
+our own, and lengths are exact without packing. Right-padded sequences run forward as
+they are, and backward after each has been turned around within its own length; what
+the cells compute behind the end is never read. (Packed, ``torch.nn.GRU`` takes five
+times as long on a CPU.) PyTorch lacks one cell: the GRU of the first paper, which
+applies the reset gate before the matrix product (Keras: ``reset_after=False``).
 
-**Shape**: values ``(B, T, n_inputs)``, right-padded; lengths ``(B,)`` on the CPU or
-None where all are T; outputs ``(B, T, D)``, last ``(B, D)`` with D the state size.
+**Shape**: values ``(B, T, n_inputs)``, right-padded; lengths ``(B,)`` or None where all
+are T; outputs ``(B, T, D)``, last ``(B, D)`` with D the state size.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import rnn
 
 from sklearn_gru._device import RandomStream
 from sklearn_gru._network._spec import NetworkSpec
@@ -47,125 +49,68 @@ class GRUResetBefore(nn.Module):
         h = (1 - z) * n + z * h
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bidirectional: bool, device: str
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.suffixes = ("_l0", "_l0_reverse") if bidirectional else ("_l0",)
-        for suffix in self.suffixes:
-            for name, shape in (
-                ("weight_ih", (3 * hidden_size, input_size)),
-                ("weight_hh", (3 * hidden_size, hidden_size)),
-                ("bias_ih", (3 * hidden_size,)),
-                ("bias_hh", (3 * hidden_size,)),
-            ):
-                empty = torch.empty(shape, device=device)
-                self.register_parameter(name + suffix, nn.Parameter(empty))
+        gates = 3 * hidden_size
+        self.weight_ih_l0 = nn.Parameter(torch.empty(gates, input_size))
+        self.weight_hh_l0 = nn.Parameter(torch.empty(gates, hidden_size))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(gates))
+        self.bias_hh_l0 = nn.Parameter(torch.empty(gates))
 
-    def forward(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        present = step_mask(values, lengths)
-        runs = [
-            self._run(values, present, suffix, reverse=k == 1)
-            for k, suffix in enumerate(self.suffixes)
-        ]
-        outputs = torch.cat([o for o, _ in runs], dim=2)  # (B, T, D)
-        return outputs, torch.cat([h for _, h in runs], dim=1)
-
-    def _run(
-        self, values: Tensor, present: Tensor | None, suffix: str, *, reverse: bool
-    ) -> tuple[Tensor, Tensor]:
-        w_hh = getattr(self, "weight_hh" + suffix)
-        b_hh = getattr(self, "bias_hh" + suffix)
-        h_size = self.hidden_size
+    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        linear = nn.functional.linear
+        two = 2 * self.hidden_size
+        w_rz, w_n = self.weight_hh_l0[:two], self.weight_hh_l0[two:]
+        b_rz, b_n = self.bias_hh_l0[:two], self.bias_hh_l0[two:]
         # All input products at once; only those of the state wait for the state.
-        inputs = nn.functional.linear(
-            values,
-            getattr(self, "weight_ih" + suffix),
-            getattr(self, "bias_ih" + suffix),
-        )  # (B, T, 3H)
-        h = values.new_zeros(len(values), h_size)
-        n_steps = values.shape[1]
-        outputs: list[Tensor] = [h] * n_steps
-        for t in reversed(range(n_steps)) if reverse else range(n_steps):
-            i_rz, i_n = inputs[:, t, : 2 * h_size], inputs[:, t, 2 * h_size :]
-            rz = nn.functional.linear(h, w_hh[: 2 * h_size], b_hh[: 2 * h_size])
-            r, z = torch.sigmoid(i_rz + rz).chunk(2, dim=1)
-            h_n = nn.functional.linear(r * h, w_hh[2 * h_size :], b_hh[2 * h_size :])
-            n = torch.tanh(i_n + h_n)
-            new = (1 - z) * n + z * h
-            h = new if present is None else torch.where(present[:, t, None], new, h)
-            outputs[t] = h
-        return torch.stack(outputs, dim=1), h
+        inputs = linear(values, self.weight_ih_l0, self.bias_ih_l0)  # (B, T, 3H)
+        h = values.new_zeros(len(values), self.hidden_size)
+        outputs = []
+        for x in inputs.unbind(dim=1):  # (B, 3H)
+            r, z = torch.sigmoid(x[:, :two] + linear(h, w_rz, b_rz)).chunk(2, dim=1)
+            n = torch.tanh(x[:, two:] + linear(r * h, w_n, b_n))
+            h = (1 - z) * n + z * h
+            outputs.append(h)
+        return torch.stack(outputs, dim=1), h[None]
 
 
-class TorchLayer(nn.Module):
-    """One layer of nn.GRU, nn.LSTM or nn.RNN behind the same call."""
-
-    def __init__(
-        self, kind: str, input_size: int, hidden_size: int, bidirectional: bool
-    ) -> None:
-        super().__init__()
-        module = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}[kind]
-        # On the meta device the constructor draws nothing from the global generator.
-        cell = module(
-            input_size,
-            hidden_size,
-            batch_first=True,
-            bidirectional=bidirectional,
-            device="meta",
-        )
-        self.cell = cell.to_empty(device="cpu")
-
-    def forward(
-        self, values: Tensor, lengths: Tensor | None, *, need_outputs: bool
-    ) -> tuple[Tensor | None, Tensor]:
-        if lengths is None:
-            outputs, state = self.cell(values)
-        else:
-            packed = rnn.pack_padded_sequence(
-                values, lengths, batch_first=True, enforce_sorted=False
-            )
-            outputs, state = self.cell(packed)
-            if need_outputs:
-                outputs, _ = rnn.pad_packed_sequence(
-                    outputs, batch_first=True, total_length=values.shape[1]
-                )
-        h = state[0] if isinstance(state, tuple) else state  # (n_directions, B, H)
-        last = h.transpose(0, 1).reshape(h.shape[1], -1)  # both directions' final state
-        return (outputs if need_outputs else None), last
+def make_cell(kind: str, input_size: int, hidden_size: int) -> nn.Module:
+    """One layer in one direction: values to (outputs, final state)."""
+    if kind == "gru_reset_before":
+        return GRUResetBefore(input_size, hidden_size)
+    module = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}[kind]
+    # On the meta device the constructor draws nothing from the global generator.
+    cell = module(input_size, hidden_size, batch_first=True, device="meta")
+    return cell.to_empty(device="cpu")
 
 
 class Recurrent(nn.Module):
-    """A stack of recurrent layers with dropout between them."""
+    """A stack of recurrent layers, with dropout between them."""
 
     def __init__(self, spec: NetworkSpec, dropout: Dropout) -> None:
         super().__init__()
         self.dropout = dropout
-        layers: list[nn.Module] = []
-        for k in range(spec.num_layers):
-            n_inputs = spec.n_inputs if k == 0 else spec.state_size
-            sizes = (n_inputs, spec.hidden_size, spec.bidirectional)
-            if spec.cell == "gru_reset_before":
-                layers.append(GRUResetBefore(*sizes, device="cpu"))
-            else:
-                layers.append(TorchLayer(spec.cell, *sizes))
-        self.layers = nn.ModuleList(layers)
+        n_directions = 2 if spec.bidirectional else 1
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                make_cell(
+                    spec.cell, spec.state_size if k else spec.n_inputs, spec.hidden_size
+                )
+                for _ in range(n_directions)
+            )
+            for k in range(spec.num_layers)
+        )
 
-    def forward(
-        self, values: Tensor, lengths: Tensor | None, *, need_outputs: bool
-    ) -> tuple[Tensor | None, Tensor]:
-        x: Tensor | None = values
-        top = len(self.layers) - 1
-        for k, layer in enumerate(self.layers):
-            assert x is not None
+    def forward(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        x = values
+        for k, directions in enumerate(self.layers):
+            assert isinstance(directions, nn.ModuleList)
             if k:
                 x = self.dropout(x)
-            if isinstance(layer, GRUResetBefore):
-                x, last = layer(x, lengths)
-            else:
-                x, last = layer(x, lengths, need_outputs=need_outputs or k < top)
-        return x, last
+            runs = [_run(cell, x, lengths, d == 1) for d, cell in enumerate(directions)]
+            x = torch.cat([outputs for outputs, _ in runs], dim=2)  # (B, T, D)
+        return x, torch.cat([last for _, last in runs], dim=1)
 
     @torch.no_grad()
     def reset_parameters(self, cell: str, generator: torch.Generator) -> None:
@@ -189,9 +134,30 @@ class Recurrent(nn.Module):
                     block.fill_(1.0 if kind == "bias_ih" and gate == keep else 0.0)
 
 
+def _run(
+    cell: nn.Module, x: Tensor, lengths: Tensor | None, backward: bool
+) -> tuple[Tensor, Tensor]:
+    """Outputs at their steps, (B, T, H), and the state after the last one, (B, H)."""
+    outputs, state = cell(turned(x, lengths) if backward else x)
+    if lengths is None:
+        last = (state[0] if isinstance(state, tuple) else state)[0]
+    else:
+        last = outputs[torch.arange(len(x), device=x.device), lengths - 1]
+    return (turned(outputs, lengths) if backward else outputs), last
+
+
+def turned(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Each sequence back to front within its own length; its own inverse."""
+    if lengths is None:
+        return x.flip(1)
+    step = torch.arange(x.shape[1], device=x.device)
+    mirrored = lengths[:, None] - 1 - step  # (B, T)
+    at = torch.where(mirrored >= 0, mirrored, step)
+    return x.gather(1, at[:, :, None].expand_as(x))
+
+
 def step_mask(values: Tensor, lengths: Tensor | None) -> Tensor | None:
     """Which steps are real; boolean (B, T), or None where all are."""
     if lengths is None:
         return None
-    step = torch.arange(values.shape[1], device=values.device)
-    return step < lengths.to(values.device)[:, None]
+    return torch.arange(values.shape[1], device=values.device) < lengths[:, None]

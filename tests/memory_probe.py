@@ -1,0 +1,45 @@
+"""Peak memory of one fit in a fresh process; run by test_memory."""
+
+import resource
+import sys
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRURegressor, SlidingWindow
+
+N_FEATURES, WINDOW = 8, 96
+
+
+def _peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _rows(n, kind):
+    X = np.random.default_rng(0).normal(size=(n, N_FEATURES)).astype(np.float32)
+    if kind == "array":
+        return X
+    n_groups = min(1000, n // 50)
+    times = pd.date_range("2024-01-01", periods=n // n_groups, freq="h")
+    index = pd.MultiIndex.from_product([range(n_groups), times], names=["shop", "t"])
+    return pd.DataFrame(X, index=index, columns=list("abcdefgh"))
+
+
+def _fit(X):
+    y = np.zeros(len(X), dtype=np.float32)
+    y[::2] = 1
+    model = make_pipeline(
+        SlidingWindow(WINDOW),
+        GRURegressor(hidden_size=2, max_iter=1, batch_size=256, random_state=0),
+    )
+    model.fit(X, y)
+
+
+if __name__ == "__main__":
+    kind, n = sys.argv[1], int(sys.argv[2])
+    _fit(_rows(5000, kind))
+    X = _rows(n, kind)
+    before = _peak()
+    _fit(X)
+    print((_peak() - before) / (n * N_FEATURES * 4))
