@@ -60,7 +60,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         and stratified. "auto" does so from 1000 sequences on.
     validation_fraction : float, default=0.1
         Share held out for early stopping.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=5
         Epochs without improvement before stopping.
     tol : float, default=1e-4
         An improvement is a fall of the validation loss by more than this.
@@ -168,7 +168,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         clip_norm=1.0,
         early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=5,
         tol=1e-4,
         standardize=True,
         class_weight=None,

@@ -40,8 +40,9 @@ def check_no_leak(
                 else:
                     remedy = "use lag=1 or more (predict from earlier rows) or drop it"
                 raise LeakageError(
-                    f"Column {names[int(j)]!r} {found} y and would be seen "
-                    f"at the target's own time: the model would read the answer. Please {remedy}."
+                    f"Column {names[int(j)]!r} {found} y and would be seen at the "
+                    "target's own time: the model would read the answer. Please "
+                    f"{remedy}."
                 )
 
 

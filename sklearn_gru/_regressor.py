@@ -61,7 +61,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         "auto" does so from 1000 sequences on.
     validation_fraction : float, default=0.1
         Share held out for early stopping.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=5
         Epochs without improvement before stopping.
     tol : float, default=1e-4
         An improvement is a fall of the validation loss by more than this.
@@ -163,7 +163,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         clip_norm=1.0,
         early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=5,
         tol=1e-4,
         standardize=True,
         warm_start=False,

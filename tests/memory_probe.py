@@ -42,4 +42,4 @@ if __name__ == "__main__":
     X = _rows(n, kind)
     before = _peak()
     _fit(X)
-    print((_peak() - before) / (n * N_FEATURES * 4))
+    sys.stdout.write(f"{(_peak() - before) / (n * N_FEATURES * 4)}\n")

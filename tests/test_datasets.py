@@ -71,8 +71,8 @@ def test_bike_sharing_calendar_agrees_with_the_times():
     time = X.index
     assert (X["month"] == time.month).all()
     assert (X["hour"] == time.hour).all()
-    assert (X["weekday"] == (time.weekday + 1) % 7).all()
-    working = (time.weekday < 5) & (X["holiday"] == 0)
+    assert (X["weekday"] == (time.day_of_week + 1) % 7).all()
+    working = (time.day_of_week < 5) & (X["holiday"] == 0)
     assert (X["workingday"] == working).all()
 
 
@@ -290,7 +290,7 @@ def test_arrays_hold_what_frames_hold(load):
 @pytest.mark.parametrize("load", TABLES)
 @pytest.mark.parametrize("as_frame", [True, False])
 def test_bunch_keeps_the_keys_as_arrays(load, as_frame):
-    """The index can be rebuilt from `time` and `group`: no key is lost with as_frame."""
+    """The index can be rebuilt from `time` and `group`, also without a frame."""
     bunch, index = load(as_frame=as_frame), load().frame.index
     assert bunch.time.dtype == "datetime64[s]"
     if "group" not in bunch:
@@ -310,7 +310,7 @@ def test_only_the_panel_has_groups():
 
 @pytest.mark.parametrize("load", LOADERS)
 def test_calls_do_not_see_each_other(load):
-    """Changing what one call returned changes neither its other parts nor later calls."""
+    """Changing a returned part changes neither the other parts nor later calls."""
     bunch = load()
     first = bunch.data[0] if isinstance(bunch.data, list) else bunch.data.iloc[:, 0]
     before = np.array(first)

@@ -328,7 +328,7 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
 
 
 def _table_result(name, frame, *, features, target, as_frame, return_X_y):
-    """What a loader of a table returns; `frame` is indexed by time, or group and time."""
+    """What a loader of a table returns; times (and groups) index the `frame`."""
     # Copies, so that adding a column to one of the parts leaves the others alone; as
     # arrays they would else be read-only or in Fortran order.
     data, y = frame[features].copy(), frame[target].copy()

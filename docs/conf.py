@@ -1,0 +1,72 @@
+"""Configuration of the documentation; builds without a network.
+
+``DOCS_GALLERY=1`` also runs the examples (minutes), ``DOCS_ONLINE=1`` also links to the
+documentation of the libraries the package stands on.
+"""
+
+import os
+
+import sklearn_gru
+
+project = "sklearn-gru"
+author = "The sklearn-gru developers"
+copyright = f"2025, {author}"
+version = release = sklearn_gru.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = [
+    "_build",
+    "changes/unreleased",  # the source of changes/index.md
+]
+templates_path = ["_templates"]
+# The docstring of an inherited method may refer to a label of scikit-learn's own pages.
+suppress_warnings = ["ref.ref"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+numpydoc_show_class_members = False  # the template of a class lists its methods
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "plot_gallery": os.environ.get("DOCS_GALLERY") == "1",
+    "abort_on_example_error": True,
+    "write_computation_times": False,  # that page loads scripts from elsewhere
+    "show_memory": False,
+    "download_all_examples": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+if os.environ.get("DOCS_ONLINE") == "1":
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "numpy": ("https://numpy.org/doc/stable/", None),
+        "pandas": ("https://pandas.pydata.org/docs/", None),
+        "python": ("https://docs.python.org/3/", None),
+        "sklearn": ("https://scikit-learn.org/stable/", None),
+        "skorch": ("https://skorch.readthedocs.io/en/stable/", None),
+        "torch": ("https://docs.pytorch.org/docs/stable/", None),
+    }

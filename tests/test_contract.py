@@ -1,0 +1,80 @@
+"""scikit-learn's own checks, with nothing skipped and nothing excused."""
+
+import warnings
+
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru.exceptions import LostHistoryWarning
+
+ORDER_CHECKS = {
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+}
+
+CASES = {
+    "regressor": GRURegressor(),
+    "classifier": GRUClassifier(),
+    "window": SlidingWindow(1),
+    "window flat": SlidingWindow(1, flatten=True),
+    "regressor lstm": GRURegressor(cell="lstm"),
+    "regressor bidirectional": GRURegressor(bidirectional=True),
+    "regressor attention": GRURegressor(pooling="attention"),
+    "classifier lstm": GRUClassifier(cell="lstm"),
+    "classifier bidirectional": GRUClassifier(bidirectional=True),
+    "classifier attention": GRUClassifier(pooling="attention"),
+}
+
+
+def _run(estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's checks provoke warnings
+        return check_estimator(estimator, on_fail=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_check_estimator(case):
+    """Every check passes; none is skipped or expected to fail."""
+    results = _run(CASES[case])
+    not_passed = [
+        (r["check_name"], r["status"], repr(r["exception"]))
+        for r in results
+        if r["status"] != "passed"
+    ]
+    assert not_passed == []
+    assert len(results) > 40
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_windows_fail_only_what_they_must(flatten):
+    """A window of 3 rows depends on the order of rows, and on nothing else."""
+    results = _run(SlidingWindow(3, flatten=flatten))
+    failed = {r["check_name"] for r in results if r["status"] != "passed"}
+    assert failed == ORDER_CHECKS
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_constructor_keeps_parameters_untouched(case):
+    """Clone gives equal parameters and fit never writes one."""
+    estimator = CASES[case]
+    assert clone(estimator).get_params() == estimator.get_params()
+
+
+def test_fit_writes_no_constructor_parameter(hourly):
+    """Parameters are the same objects after fit."""
+    window = SlidingWindow("6h", lag="1h", known_future=["temp"])
+    before = dict(vars(window))
+    X = window.fit_transform(hourly)
+    model = GRURegressor(2, max_iter=1, random_state=0)
+    params = model.get_params()
+    model.fit(X, hourly["load"])
+    assert model.get_params() == params
+    assert {k: v for k, v in vars(window).items() if k in before} == before
+
+
+def test_lost_history_warning_is_public():
+    """The warning can be silenced by its class."""
+    assert issubclass(LostHistoryWarning, UserWarning)
