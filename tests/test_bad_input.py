@@ -1,0 +1,376 @@
+"""Bad input: what was seen, what was expected, what fixes it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru.exceptions import (
+    DivergenceError,
+    InputError,
+    InvalidParameterError,
+    LayoutWarning,
+    SklearnGRUError,
+    TimeIndexError,
+)
+
+RNG = np.random.default_rng(0)
+X3 = RNG.normal(size=(12, 5, 2))
+X2 = RNG.normal(size=(12, 6))
+Y = RNG.normal(size=12)
+HOURS = pd.date_range("2024-01-01", periods=12, freq="h")
+FRAME = pd.DataFrame({"load": Y, "temp": X2[:, 0]}, index=HOURS)
+
+
+def small(**params):
+    return GRURegressor(2, max_iter=1, random_state=0, **params)
+
+
+def spoiled(array, value, at=0):
+    out = np.array(array, dtype=float)
+    out[(at,) + (0,) * (out.ndim - 1)] = value
+    return out
+
+
+FIT_ERRORS = {
+    "NaN in y": (X3, spoiled(Y, np.nan), r"y contains NaN in 1 of 12 rows.*drop those"),
+    "infinity in y": (X3, spoiled(Y, np.inf), r"y contains infinity.*sample_weight 0"),
+    "infinity in X": (spoiled(X3, np.inf), Y, r"Input X contains infinity"),
+    "infinity in 2-D X": (spoiled(X2, np.inf), Y, r"Input X contains infinity"),
+    "strings": (np.full((12, 5, 2), "a"), Y, r"could not convert string to float"),
+    "strings in 2-D": (np.full((12, 5), "a"), Y, r"could not convert string to float"),
+    "no rows": (np.empty((0, 5, 2)), Y[:0], r"0 sample\(s\)"),
+    "no rows in 2-D": (np.empty((0, 5)), Y[:0], r"0 sample\(s\)"),
+    "no steps": (np.empty((12, 0, 2)), Y, r"0 sample\(s\), step\(s\) or feature\(s\)"),
+    "mismatched lengths": (X3, Y[:-1], r"inconsistent numbers of samples: \[12, 11\]"),
+    "1-D X": (X2[:, 0], Y, r"Expected 2D array, got 1D array instead"),
+    "4-D X": (X3[..., None], Y, r"X has 4 dimensions; expected 2 .*, 3 .*or a list"),
+    "3-D y": (X3, X3, r"y has 3 dimensions"),
+    "ragged features": (
+        [X3[0], X3[1, :, :1]],
+        Y[:2],
+        r"Item 1 of X has 1 features, but item 0 has 2",
+    ),
+    "an item of 3 dimensions": ([X3[:2], X3[:1]], Y[:2], r"Item 0 of X has 3 dim"),
+    "text in an item": ([X3[0], np.full((3, 2), "a")], Y[:2], r"Item 1 of X is not nu"),
+    "other columns in an item": (
+        [FRAME, FRAME.rename(columns={"temp": "tmp"})],
+        Y[:2],
+        r"Item 1 of X .* missing \['temp'\], not expected \['tmp'\]",
+    ),
+    "all sequences empty": (
+        [np.empty((0, 2))] * 12,
+        Y,
+        r"None of the 12 sequences has an observed step",
+    ),
+    "all NaN": (np.full((12, 5, 2), np.nan), Y, r"None of the 12 sequences"),
+    "no y": (X3, None, r"requires y to be passed, but the target y is None"),
+    "columns are no multiple": (
+        X2,
+        Y,
+        r"6 columns.*no multiple of features_per_step=4",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FIT_ERRORS)
+def test_fit_refuses(case):
+    """Data that cannot be learned from is refused with words that help."""
+    X, y, message = FIT_ERRORS[case]
+    model = small(features_per_step=4 if "multiple" in case else 1)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+PREDICT_ERRORS = {
+    "wrong width": (
+        X3,
+        X3[:, :, :1],
+        r"X has 1 features, but GRURegressor is expecting 2",
+    ),
+    "wrong width in 2-D": (
+        X2,
+        X2[:, :5],
+        r"X has 5 features, but GRURegressor is expe",
+    ),
+    "2-D after 3-D": (
+        X3,
+        X2,
+        r"X is 2-D, but this GRURegressor was fitted on sequences",
+    ),
+    "3-D after 2-D": (
+        X2,
+        X3,
+        r"holds sequences, but .* fitted on 2-D rows of 6 columns",
+    ),
+    "infinity": (X3, spoiled(X3, np.inf), r"Input X contains infinity"),
+}
+
+
+@pytest.mark.parametrize("case", PREDICT_ERRORS)
+def test_predict_refuses(case):
+    """Data unlike that of fit is refused at predict."""
+    seen, given, message = PREDICT_ERRORS[case]
+    model = small().fit(seen, Y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(given)
+
+
+def test_names_must_match():
+    """Sequences with other names, or the same in another order, are refused."""
+    step = SlidingWindow(3, lag=1)
+    model = small().fit(step.fit_transform(FRAME), Y)
+    other = step.fit_transform(FRAME[["temp", "load"]])
+    with pytest.raises(InputError, match=r"Seen in fit: load, temp. Now: temp, load"):
+        model.predict(other)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.zeros(12), "at least one non-zero"),
+        (-np.ones(12), "Negative values"),
+        (np.ones(11), "one weight a sequence"),
+        (np.ones((12, 1)), "must be 1D"),
+        (spoiled(np.ones(12), np.nan), "contains NaN"),
+    ],
+)
+def test_weights_are_checked(weights, message):
+    """Weights that are no weights are refused."""
+    with pytest.raises(ValueError, match=message):
+        small().fit(X3, Y, sample_weight=weights)
+
+
+WINDOW_ERRORS = {
+    "differing duplicates": (
+        {},
+        pd.concat([FRAME, FRAME.iloc[:1] + 1]),
+        r"1 rows have the same group and time .* first at 2024-01-01 00:00:00.*groups=",
+    ),
+    "unknown known_future": (
+        {"known_future": "tmp"},
+        FRAME,
+        r"known_future='tmp': .* Did you mean 'temp'\? Seen: 'load', 'temp'",
+    ),
+    "unknown groups": (
+        {"groups": "shop"},
+        FRAME,
+        r"groups='shop': X has no such column",
+    ),
+    "unknown time": ({"time": "when"}, FRAME, r"time='when': X has no such column"),
+    "NaT": (
+        {},
+        FRAME.set_axis(HOURS.where(HOURS != HOURS[3])),
+        r"missing \(NaT\) in 1 of 12 rows, first in row 3",
+    ),
+    "NaN group": (
+        {"groups": "shop"},
+        FRAME.assign(shop=["a"] * 11 + [None]),
+        r"Group key 'shop' is missing \(NaN\) in 1 of 12 rows, first in row 11",
+    ),
+    "strings as time": (
+        {"time": "when"},
+        FRAME.assign(when=["2024"] * 12),
+        r"Convert it first, for example with pandas.to_datetime",
+    ),
+    "strings as a feature": (
+        {},
+        FRAME.assign(city="Rome"),
+        r"Column 'city' .* such as 'Rome'. Encode it",
+    ),
+    "a second time": (
+        {},
+        FRAME.assign(due=HOURS),
+        r"Column 'due' holds times .* pass time='due'",
+    ),
+    "categories": (
+        {},
+        FRAME.assign(kind=pd.Categorical(["a"] * 12)),
+        r"Column 'kind' has dtype category",
+    ),
+    "infinity": ({}, FRAME * np.inf, r"Input X contains infinity"),
+    "no rows": ({}, FRAME.iloc[:0], r"0 sample\(s\)"),
+    "only keys": ({"time": 0, "groups": 1}, FRAME, r"no column left"),
+    "window_size 0": ({"window_size": 0}, FRAME, r"window_size=0 is not allowed"),
+    "window_size True": (
+        {"window_size": True},
+        FRAME,
+        r"window_size=True is not allow",
+    ),
+    "negative lag": ({"lag": -1}, FRAME, r"lag=-1 is not allowed; expected an integer"),
+    "negative duration": ({"lag": "-2h"}, FRAME, r"expected at least 1 and 0"),
+    "groups of an array without time": (
+        {"groups": 0},
+        X2,
+        r"groups= needs a time: pass time=",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WINDOW_ERRORS)
+def test_window_refuses(case):
+    """Keys and columns that cannot be read are refused with the way out."""
+    params, X, message = WINDOW_ERRORS[case]
+    with pytest.raises(ValueError, match=message):
+        SlidingWindow(**{"window_size": 3, **params}).fit(X)
+
+
+def test_window_refuses_what_fit_did_not_see():
+    """Off the grid, another kind of time, another zone, an array after a frame."""
+    step = SlidingWindow(3).fit(FRAME)
+    later = FRAME.set_axis(HOURS + pd.Timedelta("12h30min"))
+    with pytest.raises(TimeIndexError, match=r"12 of 12 rows are off the grid.*12:30"):
+        step.transform(later)
+    with pytest.raises(TimeIndexError, match=r"carry integers .* naive datetimes"):
+        step.transform(FRAME.reset_index(drop=True))
+    with pytest.raises(TimeIndexError, match=r"datetimes in UTC.*tz_localize"):
+        step.transform(FRAME.tz_localize("UTC"))
+    with (
+        pytest.raises(TimeIndexError, match="X is an array without an index"),
+        pytest.warns(UserWarning, match="does not have valid feature names"),
+    ):
+        step.transform(FRAME.to_numpy())
+    with pytest.raises(ValueError, match="feature names should match"):
+        step.transform(FRAME.rename(columns={"temp": "tmp"}))
+    weekend = pd.date_range("2024-01-01", periods=12, freq="D")
+    with pytest.raises(TimeIndexError, match=r"2 of 12 rows are off the grid.*01-06"):
+        SlidingWindow(3, freq="B").fit(FRAME.set_axis(weekend))
+
+
+PARAMETERS = {
+    "hidden_size": (0, 1.5, "32", None, True),
+    "num_layers": (0, 2.0),
+    "cell": ("GRU", None, 3),
+    "bidirectional": (1, "yes"),
+    "pooling": ("avg", None),
+    "dropout": (-0.1, 1.0, "0.5"),
+    "features_per_step": (0, 1.5),
+    "learning_rate": (0, -1.0, "fast", np.nan),
+    "weight_decay": (-1,),
+    "batch_size": (0, "all", 2.5),
+    "max_iter": (0, 1.5),
+    "clip_norm": (0, -1, "1"),
+    "early_stopping": ("yes", 1),
+    "validation_fraction": (0, 1, 1.5),
+    "n_iter_no_change": (0,),
+    "tol": (-1,),
+    "standardize": ("yes",),
+    "warm_start": (1,),
+    "random_state": ("seed", -1, 1.5),
+    "dtype": ("float16", np.float32),
+    "device": (0,),
+    "callbacks": (["early"], [print]),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_bad_parameters_are_named(name):
+    """The message names parameter, value and choice; nothing is checked in __init__."""
+    for value in PARAMETERS[name]:
+        with pytest.raises(InvalidParameterError, match=name):
+            GRURegressor(**{name: value}).fit(X3, Y)
+    assert set(PARAMETERS) == set(GRURegressor().get_params()) - {"loss", "verbose"}
+
+
+def test_bad_parameters_of_one_task():
+    """Losses, class weights and label smoothing are checked too."""
+    labels = Y > 0
+    with pytest.raises(InvalidParameterError, match="loss='mse'"):
+        GRURegressor(loss="mse").fit(X3, Y)
+    with pytest.raises(InvalidParameterError, match="label_smoothing=1"):
+        GRUClassifier(label_smoothing=1).fit(X3, labels)
+    with pytest.raises(InvalidParameterError, match="class_weight='even'"):
+        GRUClassifier(class_weight="even").fit(X3, labels)
+    with pytest.raises(InvalidParameterError, match="needs all of y"):
+        GRUClassifier(class_weight="balanced").partial_fit(X3, labels)
+
+
+def test_a_cuda_device_that_is_not_there():
+    """Asking for CUDA where there is none says what to use."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(RuntimeError, match="no CUDA device here"):
+        GRURegressor(device="cuda").fit(X3, Y)
+
+
+def test_divergence_is_an_error():
+    """A loss that is no longer finite says epoch, learning rate and what to try."""
+    model = GRURegressor(
+        4,
+        learning_rate=1e30,
+        clip_norm=None,
+        max_iter=50,
+        loss="squared_error",
+        random_state=0,
+        dtype="float32",
+    )
+    with pytest.raises(
+        DivergenceError, match=r"in epoch \d+ with learning_rate=1e\+30"
+    ):
+        model.fit(X3, Y)
+
+
+@pytest.mark.parametrize("estimator", [GRURegressor(), GRUClassifier()])
+def test_unfitted(estimator):
+    """Predict before fit is NotFittedError, also of the window."""
+    with pytest.raises(NotFittedError):
+        estimator.predict(X3)
+    with pytest.raises(NotFittedError):
+        SlidingWindow(3).transform(FRAME)
+
+
+def test_layouts_that_look_like_others_are_said():
+    """Channel-major arrays and frames of rows in time get a warning."""
+    with pytest.warns(LayoutWarning, match=r"read as 5 steps of 90 features.*swapaxes"):
+        small().fit(RNG.normal(size=(12, 5, 90)), Y)
+    with pytest.warns(LayoutWarning, match=r"DatetimeIndex.*SlidingWindow"):
+        small().fit(FRAME, Y)
+
+
+def test_classes_must_stay():
+    """New classes later, or missing labels, are refused."""
+    labels = np.array(["a", "b"] * 6)
+    model = GRUClassifier(2, max_iter=1, warm_start=True, random_state=0)
+    model.fit(X3, labels)
+    with pytest.raises(InputError, match=r"classes \['c'\], but the classes are"):
+        model.fit(X3, np.array(["a", "c"] * 6))
+    with pytest.raises(InputError, match="NaN or None in 1 of 12"):
+        GRUClassifier().fit(X3, np.array(["a", "b"] * 5 + ["a", None], dtype=object))
+
+
+def test_warm_start_keeps_the_network():
+    """Changing the architecture of a warm start is refused, with the way out."""
+    model = small(warm_start=True).fit(X3, Y)
+    with pytest.raises(InvalidParameterError, match="Set warm_start=False"):
+        model.set_params(hidden_size=3).fit(X3, Y)
+
+
+def test_validation_data_are_checked():
+    """X_val is read like X; y_val alone, or one sequence to split, is refused."""
+    with pytest.raises(InputError, match="y_val was given without X_val"):
+        small().fit(X3, Y, y_val=Y)
+    with pytest.raises(ValueError, match="X has 1 features"):
+        small().fit(X3, Y, X_val=X3[:, :, :1], y_val=Y)
+    with pytest.raises(InputError, match="only 1 sequence"):
+        small(early_stopping=True).fit(X3[:1], Y[:1])
+
+
+def test_errors_lose_nothing():
+    """A fitted model survives a failed call."""
+    model = small().fit(X3, Y)
+    before = model.predict(X3)
+    for bad in (X2, spoiled(X3, np.inf), X3[:, :, :1]):
+        with pytest.raises(ValueError):
+            model.predict(bad)
+    np.testing.assert_array_equal(model.predict(X3), before)
+
+
+def test_every_error_is_a_value_error():
+    """Code that catches ValueError, as scikit-learn's does, keeps working."""
+    assert issubclass(SklearnGRUError, ValueError)
+    with pytest.raises(ValueError):
+        make_pipeline(SlidingWindow(3), small()).fit(FRAME, FRAME["load"])
