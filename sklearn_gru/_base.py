@@ -122,7 +122,7 @@ class BaseGRU(BaseEstimator):
             self._learn_target(data)
         training, validation = self._hold_out(data, X_val, y_val, sample_weight_val)
         if fresh:
-            self._start(training)
+            self._start(training, len(data.sequences))
         self._train(training, validation, self.max_iter, scheduled=True)
         return self
 
@@ -132,7 +132,7 @@ class BaseGRU(BaseEstimator):
         data = check_training(self, X, y, sample_weight, reset=fresh)
         if fresh:
             self._learn_target(data, classes)
-            self._start(data)
+            self._start(data, len(data.sequences))
         self._train(data, None, 1, scheduled=False)
         return self
 
@@ -206,12 +206,11 @@ class BaseGRU(BaseEstimator):
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _start(self, data: TrainingData) -> None:
+    def _start(self, data: TrainingData, n_given: int) -> None:
         """Freeze what the first fit freezes, and build the net."""
-        n = len(data.sequences)
-        dtype = resolve_dtype(self.dtype, data.sequences.dtype, n)
+        dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
         self._standardizer = Standardizer.fit(
-            data.sequences, data.weights, identity=not self.standardize
+            data.sequences, self._loss_weights(data), identity=not self.standardize
         )
         self._task = self._make_task(data)
         self.n_outputs_ = self._task.n_outputs
@@ -221,7 +220,7 @@ class BaseGRU(BaseEstimator):
             TrainingParams(
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
-                batch_size=self._batch_size(n),
+                batch_size=self._batch_size(len(data.sequences)),
                 clip_norm=self.clip_norm,
                 callbacks=list(self.callbacks or []),
             ),

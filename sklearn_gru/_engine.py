@@ -102,6 +102,8 @@ class SequenceNet(NeuralNet):
         batches = self.get_iterator(training, training=True)
         held_out = None if validation is None else self.get_iterator(validation)
         datasets = {"dataset_train": training, "dataset_valid": validation}
+        # Records of batches cost more than small batches: made only for who looks.
+        self.watched_ = self._watches_batches()
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", **datasets)
             self.run_single_epoch(batches, True, "train", self.train_step)
@@ -130,7 +132,7 @@ class SequenceNet(NeuralNet):
             size = len(batch[1][0])
             total += step["loss"].detach() * size
             n_batches += 1
-            if self._listened("on_batch_end"):
+            if self.watched_:
                 self.history.record_batch(prefix + "_loss", step["loss"].item())
                 self.history.record_batch(prefix + "_batch_size", size)
             self.notify("on_batch_end", batch=batch, training=training, **step)
@@ -143,7 +145,7 @@ class SequenceNet(NeuralNet):
         skorch's own callbacks end training by raising KeyboardInterrupt; a real one
         must not look like a finished fit, so theirs is translated here.
         """
-        if method_name not in _BATCH_HOOKS or self._listened(method_name):
+        if method_name not in _BATCH_HOOKS or self.watched_:
             getattr(self, method_name)(self, **cb_kwargs)
         for _, callback in self.callbacks_:
             if overrides(callback, method_name):
@@ -152,11 +154,13 @@ class SequenceNet(NeuralNet):
                 except KeyboardInterrupt as stop:
                     raise StopTraining from stop
 
-    def _listened(self, hook: str) -> bool:
-        """Whether a callback of the user listens to a hook of batches."""
+    def _watches_batches(self) -> bool:
+        """Whether a callback of the user listens to batches."""
         return any(
-            overrides(callback, hook) and not isinstance(callback, Schedule)
+            overrides(callback, hook)
             for _, callback in self.callbacks_
+            for hook in _BATCH_HOOKS
+            if not isinstance(callback, (EpochTimer, Schedule))
         )
 
 

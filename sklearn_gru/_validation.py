@@ -342,7 +342,7 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
 
 def check_regression_target(estimator: Any, y: Any) -> np.ndarray:
     """Real targets, (n,) or (n, n_outputs); finiteness is judged after weighting."""
-    y = check_array(
+    return check_array(
         y,
         dtype=_FLOATS,
         ensure_2d=False,
@@ -350,9 +350,6 @@ def check_regression_target(estimator: Any, y: Any) -> np.ndarray:
         input_name="y",
         estimator=estimator,
     )
-    if y.ndim > 2:
-        raise InputError(f"y has {y.ndim} dimensions; expected (n,) or (n, n_outputs).")
-    return y
 
 
 def check_class_target(y: Any) -> np.ndarray:

@@ -47,7 +47,7 @@ FIT_ERRORS = {
     "mismatched lengths": (X3, Y[:-1], r"inconsistent numbers of samples: \[12, 11\]"),
     "1-D X": (X2[:, 0], Y, r"Expected 2D array, got 1D array instead"),
     "4-D X": (X3[..., None], Y, r"X has 4 dimensions; expected 2 .*, 3 .*or a list"),
-    "3-D y": (X3, X3, r"y has 3 dimensions"),
+    "3-D y": (X3, X3, r"Found array with dim 3, while dim <= 2 is required"),
     "ragged features": (
         [X3[0], X3[1, :, :1]],
         Y[:2],
@@ -190,7 +190,11 @@ WINDOW_ERRORS = {
         FRAME.assign(kind=pd.Categorical(["a"] * 12)),
         r"Column 'kind' has dtype category",
     ),
-    "infinity": ({}, FRAME * np.inf, r"Input X contains infinity"),
+    "infinity": (
+        {},
+        FRAME.replace(FRAME.iloc[0, 0], np.inf),
+        r"Input X contains infinity",
+    ),
     "no rows": ({}, FRAME.iloc[:0], r"0 sample\(s\)"),
     "only keys": ({"time": 0, "groups": 1}, FRAME, r"no column left"),
     "window_size 0": ({"window_size": 0}, FRAME, r"window_size=0 is not allowed"),
