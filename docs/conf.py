@@ -5,12 +5,13 @@ documentation of the libraries the package stands on.
 """
 
 import os
+import re
 
 import sklearn_gru
 
 project = "sklearn-gru"
 author = "The sklearn-gru developers"
-copyright = f"2025, {author}"
+copyright = f"2026, {author}"
 version = release = sklearn_gru.__version__
 
 extensions = [
@@ -40,7 +41,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "plot_gallery": os.environ.get("DOCS_GALLERY") == "1",
     "abort_on_example_error": True,
     "write_computation_times": False,  # that page loads scripts from elsewhere
@@ -70,3 +71,13 @@ if os.environ.get("DOCS_ONLINE") == "1":
         "skorch": ("https://skorch.readthedocs.io/en/stable/", None),
         "torch": ("https://docs.pytorch.org/docs/stable/", None),
     }
+
+
+def _escape_fitted_names(app, what, name, obj, options, lines):
+    """In a type such as "shape (n_features_in_,)" the last underscore is no link."""
+    lines[:] = [re.sub(r"(?<=\w)_,\)", r"\_,)", line) for line in lines]
+
+
+def setup(app):
+    """Run behind numpydoc, which writes the lines that are repaired."""
+    app.connect("autodoc-process-docstring", _escape_fitted_names, priority=900)

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sklearn_gru._events import to_sequences
 from sklearn_gru._frames import as_frame, as_list, find_column, float_matrix
 from sklearn_gru._leakage import check_no_leak
 from sklearn_gru._lost_history import warn_lost_history, warn_without_time
@@ -27,7 +28,6 @@ from sklearn_gru._params import (
     check_parameters,
     positive_integer,
 )
-from sklearn_gru._sequences import Sequences
 from sklearn_gru._time import (
     Axis,
     Keys,
@@ -531,87 +531,4 @@ def _window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndar
     row, cell = cells.strides
     return np.lib.stride_tricks.as_strided(
         cells, shape=(n, window, n_features), strides=(row, row, cell), writeable=False
-    )
-
-
-def to_sequences(frame, groups=None, time=None):
-    """One sequence a group from a long frame of events or recordings.
-
-    Parameters
-    ----------
-    frame : DataFrame (pandas or polars)
-        One row an observation.
-    groups : str, int or list of them, default=None
-        Columns or index levels that tell the sequences apart (a patient, a recording).
-        None takes the levels of a MultiIndex that are not the time.
-    time : str or int, default=None
-        Column or index level to order each sequence by; as in :class:`SlidingWindow`.
-        Rows of equal or no time keep the order they stand in.
-
-    Returns
-    -------
-    sequences : Sequences
-        One sequence of any length for each group, without the key columns. Its
-        ``groups`` is a pandas Index of the group labels in order (sorted where they
-        can be), so labels are aligned by ``labels.loc[sequences.groups]``.
-
-    Raises
-    ------
-    TimeIndexError
-        A key is missing or cannot be read.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn_gru import to_sequences
-    >>> events = pd.DataFrame({
-    ...     "patient": ["b", "a", "b", "b"],
-    ...     "when": pd.to_datetime(["2024-01-02", "2024-01-01", "2024-01-01",
-    ...                             "2024-01-05"]),
-    ...     "dose": [2.0, 9.0, 1.0, 3.0],
-    ... })
-    >>> s = to_sequences(events, groups="patient", time="when")
-    >>> s
-    Sequences(2 sequences of 1 to 3 steps, 1 features, float64, over 4 rows)
-    >>> s.values[:, 0]
-    array([9., 1., 2., 3.])
-    >>> labels = pd.Series({"b": 1, "a": 0})
-    >>> labels.loc[s.groups].tolist()
-    [0, 1]
-    """
-    table = as_frame(frame)
-    if table is None:
-        raise InputError(
-            f"to_sequences needs a DataFrame, got {type(frame).__name__}. For arrays, "
-            "give the estimators a list with one 2-D array a sequence."
-        )
-    keys = read_keys(table, time, groups)
-    if keys is None or keys.labels == [()]:
-        raise TimeIndexError(
-            "to_sequences needs groups= with the column that tells the sequences "
-            f"apart. Seen: {', '.join(repr(c) for c in table.columns)}."
-        )
-    features = [j for j in range(table.shape[1]) if j not in keys.columns]
-    values = check_array(
-        float_matrix(table, features),
-        dtype=_FLOATS,
-        ensure_all_finite="allow-nan",
-        input_name="frame",
-    )
-    try:
-        ranked = sorted(range(len(keys.labels)), key=keys.labels.__getitem__)
-    except TypeError:
-        ranked = list(range(len(keys.labels)))
-    rank = np.empty(len(ranked), dtype=np.int64)
-    rank[ranked] = np.arange(len(ranked))
-    group = rank[keys.codes]
-    lengths = np.bincount(group, minlength=len(ranked))
-    labels = [keys.labels[k] for k in ranked]
-    several = isinstance(labels[0], tuple)
-    return Sequences(
-        values[np.lexsort((keys.time, group))],
-        np.cumsum(lengths) - lengths,
-        lengths,
-        feature_names=tuple(str(table.columns[j]) for j in features),
-        groups=pd.MultiIndex.from_tuples(labels) if several else pd.Index(labels),
     )

@@ -1,0 +1,127 @@
+"""What keeps the package in shape: names, layers, import cost, words that run."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import sklearn_gru
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_public_names_are_sorted_and_documented():
+    """__all__ is sorted, complete, and every name and method has a docstring."""
+    assert sklearn_gru.__all__ == sorted(sklearn_gru.__all__)
+    assert set(sklearn_gru.__all__) <= set(dir(sklearn_gru))
+    for name in sklearn_gru.__all__:
+        thing = getattr(sklearn_gru, name)
+        assert inspect.getdoc(thing), name
+        if inspect.isclass(thing):
+            for method, function in inspect.getmembers(thing, inspect.isfunction):
+                if not method.startswith("_"):
+                    assert inspect.getdoc(function), (name, method)
+    for module in ("windows", "datasets", "exceptions"):
+        names = getattr(sklearn_gru, module).__all__
+        assert names == sorted(names)
+    with pytest.raises(AttributeError, match="no attribute 'GRU'"):
+        sklearn_gru.GRU  # noqa: B018  (the access is the test)
+
+
+@pytest.mark.parametrize("name", ["GRURegressor", "GRUClassifier", "SlidingWindow"])
+def test_every_parameter_is_documented(name):
+    """Parameters stand in the docstring with the default of the signature."""
+    estimator = getattr(sklearn_gru, name)
+    text = inspect.getdoc(estimator)
+    for parameter in inspect.signature(estimator).parameters.values():
+        line = re.search(rf"^{parameter.name} : .*$", text, re.M)
+        assert line, parameter.name
+        if parameter.default is inspect.Parameter.empty:
+            continue
+        shown = re.search(r"default=(.+)$", line.group()).group(1)
+        assert eval(shown) == parameter.default, parameter.name
+
+
+def _python(code):
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return out.stdout.strip()
+
+
+def test_importing_is_cheap():
+    """Importing sklearn_gru takes under 50 ms and loads neither torch nor pandas."""
+    code = (
+        "import sys, time; t = time.perf_counter(); import sklearn_gru;"
+        "print(time.perf_counter() - t, 'torch' in sys.modules, 'pandas' in sys.modules)"
+    )
+    seconds, torch, pandas = min(_python(code).split() for _ in range(3))
+    assert float(seconds) < 0.05
+    assert (torch, pandas) == ("False", "False")
+
+
+def test_windows_and_data_do_not_load_torch():
+    """Windowing, sequences and data sets work without PyTorch in memory."""
+    code = (
+        "import sys; from sklearn_gru import SlidingWindow, Sequences, to_sequences;"
+        "from sklearn_gru import datasets; datasets.load_airline();"
+        "print('torch' in sys.modules, 'skorch' in sys.modules)"
+    )
+    assert _python(code) == "False False"
+
+
+def test_layers():
+    """Higher modules import lower ones, never the reverse."""
+    cli = importlib.import_module("importlinter.cli")
+    assert cli.lint_imports(config_filename=str(ROOT / "pyproject.toml")) == 0
+
+
+def test_no_module_outgrew_one_idea():
+    """A module stays readable in one sitting."""
+    long = {
+        str(path.relative_to(ROOT)): n
+        for path in (ROOT / "sklearn_gru").rglob("*.py")
+        if (n := len(path.read_text().splitlines())) > 560
+    }
+    assert long == {}
+
+
+def _blocks(path):
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S)
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [p for p in PAGES if "_build" not in p.parts and _blocks(p)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_code_of_the_pages_runs(page, tmp_path, monkeypatch):
+    """Every Python block of a page runs, in order, in one namespace."""
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    start = time.perf_counter()
+    for block in _blocks(page):
+        exec(compile(block, str(page), "exec"), namespace)
+    assert time.perf_counter() - start < 300
+
+
+def test_version_is_in_one_place():
+    """The distribution has the version of the package."""
+    from importlib.metadata import version
+
+    assert version("sklearn-gru") == sklearn_gru.__version__
+
+
+def test_change_notes_have_known_types():
+    """A fragment of unknown type would be dropped from the changelog in silence."""
+    known = {"added", "changed", "fixed", "deprecated", "removed", "performance"}
+    for path in (ROOT / "docs" / "changes" / "unreleased").glob("*.md"):
+        number, kind, _ = path.name.split(".")
+        assert number.isdigit(), path.name
+        assert kind in known, path.name

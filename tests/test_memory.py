@@ -1,0 +1,32 @@
+"""Windows are never copied: memory grows with the rows."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sklearn_gru import SlidingWindow
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["array", "frame"])
+def test_peak_memory_of_a_fit(kind):
+    """500 000 x 8 float32 rows, window 96: less than 8 times the rows, not 96."""
+    out = subprocess.run(
+        [sys.executable, "-m", "tests.memory_probe", kind, "500000"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(out.stdout) < 8
+
+
+def test_selection_and_pickle_cost_rows(hourly):
+    """A selection shares the rows; a pickle of windows is about the size of them."""
+    windows = SlidingWindow(96).fit_transform(hourly)
+    assert np.shares_memory(windows[::2].values, windows.values)
+    rows = hourly.to_numpy().nbytes
+    assert len(pickle.dumps(windows)) < 4 * rows
+    assert len(pickle.dumps(windows[:5])) < rows
