@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/python examples/plot_first_forecast.py
+	MPLBACKEND=agg $(BIN)/python examples/plot_first_forecast.py
 
 test: $(STAMP)
 	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -5,7 +5,6 @@ documentation of the libraries the package stands on.
 """
 
 import os
-import re
 
 import sklearn_gru
 
@@ -71,13 +70,3 @@ if os.environ.get("DOCS_ONLINE") == "1":
         "skorch": ("https://skorch.readthedocs.io/en/stable/", None),
         "torch": ("https://docs.pytorch.org/docs/stable/", None),
     }
-
-
-def _escape_fitted_names(app, what, name, obj, options, lines):
-    """In a type such as "shape (n_features_in_,)" the last underscore is no link."""
-    lines[:] = [re.sub(r"(?<=\w)_,\)", r"\_,)", line) for line in lines]
-
-
-def setup(app):
-    """Run behind numpydoc, which writes the lines that are repaired."""
-    app.connect("autodoc-process-docstring", _escape_fitted_names, priority=900)

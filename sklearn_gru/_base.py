@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
+from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
 from sklearn_gru._batches import SequenceDataset
 from sklearn_gru._device import resolve_device, resolve_dtype, torch_threads
@@ -368,11 +368,16 @@ def _check_callback(entry: Any) -> None:
     """Callbacks are skorch's, alone or as (name, callback)."""
     callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
     kind = callback if isinstance(callback, type) else type(callback)
-    if issubclass(kind, Callback):
-        return
-    hint = ""
-    if kind.__module__.startswith("sklearn.callback"):
-        hint = " A scikit-learn callback is given with estimator.set_callbacks(...)."
-    raise InvalidParameterError(
-        f"callbacks takes a list of skorch callbacks; got {callback!r}.{hint}"
-    )
+    if not issubclass(kind, Callback):
+        hint = ""
+        if kind.__module__.startswith("sklearn.callback"):
+            hint = " scikit-learn's callbacks are another kind, not supported."
+        raise InvalidParameterError(
+            f"callbacks takes a list of skorch callbacks; got {callback!r}.{hint}"
+        )
+    if issubclass(kind, (BatchScoring, EpochScoring)):
+        raise InvalidParameterError(
+            f"{kind.__name__} reads batches of skorch's own data sets, which these "
+            "are not. Give X_val and y_val and read validation_scores_, or write a callback "
+            "with on_epoch_end."
+        )

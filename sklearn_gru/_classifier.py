@@ -93,7 +93,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         Class labels, sorted.
     n_features_in_ : int
         Columns of 2-D X, features a step otherwise.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had any.
     n_outputs_ : int
         Number of outputs of the network, one a class.

@@ -50,8 +50,8 @@ def warn_lost_history(
 
 
 def _warn(message: str) -> None:
-    # Through transform and its caller to the line of the user, or of Pipeline.
-    warnings.warn(message + _SILENCE, LostHistoryWarning, stacklevel=4)
+    # Past transform and scikit-learn's wrapper, to the line of the user or of Pipeline.
+    warnings.warn(message + _SILENCE, LostHistoryWarning, stacklevel=5)
 
 
 def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
@@ -146,13 +146,13 @@ def _cut_by_row_number(line: Timeline) -> list[str]:
         # Groups that go on after their own past, while others are already further.
         forward = given & seen & (low > last_old)
         others = _maximum_of_others(last_old)
-        behind = forward & (others > last_new)
+        behind = forward & (others > low)
     else:
         behind = given & (last_old.max() > last_new.max())
     if not behind.any():
         return []
     return [
-        f"The rows remembered of other groups reach past the last time transformed in "
+        f"The rows remembered of other groups reach past the times transformed in "
         f"{behind.sum()} of {given.sum()} groups: a panel split by row number instead "
         "of by time lets training see the future. Split by time for all groups at once."
     ]

@@ -505,6 +505,7 @@ def steps_of(value: Any, grid: Grid | None, parameter: str) -> int:
     steps = grid.count(value)
     if steps is None:
         raise TimeIndexError(
-            f"{parameter}={value!r} is not a whole number of steps of {grid.freq!r}."
+            f"{parameter}={value!r} is not a whole number of steps of {grid.freq!r}. "
+            "Integer times and periods take a number of steps."
         )
     return steps

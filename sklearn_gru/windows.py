@@ -100,7 +100,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         The step found; None if the times are irregular or X carries none.
     n_features_in_ : int
         Number of columns seen in fit, keys included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had any.
 
     Raises

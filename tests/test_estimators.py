@@ -434,6 +434,13 @@ def test_skorch_callbacks():
     assert quiet.n_iter_ == 3
 
 
+def test_scoring_callbacks_of_skorch_are_refused():
+    """They need skorch's own data sets; the message says what to use."""
+    scoring = skorch.callbacks.EpochScoring("r2", lower_is_better=False)
+    with pytest.raises(ValueError, match=r"EpochScoring reads batches.*X_val"):
+        regressor(callbacks=[scoring]).fit(X, Y)
+
+
 def test_a_callback_that_only_watches_changes_no_bit():
     """With and without a recorder the predictions are the same."""
     plain = regressor(batch_size=20).fit(X, Y)

@@ -357,8 +357,9 @@ def test_array_rows_without_past_are_said():
     """An array at transform has lost its history, and how many rows suffer is said."""
     X = np.arange(20.0)[:, None]
     window = SlidingWindow(4, lag=1).fit(X)
-    with pytest.warns(LostHistoryWarning, match=r"4 of 20 rows.*no time"):
+    with pytest.warns(LostHistoryWarning, match=r"4 of 20 rows.*no time") as said:
         window.transform(X)
+    assert said[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         window.fit_transform(X)
@@ -415,8 +416,13 @@ def test_a_panel_cut_by_row_number_is_said():
     index = pd.MultiIndex.from_product([["a", "b", "c"], HOURS[:30]])
     panel = frame_at(index)
     window = SlidingWindow(4).fit(panel.iloc[:45])
-    with pytest.warns(LostHistoryWarning, match="split by row number"):
-        window.transform(panel.iloc[45:55])
+    for rows in (slice(45, 55), slice(45, 60), slice(45, 90)):
+        with pytest.warns(LostHistoryWarning, match="split by row number"):
+            window.transform(panel.iloc[rows])
+    whole = SlidingWindow(4).fit(panel.iloc[:60])
+    with warnings.catch_warnings():  # a new group, seen whole: as in GroupKFold
+        warnings.simplefilter("error")
+        whole.transform(panel.iloc[60:])
     early = index.get_level_values(1) < HOURS[20]
     window.fit(panel[early])
     with warnings.catch_warnings():
