@@ -6,7 +6,8 @@ How many bikes will be rented in the next hour, and at this hour tomorrow? A yea
 hourly rentals with calendar and weather goes through
 :class:`~sklearn_gru.SlidingWindow` into :class:`~sklearn_gru.GRURegressor`, is
 cross-validated and searched with scikit-learn's own tools, and stands beside cheap
-baselines on the same windows. At the end :class:`~sklearn_gru.GRUClassifier` tells nine speakers apart.
+baselines on the same windows. At the end :class:`~sklearn_gru.GRUClassifier` tells nine
+speakers apart.
 """
 
 # %%
@@ -170,7 +171,8 @@ for axis, lag, title in zip(
     )
     axis.set(title=title, ylabel="rented bikes")
     axis.grid(alpha=0.3)
-axes[0].legend(loc="upper left", frameon=False, ncols=2)
+handles, labels = axes[0].get_legend_handles_labels()
+figure.legend(handles, labels, loc="outside upper right", frameon=False, ncols=2)
 locator = mpl.dates.AutoDateLocator(maxticks=8)
 axes[1].xaxis.set_major_locator(locator)
 axes[1].xaxis.set_major_formatter(mpl.dates.ConciseDateFormatter(locator))

@@ -377,7 +377,7 @@ def _check_callback(entry: Any) -> None:
         )
     if issubclass(kind, (BatchScoring, EpochScoring)):
         raise InvalidParameterError(
-            f"{kind.__name__} reads batches of skorch's own data sets, which these "
-            "are not. Give X_val and y_val and read validation_scores_, or write a callback "
-            "with on_epoch_end."
+            f"{kind.__name__} reads batches of skorch's own data sets; these are "
+            "others. Give X_val and y_val and read validation_scores_, or write a "
+            "callback with on_epoch_end."
         )
