@@ -28,7 +28,8 @@ CASES = {
 }
 
 
-def _run(estimator):
+def run_checks(estimator):
+    """Results of all checks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's checks provoke warnings
         return check_estimator(estimator, on_fail=None)
@@ -38,7 +39,7 @@ def _run(estimator):
 @pytest.mark.parametrize("case", CASES)
 def test_check_estimator(case):
     """Every check passes; none is skipped or expected to fail."""
-    results = _run(CASES[case])
+    results = run_checks(CASES[case])
     not_passed = [
         (r["check_name"], r["status"], repr(r["exception"]))
         for r in results
@@ -51,7 +52,7 @@ def test_check_estimator(case):
 @pytest.mark.parametrize("flatten", [False, True])
 def test_windows_fail_only_what_they_must(flatten):
     """A window of 3 rows depends on the order of rows, and on nothing else."""
-    results = _run(SlidingWindow(3, flatten=flatten))
+    results = run_checks(SlidingWindow(3, flatten=flatten))
     failed = {r["check_name"] for r in results if r["status"] != "passed"}
     assert failed == ORDER_CHECKS
 
