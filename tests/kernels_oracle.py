@@ -118,4 +118,3 @@ def scores_of(network, named, x, lengths, masks=None):
     states, last = run_layers(network, named, x, lengths, masks=masks)
     pooled = pooled_state(network, states, last, lengths)
     return pooled @ named["head.weight"].T + named["head.bias"]
-

@@ -51,6 +51,7 @@ class Batch:
     lengths: np.ndarray  # (n,) int64
     h0: np.ndarray | None = None  # (layers directions, n, H) float32
     n_steps: int = field(init=False)  # of the longest sequence
+    addresses: Sequences = field(init=False)
 
     def __post_init__(self):
         checked(self.values, np.float32, None, "values")
@@ -61,19 +62,16 @@ class Batch:
             checked(self.h0, np.float32, None, "h0")
         self.n_steps = int(self.lengths.max()) if n else 0
         if n and (
-            self.starts.min() < 0
-            or self.lengths.min() < 0
+            int(self.starts.min()) < 0
+            or int(self.lengths.min()) < 0
             or int((self.starts + self.lengths).max()) > len(self.values)
         ):
             raise ValueError("a sequence reaches outside the rows of values")
-
-    def addresses(self) -> Sequences:
-        """Return what compiled code needs to find the data."""
-        return Sequences(
+        self.addresses = Sequences(
             address(self.values),
             address(self.starts),
             address(self.lengths),
-            len(self.starts),
+            n,
             0 if self.h0 is None else address(self.h0),
         )
 
@@ -88,15 +86,18 @@ class Kernel:
     def __init__(self, network: Network, params: np.ndarray):
         self.network = network
         self.shape = make_shape(network, LANES)
-        self.params = checked(params, np.float32, network.n_parameters, "params")
+        self.n_parameters = network.n_parameters
+        self.params = checked(params, np.float32, self.n_parameters, "params")
         self.packed = aligned_floats(packed_floats(self.shape))
         self.programs = _entries.PROGRAMS[network.cell]
         self._workspace = aligned_floats(0)
         self._integers = np.zeros(0, dtype=np.int64)
+        self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._memory = self._addresses()
 
     def pack(self) -> None:
         """Copy the parameters to where `predict` and `run` read them."""
-        _entries.pack(self.shape, self._memory())
+        _entries.pack(self.shape, self._memory)
 
     def _check_width(self, batch: Batch) -> None:
         """Refuse rows of another width than the network reads."""
@@ -104,7 +105,7 @@ class Kernel:
         if batch.values.ndim != 2 or batch.values.shape[1] != n_inputs:
             raise ValueError(f"values must have {n_inputs} columns")
 
-    def _memory(self) -> Memory:
+    def _addresses(self) -> Memory:
         return Memory(
             address(self.params),
             address(self.packed),
@@ -113,16 +114,29 @@ class Kernel:
             address(self._integers),
         )
 
+    def _layout(self, n: int, n_steps: int, train: bool) -> Layout:
+        """Return the layout for batches of n sequences; making one takes a while."""
+        key = min(n, BLOCK), n_steps, train
+        if key not in self._layouts:
+            if len(self._layouts) > 100:  # ragged batches have many longest lengths
+                self._layouts.clear()
+            rows, n_steps, train = key
+            self._layouts[key] = make_layout(self.shape, rows, n_steps, train=train)
+        return self._layouts[key]
+
     def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
         """Make the workspace large enough for batches of n sequences."""
-        rows = min(n, BLOCK)
-        layout = make_layout(self.shape, rows, n_steps, train=train)
-        if layout.total * blocks > len(self._workspace):
-            self._workspace = aligned_floats(layout.total * blocks)
+        layout = self._layout(n, n_steps, train)
         # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
-        n_integers = 3 * n + (rows + 4) * (n_steps + 2)
-        if n_integers > len(self._integers):
+        n_integers = 3 * n + (layout.rows + 4) * (n_steps + 2)
+        if layout.total * blocks > len(self._workspace) or n_integers > len(
+            self._integers
+        ):
+            n_floats = max(layout.total * blocks, len(self._workspace))
+            self._workspace = aligned_floats(n_floats)
+            n_integers = max(n_integers, len(self._integers))
             self._integers = np.zeros(n_integers, dtype=np.int64)
+            self._memory = self._addresses()
         return layout
 
     def predict(self, batch: Batch) -> np.ndarray:
@@ -133,7 +147,7 @@ class Kernel:
         if n:
             layout = self._reserve(n, batch.n_steps, train=False)
             self.programs.predict(
-                self.shape, layout, self._memory(), batch.addresses(), address(scores)
+                self.shape, layout, self._memory, batch.addresses, address(scores)
             )
         return scores
 
@@ -155,9 +169,7 @@ class Kernel:
         n = min(task.batch_size, n_used)
         layout = self._reserve(n, batch.n_steps, train=True)
         training = task.addresses(self.network, order, rates, seeds, losses)
-        self.programs.train(
-            self.shape, layout, self._memory(), batch.addresses(), training
-        )
+        self.programs.train(self.shape, layout, self._memory, batch.addresses, training)
         task.step += n_batches
         return losses
 
@@ -182,7 +194,7 @@ class Kernel:
                 keep,
             )
             self.programs.run(
-                self.shape, layout, self._memory(), batch.addresses(), outputs,
+                self.shape, layout, self._memory, batch.addresses, outputs,
                 float(self.network.dropout if keep else 0.0), seed,
             )  # fmt: skip
         return last, steps
@@ -190,16 +202,21 @@ class Kernel:
     def run_backward(
         self, batch: Batch, d_last, d_steps, *, inputs=False, initial=False, seed=0
     ):
-        """Return gradients (flat parameters, values or None, h0 or None)."""
+        """Return gradients (flat parameters, values or None, h0 or None).
+
+        `d_last (n, width)` and `d_steps (n, n_steps, width)` are None where zero.
+        """
         n = len(batch.starts)
-        grads = np.zeros(self.network.n_parameters, dtype=np.float32)
+        if d_last is None:
+            d_last = np.zeros((n, self.shape.width), dtype=np.float32)
+        grads = np.zeros(self.n_parameters, dtype=np.float32)
         d_values = np.zeros_like(batch.values) if inputs else None
         numbers = self.shape.layers * self.shape.directions
         d_h0 = None
         if initial:
             d_h0 = np.zeros((numbers, n, self.shape.hidden), dtype=np.float32)
         if n:
-            layout = make_layout(self.shape, min(n, BLOCK), batch.n_steps, train=True)
+            layout = self._layout(n, batch.n_steps, True)
             outputs = Outputs(
                 address(d_last),
                 0 if d_steps is None else address(d_steps),
@@ -207,7 +224,7 @@ class Kernel:
                 True,
             )
             self.programs.run_backward(
-                self.shape, layout, self._memory(), batch.addresses(), outputs,
+                self.shape, layout, self._memory, batch.addresses, outputs,
                 address(grads),
                 0 if d_values is None else address(d_values),
                 0 if d_h0 is None else address(d_h0),
@@ -260,7 +277,7 @@ def as_targets(targets: np.ndarray, network: Network, n: int) -> np.ndarray:
     """
     if network.loss == "cross_entropy":
         if len(targets) and not (
-            0 <= int(targets.min()) and int(targets.max()) < network.n_outputs
+            int(targets.min()) >= 0 and int(targets.max()) < network.n_outputs
         ):
             raise ValueError("a class index is outside the outputs of the network")
         return np.ascontiguousarray(targets, dtype=np.float32).reshape(n, 1)

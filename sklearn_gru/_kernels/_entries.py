@@ -73,7 +73,16 @@ def _predict_gru_reset_before(shape, layout, memory, sequences, scores):
 
 @entry
 def _run_gru_reset_before(shape, layout, memory, sequences, outputs, rate, seed):
-    _run(_gru_reset_before.forward_step, shape, layout, memory, sequences, outputs, rate, seed)
+    _run(
+        _gru_reset_before.forward_step,
+        shape,
+        layout,
+        memory,
+        sequences,
+        outputs,
+        rate,
+        seed,
+    )
 
 
 @entry

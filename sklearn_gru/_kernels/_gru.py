@@ -9,10 +9,10 @@
 Row of slots: r | z | hn | n. Row of gradients of the sums: r | z | hn | n.
 """
 
+from ._gates import sigmoid, tanh
 from ._jit import inner
 from ._rows import add_state_product
 from ._simd import LANES, fma, load, store
-from ._gates import sigmoid, tanh
 from ._tile import gemm
 
 

@@ -27,7 +27,7 @@ class Goal(NamedTuple):
 
 @inner
 def apply_head(shape, n, pooled, head, scores):
-    """scores = pooled W' + b."""
+    """Scores = pooled W' + b."""
     gemm(n, shape.padded_outputs // LANES, shape.pooled, pooled, shape.padded_pooled, 1,
          head.columns, shape.padded_outputs, head.bias, 0,
          scores, shape.padded_outputs)  # fmt: skip

@@ -23,7 +23,6 @@ from ._simd import doubles_at, floats_at, integers_at, unsigned_at
 from ._stack import Data, Wanted, backward_stack, d_output_at, forward_stack, output_at
 from ._weights import head_of, pack, unpack_gradients
 
-
 U64 = np.uint64
 
 
@@ -166,7 +165,16 @@ def block_gradient(
     scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
     fill(grads, n_packed, 0.0)
     forward_stack(
-        forward_step, shape, layout, block, workspace, packed, data, dropout, True, False
+        forward_step,
+        shape,
+        layout,
+        block,
+        workspace,
+        packed,
+        data,
+        dropout,
+        True,
+        False,
     )
     head = head_of(shape, packed)
     apply_head(shape, n, pooled, head, scores)

@@ -75,6 +75,7 @@ class _RunLayers(torch.autograd.Function):
         batch = Batch(_array(values), starts, lengths, initial)
         last, steps = kernel.run(batch, all_steps=all_steps, keep=keep, seed=seed)
         if keep:
+            ctx.set_materialize_grads(False)  # a zero gradient of all states is large
             ctx.kernel, ctx.batch, ctx.network = kernel, batch, network
             ctx.all_steps, ctx.seed = all_steps, seed
             ctx.shapes = [w.shape for w in weights]
@@ -92,16 +93,15 @@ class _RunLayers(torch.autograd.Function):
         kernel, ctx.kernel = ctx.kernel, None
         grads, d_values, d_h0 = kernel.run_backward(
             ctx.batch,
-            _array(d_last),
-            _array(d_steps) if ctx.all_steps else None,
+            None if d_last is None else _array(d_last),
+            None if d_steps is None or not ctx.all_steps else _array(d_steps),
             inputs=ctx.needs_input_grad[1],
             initial=ctx.needs_input_grad[4],
             seed=ctx.seed,
         )
         _give_back(kernel)
-        pieces = torch.from_numpy(grads).split([s.numel() for s in ctx.shapes] + [
-            grads.size - sum(s.numel() for s in ctx.shapes)
-        ])  # fmt: skip
+        sizes = [shape.numel() for shape in ctx.shapes]
+        pieces = torch.from_numpy(grads).split([*sizes, grads.size - sum(sizes)])
         d_weights = [p.view(s) for p, s in zip(pieces, ctx.shapes, strict=False)]
         d_inputs = None if d_values is None else torch.from_numpy(d_values)
         d_initial = None if d_h0 is None else torch.from_numpy(d_h0)
@@ -130,8 +130,6 @@ def _give_back(kernel: Kernel) -> None:
 
 def _copy_weights(kernel: Kernel, weights: tuple[torch.Tensor, ...]) -> None:
     """Write the layers' weights to the kernel's flat vector, and pack them."""
-    start = 0
-    for weight in weights:
-        kernel.params[start : start + weight.numel()] = _array(weight).ravel()
-        start += weight.numel()
+    flat = torch.cat([weight.detach().reshape(-1) for weight in weights]).numpy()
+    kernel.params[: flat.size] = flat
     kernel.pack()

@@ -53,7 +53,11 @@ def layer_of(size):
     n, n_steps, n_inputs, hidden, layers = size
     torch.manual_seed(0)
     gru = torch.nn.GRU(n_inputs, hidden, layers, batch_first=True)
-    return gru, Network("gru", n_inputs, hidden, layers), torch.randn(n, n_steps, n_inputs)
+    return (
+        gru,
+        Network("gru", n_inputs, hidden, layers),
+        torch.randn(n, n_steps, n_inputs),
+    )
 
 
 def bench_training(size):
