@@ -15,9 +15,7 @@ from sklearn_gru import _kernels
 from sklearn_gru._kernels import Network, Predictor, Trainer, dropout_mask
 from tests import kernels_oracle as oracle
 
-pytestmark = pytest.mark.skipif(
-    not _kernels.available(), reason=f"no kernels here: {_kernels.reason()}"
-)
+pytest.importorskip("numba")
 
 CELLS = ("gru", "gru_reset_before", "lstm", "rnn")
 TOLERANCE = 1e-5  # relative to the largest entry of each array
@@ -63,6 +61,12 @@ def gather(values, starts, lengths):
     return torch.where(alive, values[rows], torch.zeros((), dtype=values.dtype))
 
 
+def test_the_kernels_are_available_where_numba_is():
+    """An error while importing the kernels is not taken for a missing numba."""
+    assert _kernels.reason() is None
+    assert _kernels.vector_unit() in ("AVX-512", "AVX2", "NEON")
+
+
 # --- one network, all gradients -----------------------------------------------------
 
 
@@ -81,6 +85,22 @@ def problems(draw, cell):
     return network, n, longest, draw(st.booleans()), draw(st.integers(0, 2**31))
 
 
+def oracle_gradients(network, arrays, starts, lengths, d_last, d_steps, dtype):
+    """Return the plain network's states, final states and gradients, as arrays."""
+    leaves = [torch.tensor(a, dtype=dtype, requires_grad=True) for a in arrays]
+    params, values, h0 = leaves
+    x = gather(values, starts, lengths)
+    states, finals = oracle.run_layers(
+        network, network.split(params), x, torch.as_tensor(lengths), h0
+    )
+    loss = (finals * torch.tensor(d_last)).sum()
+    if d_steps is not None:
+        loss = loss + (states * torch.tensor(d_steps)).sum()
+    grads = torch.autograd.grad(loss, leaves, materialize_grads=True)
+    found = {"last": finals, "steps": states, "values": grads[1], "h0": grads[2]}
+    return {k: v.detach().numpy() for k, v in (found | network.split(grads[0])).items()}
+
+
 def check_layers(network, n, longest, all_steps, seed):
     """Compare states and every gradient with the oracle."""
     from sklearn_gru._kernels._calls import Batch, Kernel
@@ -93,27 +113,27 @@ def check_layers(network, n, longest, all_steps, seed):
     kernel, batch = Kernel(network, params), Batch(values, starts, lengths, h0)
     kernel.pack()
     last, steps = kernel.run(batch, all_steps=all_steps, keep=True)
-
-    leaves = p, v, h = double(params), double(values), double(h0)
-    x = gather(v, starts, lengths)
-    named = network.split(p)
-    all_states, finals = oracle.run_layers(
-        network, named, x, torch.as_tensor(lengths), h
-    )
     d_last = rng.standard_normal(last.shape).astype(np.float32)
-    loss = (finals * torch.tensor(d_last)).sum()
     d_steps = None
-    assert relative_error(last, finals.detach()) < TOLERANCE
     if all_steps:
-        assert relative_error(steps, all_states.detach()) < TOLERANCE
         d_steps = rng.standard_normal(steps.shape).astype(np.float32)
-        loss = loss + (all_states * torch.tensor(d_steps)).sum()
-    wanted = torch.autograd.grad(loss, leaves, materialize_grads=True)
-    found = kernel.run_backward(batch, d_last, d_steps, inputs=True, initial=True)
-    for name, grad in network.split(wanted[0]).items():
-        assert relative_error(network.split(found[0])[name], grad) < TOLERANCE, name
-    assert relative_error(found[1], wanted[1]) < TOLERANCE
-    assert relative_error(found[2], wanted[2]) < TOLERANCE
+    grads, d_values, d_h0 = kernel.run_backward(
+        batch, d_last, d_steps, inputs=True, initial=True
+    )
+    found = {"last": last, "values": d_values, "h0": d_h0} | network.split(grads)
+    if all_steps:
+        found["steps"] = steps
+
+    problem = network, (params, values, h0), starts, lengths, d_last, d_steps
+    exact, single = oracle_gradients(*problem, torch.float64), None
+    for name, array in found.items():
+        error, allowed = relative_error(array, exact[name]), TOLERANCE
+        if error > allowed:
+            # Sums that cancel (most often in an array of one entry) lose more digits
+            # than that in any float32 program; torch's own then says how many.
+            single = single or oracle_gradients(*problem, torch.float32)
+            allowed = 4 * relative_error(single[name], exact[name])
+        assert error <= allowed, name
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -165,6 +185,18 @@ STEPS = [
 ]
 
 
+def dropout_masks(network, seed, rows, n_steps):
+    """Return the masks after each layer, or None without dropout."""
+    if not network.dropout:
+        return None
+    width = network.hidden_size * (2 if network.bidirectional else 1)
+    masks = []
+    for layer in range(network.num_layers):
+        mask = dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
+        masks.append(torch.tensor(mask))
+    return masks
+
+
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
     """Five epochs of one compiled call each give torch's losses and parameters."""
@@ -191,25 +223,13 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
             values, starts, lengths, targets, weights, order=order,
             batch_size=batch_size, rates=np.full(3, rate), seeds=seeds,
         )  # fmt: skip
-        for found, seed, first in zip(losses, seeds, range(0, n, batch_size)):
+        for found, seed, first in zip(losses, seeds, (0, 64, 128), strict=True):
             rows = order[first : first + batch_size]
-            masks = [
-                torch.tensor(
-                    dropout_mask(
-                        network.dropout,
-                        seed,
-                        layer,
-                        rows,
-                        x.shape[1],
-                        network.hidden_size * (2 if network.bidirectional else 1),
-                    )  # fmt: skip
-                )
-                for layer in range(network.num_layers)
-            ]
+            masks = dropout_masks(network, seed, rows, x.shape[1])
             optimizer.zero_grad()
             scores = oracle.scores_of(
                 network, network.split(leaf), x[rows], torch.as_tensor(lengths[rows]),
-                masks if network.dropout else None,
+                masks,
             )  # fmt: skip
             each = oracle.sequence_losses(network, scores, y[rows])
             loss = (each * torch.as_tensor(weights[rows])).mean()
@@ -457,7 +477,7 @@ def run_python(code, **environment):
 
 
 def test_numba_is_imported_only_when_asked_for():
-    """Importing the package loads neither numba nor torch, and a switch turns it off."""
+    """Importing the package loads neither numba nor torch; a switch turns it off."""
     code = """
         import sys
         from sklearn_gru import _kernels

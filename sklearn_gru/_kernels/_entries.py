@@ -4,11 +4,14 @@ A cell is bound to a program here, at the top, so that everything below is compi
 for it: its gates are inlined into the loops, and nothing is compiled for cells that
 are not used. Each entry is cached on disk with all the code it calls. They are
 written out, not made by a function: numba cannot cache closures over functions.
+The arguments are those of the programs in `_programs`, after the cell's functions.
+(Spelled out too: through *arguments, numba would pass the functions as pointers.)
 """
 
 from types import SimpleNamespace
 
-from . import _gru, _gru_reset_before, _lstm, _programs, _rnn
+from . import _gru, _lstm, _programs, _rnn
+from . import _gru_reset_before as _before
 from ._jit import entry
 from ._simd import floats_at
 from ._weights import pack as _pack
@@ -59,38 +62,29 @@ def _run_backward_gru(
 
 
 @entry
-def _train_gru_reset_before(shape, layout, memory, sequences, training):
+def _train_before(shape, layout, memory, sequences, training):
     _train(
-        _gru_reset_before.forward_step, _gru_reset_before.backward_step, _gru_reset_before.state_gradient,
+        _before.forward_step, _before.backward_step, _before.state_gradient,
         shape, layout, memory, sequences, training,
     )  # fmt: skip
 
 
 @entry
-def _predict_gru_reset_before(shape, layout, memory, sequences, scores):
-    _predict(_gru_reset_before.forward_step, shape, layout, memory, sequences, scores)
+def _predict_before(shape, layout, memory, sequences, scores):
+    _predict(_before.forward_step, shape, layout, memory, sequences, scores)
 
 
 @entry
-def _run_gru_reset_before(shape, layout, memory, sequences, outputs, rate, seed):
-    _run(
-        _gru_reset_before.forward_step,
-        shape,
-        layout,
-        memory,
-        sequences,
-        outputs,
-        rate,
-        seed,
-    )
+def _run_before(shape, layout, memory, sequences, outputs, rate, seed):
+    _run(_before.forward_step, shape, layout, memory, sequences, outputs, rate, seed)
 
 
 @entry
-def _run_backward_gru_reset_before(
+def _run_backward_before(
     shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
 ):
     _run_backward(
-        _gru_reset_before.backward_step, _gru_reset_before.state_gradient, shape, layout, memory,
+        _before.backward_step, _before.state_gradient, shape, layout, memory,
         sequences, outputs, grads, d_values, d_h0, rate, seed,
     )  # fmt: skip
 
@@ -165,10 +159,10 @@ PROGRAMS = {
         run_backward=_run_backward_gru,
     ),
     "gru_reset_before": SimpleNamespace(
-        train=_train_gru_reset_before,
-        predict=_predict_gru_reset_before,
-        run=_run_gru_reset_before,
-        run_backward=_run_backward_gru_reset_before,
+        train=_train_before,
+        predict=_predict_before,
+        run=_run_before,
+        run_backward=_run_backward_before,
     ),
     "lstm": SimpleNamespace(
         train=_train_lstm,

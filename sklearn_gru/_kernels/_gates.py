@@ -1,6 +1,7 @@
 """exp, sigmoid and tanh of a whole vector, to about one unit in the last place.
 
-Both gates come from one reduction of the exponential, x = n ln 2 + r with |r| <= ln 2 / 2:
+Both gates come from one reduction of the exponential, x = n ln 2 + r with
+|r| <= ln 2 / 2:
 
     exp(x) = 2**n (1 + p(r)),     p(r) = exp(r) - 1, a polynomial
 

@@ -1,8 +1,8 @@
-"""How the kernels are compiled: the two decorators, the machine's vector width, the cache.
+"""How the kernels are compiled: two decorators, the vector unit, the cache.
 
 `inner` marks a function that only other compiled functions call (its arguments are
-raw pointers); `entry` one that Python calls with numpy arrays. Only entries are
-cached on disk: the code of all they call is stored with them.
+raw pointers); `entry` one that Python calls, with numbers and addresses. Only entries
+are cached on disk: the code of all they call is stored with them.
 
 numba's own cache (`cache=True`) looks at the time stamp of the file of the cached
 function alone. An entry here is three lines long and its code lives in a dozen other
@@ -48,10 +48,8 @@ NEON = VectorUnit("NEON", lanes=4, tile_rows=4, tile_vectors=6)  # 32 registers
 
 def detect_vector_unit() -> VectorUnit | None:
     """Return the widest known vector unit that numba will compile for, or None."""
-    if config.CPU_FEATURES is not None:  # NUMBA_CPU_FEATURES, set by the tests
-        features = config.CPU_FEATURES
-    else:
-        features = get_host_cpu_features()
+    # NUMBA_CPU_FEATURES: the tests compile for less than the processor has
+    features = getattr(config, "CPU_FEATURES", None) or get_host_cpu_features()
     names = set(features.split(","))
     if "+avx512f" in names:
         return AVX512
@@ -60,7 +58,15 @@ def detect_vector_unit() -> VectorUnit | None:
     return NEON if "+neon" in names or "+fp-armv8" in names else None
 
 
-VECTOR_UNIT = detect_vector_unit()
+def _require_vector_unit() -> VectorUnit:
+    """Return the vector unit, or refuse to be imported: there is nothing to compile."""
+    unit = detect_vector_unit()
+    if unit is None:
+        raise ImportError("this processor has no vector unit that the kernels know")
+    return unit
+
+
+VECTOR_UNIT = _require_vector_unit()
 
 
 def cache_folder() -> Path | None:
@@ -122,7 +128,7 @@ class _Locator(caching._CacheLocator):
 
 
 class _CacheImplementation(caching.CompileResultCacheImpl):
-    _locator_classes = (_Locator,)
+    _locator_classes = [_Locator]  # noqa: RUF012 (numba's own type)
 
 
 class _Cache(caching.FunctionCache):

@@ -151,8 +151,9 @@ def _input_gradient(shape, n, x, x_step, flow, grads):
          grads.wx, columns, grads.wx, columns)  # fmt: skip
     if together < shape.gates:  # n of torch's GRU: its input sum has the last slot
         wx_n = grads.wx + together * size
-        gemm(grads.n_inputs, size // LANES, n, x, 1, x_step,
-             deltas + shape.gates * size, d_row, wx_n, columns, wx_n, columns)  # fmt: skip
+        deltas_n = deltas + shape.gates * size
+        gemm(grads.n_inputs, size // LANES, n, x, 1, x_step, deltas_n, d_row,
+             wx_n, columns, wx_n, columns)  # fmt: skip
     gemm(1, d_row // LANES, n, flow.one, 0, 0, deltas, d_row,
          grads.bias, 0, grads.bias, 0)  # fmt: skip
 

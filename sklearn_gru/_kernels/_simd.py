@@ -32,9 +32,6 @@ from numba.extending import (
 
 from ._jit import VECTOR_UNIT
 
-if VECTOR_UNIT is None:
-    raise ImportError("no vector unit with fused multiply-add is known on this CPU")
-
 LANES = VECTOR_UNIT.lanes
 
 INT32 = ir.IntType(32)

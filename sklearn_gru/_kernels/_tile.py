@@ -2,7 +2,8 @@
 
 Every product of a recurrent network, forward and backward, has the form
 
-    C[i, :] = S[i, :] + sum over k of A(i, k) W[k, :]        A(i, k) = a[i * step_i + k * step_k]
+    C[i, :] = S[i, :] + sum over k of A(i, k) W[k, :]
+    A(i, k) = a[i * step_i + k * step_k]
 
 with W and C in rows of whole vectors and the two steps of A free, which makes A
 transposed, broadcast or overlapping at no cost. S is C itself (accumulate), or a bias

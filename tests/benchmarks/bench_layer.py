@@ -1,9 +1,10 @@
-"""How much faster than torch.nn.GRU is one call of the kernels' layers?
+"""Measure the kernels' layers against torch.nn.GRU.
 
 Training is forward and backward from the last state, through autograd on both sides;
 inference is the forward pass without gradients. Both run in one process, one thread,
 in turn; the figure is the median of the ratios of neighbouring runs, so that other
-work on the machine touches both alike. Run it as `python -m tests.benchmarks.bench_layer`.
+work on the machine touches both alike. Run it as
+`python -m tests.benchmarks.bench_layer`.
 """
 
 import os
