@@ -10,6 +10,7 @@ modules, so the folder of our cache carries a hash of all of them instead: a cha
 kernel can never meet a stale cache, and two versions of the package never share one.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -48,6 +49,8 @@ NEON = VectorUnit("NEON", lanes=4, tile_rows=4, tile_vectors=6)  # 32 registers
 
 def detect_vector_unit() -> VectorUnit | None:
     """Return the widest known vector unit that numba will compile for, or None."""
+    if sys.maxsize < 2**32:
+        return None  # addresses are taken to have 64 bits
     # NUMBA_CPU_FEATURES: the tests compile for less than the processor has
     features = getattr(config, "CPU_FEATURES", None) or get_host_cpu_features()
     names = set(features.split(","))
@@ -72,7 +75,8 @@ VECTOR_UNIT = _require_vector_unit()
 def cache_folder() -> Path | None:
     """Return a writable folder for compiled code, or None if there is none.
 
-    It never lies in the package, which may be installed read-only and shared.
+    It never lies in the package, which may be installed read-only and shared, and it
+    names what numba does not know the code depends on: all modules, and the tile.
     """
     if os.environ.get("NUMBA_CACHE_DIR"):
         roots = [Path(os.environ["NUMBA_CACHE_DIR"])]
@@ -85,7 +89,7 @@ def cache_folder() -> Path | None:
     else:
         roots = [Path.home() / ".cache"]
     for root in roots:
-        folder = root / "sklearn_gru" / _source_hash()
+        folder = root / "sklearn_gru" / f"{_source_hash()}-{VECTOR_UNIT.name}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -132,7 +136,24 @@ class _CacheImplementation(caching.CompileResultCacheImpl):
 
 
 class _Cache(caching.FunctionCache):
+    """numba's cache, except that a broken file or a full disk is no error.
+
+    Without the cache the same code is compiled again; a fit must not end for it.
+    """
+
     _impl_class = _CacheImplementation
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # unpickling a damaged file can raise anything
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
 
 
 def entry(function):
