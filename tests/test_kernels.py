@@ -1,6 +1,7 @@
 """The compiled kernels against plain float64 torch, and against nn.GRU itself."""
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -465,8 +466,22 @@ def test_arrays_that_compiled_code_could_not_read_are_refused():
         predictor.predict(np.zeros((2, 6), dtype=np.float32).T, two, two)
     with pytest.raises(ValueError, match="outside"):
         predictor.predict(values, two, two + 1)
+    fixed = np.zeros(network.n_parameters, dtype=np.float32)
+    fixed.flags.writeable = False
+    with pytest.raises(ValueError, match="writable"):
+        Trainer(network, fixed)
+    assert Predictor(network, fixed).predict(values, two, two).shape == (2, 1)
     with pytest.raises(ValueError, match="columns"):
         predictor.predict(np.zeros((6, 3), dtype=np.float32), two, two)
+
+
+def test_a_predictor_survives_pickling():
+    """What comes back predicts the same bits."""
+    network, rng = Network("gru", 3, 20, pooling="mean"), np.random.default_rng(0)
+    predictor = Predictor(network, make_params(network, rng))
+    sequences = make_sequences(network, 9, 5, rng)
+    again = pickle.loads(pickle.dumps(predictor))
+    assert np.array_equal(again.predict(*sequences), predictor.predict(*sequences))
 
 
 def run_python(code, **environment):

@@ -139,6 +139,8 @@ class Trainer:
         weight_decay: float = 0.0,
     ):
         calls = importlib.import_module("._calls", __name__)
+        if not params.flags.writeable:
+            raise ValueError("params must be writable: training changes them in place")
         self.network = network
         self.clip_norm, self.weight_decay = clip_norm, weight_decay
         self.grads, self.mean, self.square = (np.zeros_like(params) for _ in range(3))
@@ -208,6 +210,10 @@ class Predictor:
         self._calls = calls
         self._kernel = calls.Kernel(network, params)
         self.refresh()
+
+    def __reduce__(self):
+        """Pickle what it was made of: compiled code and memory belong to a process."""
+        return Predictor, (self.network, self._kernel.params)
 
     def refresh(self) -> None:
         """Pack the parameters again, after they have changed."""

@@ -168,6 +168,8 @@ class Kernel:
             raise ValueError("order names a sequence that does not exist")
         n = min(task.batch_size, n_used)
         layout = self._reserve(n, batch.n_steps, train=True)
+        for name in ("grads", "mean", "square"):
+            checked(getattr(task, name), np.float32, self.n_parameters, name)
         training = task.addresses(self.network, order, rates, seeds, losses)
         self.programs.train(self.shape, layout, self._memory, batch.addresses, training)
         task.step += n_batches

@@ -89,21 +89,6 @@ def make_shape(network, lanes: int) -> Shape:
     )
 
 
-class Packed(NamedTuple):
-    """Floats taken by the weights of one direction of a layer, and where they start.
-
-    `wx` (inputs, gates P) and `wh` (H, gates P) are torch's matrices transposed and
-    padded, for the forward pass; `wx_rows` (gates H, inputs) and `wh_rows` (gates H, P)
-    are padded only, for the backward pass; `bias` is a row of slots.
-    """
-
-    wh: int
-    bias: int
-    wx_rows: int
-    wh_rows: int
-    total: int
-
-
 class Layout(NamedTuple):
     """Where each array starts in the workspace, in floats."""
 

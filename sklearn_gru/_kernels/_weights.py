@@ -15,7 +15,11 @@ from ._simd import LANES
 
 
 class Weights(NamedTuple):
-    """Pointers to the packed weights of one direction of one layer (or gradients)."""
+    """Pointers to the packed weights of one direction of one layer, or gradients.
+
+    `wx` and `wh` are torch's matrices transposed and padded, for the forward pass and
+    for all gradients; `wx_rows` and `wh_rows` are padded only, for the backward pass.
+    """
 
     n_inputs: Any
     wx: Any  # (inputs, gates P)
