@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -294,6 +295,38 @@ def test_the_same_epoch_gives_the_same_bits():
         return params
 
     assert np.array_equal(train(3), train(3))
+
+
+def test_threads_that_train_at_the_same_time_do_not_meet():
+    """Two fits in two threads give the bits of two fits in turn."""
+    network = Network("gru", 4, 20, 2, pooling="mean")
+
+    def train(seed):
+        rng = np.random.default_rng(seed)
+        params = make_params(network, rng)
+        sequences = make_sequences(network, 200, 20, rng)
+        targets = rng.standard_normal((200, 1)).astype(np.float32)
+        trainer, ones = Trainer(network, params), np.ones(200, dtype=np.float32)
+        for _ in range(5):
+            trainer.train_epoch(
+                *sequences, targets, ones, order=np.arange(200), batch_size=64,
+                rates=np.full(4, 1e-2),
+            )  # fmt: skip
+        return params
+
+    expected = [train(seed) for seed in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(train, range(4)))
+    assert np.array_equal(found, expected)
+
+
+def test_long_sequences_take_smaller_blocks():
+    """The memory of a block stays below about a gigabyte, down to a tile's rows."""
+    from sklearn_gru._kernels._shape import block_rows, make_layout, make_shape
+
+    shape = make_shape(Network("gru", 8, 128), lanes=16)
+    assert [block_rows(shape, steps) for steps in (1000, 20_000, 10**6)] == [32, 16, 8]
+    assert make_layout(shape, 64, 20_000, train=True).rows == 16
 
 
 # --- properties ---------------------------------------------------------------------

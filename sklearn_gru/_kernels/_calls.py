@@ -120,8 +120,7 @@ class Kernel:
         if key not in self._layouts:
             if len(self._layouts) > 100:  # ragged batches have many longest lengths
                 self._layouts.clear()
-            rows, n_steps, train = key
-            self._layouts[key] = make_layout(self.shape, rows, n_steps, train=train)
+            self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
         return self._layouts[key]
 
     def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
@@ -187,7 +186,8 @@ class Kernel:
         if all_steps:
             steps = np.zeros((n, batch.n_steps, width), dtype=np.float32)
         if n:
-            blocks = -(-n // BLOCK) if keep else 1
+            rows = self._layout(n, batch.n_steps, keep).rows
+            blocks = -(-n // rows) if keep else 1
             layout = self._reserve(n, batch.n_steps, keep, blocks)
             outputs = Outputs(
                 address(last),

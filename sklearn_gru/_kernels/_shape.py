@@ -155,12 +155,26 @@ def n_parameters(shape: Shape) -> int:
     return total + shape.n_outputs * (shape.pooled + 1)
 
 
+def block_rows(shape: Shape, steps: int) -> int:
+    """Return how many sequences of `steps` steps are computed together.
+
+    BLOCK, unless what they keep for the backward pass would take over a gigabyte
+    (32 sequences of 10 000 steps, hidden 128); never fewer than a tile has rows.
+    """
+    per_direction = (shape.slots + 1) * shape.padded + shape.padded_width
+    per_row = shape.layers * shape.directions * per_direction + shape.n_inputs
+    rows = BLOCK
+    while rows > 8 and rows * steps * per_row > 2**28:
+        rows //= 2
+    return rows
+
+
 def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
     """Lay out the workspace for blocks of `rows` sequences of at most `steps` steps.
 
     Prediction keeps two steps of states and gates instead of all, and no gradient.
     """
-    rows, steps = min(rows, BLOCK), max(steps, 1)
+    rows, steps = min(rows, block_rows(shape, steps)), max(steps, 1)
     n = rows * steps
     saved_layers = shape.layers if train else 2
     saved_rows = n if train else 2 * rows
