@@ -20,7 +20,15 @@ from ._losses import Goal, apply_head, head_backward, loss_backward
 from ._optimizer import adamw, clip_factor, make_update
 from ._rows import add_row, copy_row, fill
 from ._simd import doubles_at, floats_at, integers_at, unsigned_at
-from ._stack import Data, Wanted, backward_stack, d_output_at, forward_stack, output_at
+from ._stack import (
+    Data,
+    Wanted,
+    Work,
+    backward_stack,
+    d_output_at,
+    forward_stack,
+    output_at,
+)
 from ._weights import head_of, pack, unpack_gradients
 
 U64 = np.uint64
@@ -145,49 +153,38 @@ def batch_gradient(
         block = pack_block(
             rows, ordered + first, data.lengths, spare, shape.directions == 2
         )
+        work = Work(shape, layout, block, workspace, packed, data, dropout)
         loss += block_gradient(
-            forward_step, backward_step, state_gradient, shape, layout, block,
-            workspace, packed, memory.n_packed, data, dropout, goal,
-        )  # fmt: skip
+            forward_step, backward_step, state_gradient, work, memory.n_packed, goal
+        )
         add_row(total, workspace + layout.grads, memory.n_packed)
     unpack_gradients(shape, total, floats_at(training.grads))
     return loss
 
 
 @inner
-def block_gradient(
-    forward_step, backward_step, state_gradient, shape, layout, block, workspace,
-    packed, n_packed, data, dropout, goal,
-):  # fmt: skip
+def block_gradient(forward_step, backward_step, state_gradient, work, n_packed, goal):
     """Write the gradient of a block to the workspace; return its part of the loss."""
-    grads, n = workspace + layout.grads, block.rows
+    shape, layout, workspace, n = (
+        work.shape,
+        work.layout,
+        work.workspace,
+        work.block.rows,
+    )
+    grads = workspace + layout.grads
     pooled, d_pooled = workspace + layout.pooled, workspace + layout.d_pooled
     scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
     fill(grads, n_packed, 0.0)
-    forward_stack(
-        forward_step,
-        shape,
-        layout,
-        block,
-        workspace,
-        packed,
-        data,
-        dropout,
-        True,
-        False,
-    )
-    head = head_of(shape, packed)
+    forward_stack(forward_step, work, True, False)
+    head = head_of(shape, work.packed)
     apply_head(shape, n, pooled, head, scores)
-    loss = loss_backward(shape, n, block.sequences, goal, scores, d_scores)
+    loss = loss_backward(shape, n, work.block.sequences, goal, scores, d_scores)
     head_backward(
         shape, n, pooled, d_scores, head, head_of(shape, grads),
         workspace + layout.one, d_pooled,
     )  # fmt: skip
-    nothing = Wanted(False, data.values, False, data.h0)
-    backward_stack(
-        backward_step, state_gradient, shape, layout, block, workspace, packed, data,
-        dropout, nothing, False,
-    )  # fmt: skip
+    nothing = Wanted(False, work.data.values, False, work.data.h0)
+    backward_stack(backward_step, state_gradient, work, nothing, False)
     return loss
 
 
@@ -204,10 +201,8 @@ def predict(forward_step, shape, layout, memory, sequences, scores_address):
         block = pack_block(
             rows, ordered + first, data.lengths, spare, shape.directions == 2
         )
-        forward_stack(
-            forward_step, shape, layout, block, workspace, packed, data, dropout,
-            False, False,
-        )  # fmt: skip
+        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        forward_stack(forward_step, work, False, False)
         apply_head(shape, rows, workspace + layout.pooled, head, block_scores)
         for i in range(rows):
             target = scores + block.sequences[i] * shape.n_outputs
@@ -240,10 +235,8 @@ def run_layers(forward_step, shape, layout, memory, sequences, outputs, rate, se
         block = pack_block(
             rows, ordered + first, data.lengths, spare, shape.directions == 2
         )
-        forward_stack(
-            forward_step, shape, layout, block, workspace, packed, data, dropout,
-            outputs.keep, outputs.steps != 0,
-        )  # fmt: skip
+        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        forward_stack(forward_step, work, outputs.keep, outputs.steps != 0)
         pooled = workspace + layout.pooled
         for i in range(rows):
             target = last + block.sequences[i] * shape.width
@@ -306,9 +299,7 @@ def run_layers_backward(
             top = workspace + d_output_at(shape, layout, shape.layers - 1)
             spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
-        backward_stack(
-            backward_step, state_gradient, shape, layout, block, workspace, packed,
-            data, dropout, wanted, outputs.steps != 0,
-        )  # fmt: skip
+        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        backward_stack(backward_step, state_gradient, work, wanted, outputs.steps != 0)
         add_row(total, workspace + layout.grads, memory.n_packed)
     unpack_gradients(shape, total, floats_at(grads))

@@ -23,12 +23,22 @@ class Data(NamedTuple):
     n_sequences: int
 
 
+class Work(NamedTuple):
+    """A block of sequences on its way through the network."""
+
+    shape: Any
+    layout: Any
+    block: Any
+    workspace: Any  # floats, laid out by `layout`
+    packed: Any  # weights
+    data: Data
+    dropout: Any
+
+
 @inner
-def forward_stack(
-    forward_step, shape, layout, block, workspace, packed, data, dropout, keep,
-    all_steps,
-):  # fmt: skip
+def forward_stack(forward_step, work, keep, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
+    shape, layout, block, workspace, packed, data, dropout = work
     x = workspace + layout.x
     gather_inputs(block, data.values, data.starts, shape.n_inputs, x)
     for layer in range(shape.layers):
@@ -37,9 +47,7 @@ def forward_stack(
         is_last = layer == shape.layers - 1
         outputs = (not is_last or shape.pooling != LAST or all_steps, out)
         for direction in range(shape.directions):
-            memory = direction_memory(
-                shape, layout, block, workspace, layer, direction, x, x_step, keep
-            )
+            memory = direction_memory(work, layer, direction, x, x_step, keep)
             number = layer * shape.directions + direction
             h0 = data.h0 + number * data.n_sequences * shape.hidden
             start_state(shape, block, memory, (data.h0_given, h0))
@@ -72,10 +80,14 @@ def layer_input(shape, layout, layer, workspace, keep):
 
 
 @inner
-def direction_memory(
-    shape, layout, block, workspace, layer, direction, x, x_step, keep
-):
+def direction_memory(work, layer, direction, x, x_step, keep):
     """Return the memory of one direction, its inputs turned around for the second."""
+    shape, layout, block, workspace = (
+        work.shape,
+        work.layout,
+        work.block,
+        work.workspace,
+    )
     number = layer * shape.directions + direction if keep else 0
     if direction == 1:
         reversed_x = workspace + layout.x_reversed
@@ -101,11 +113,9 @@ class Wanted(NamedTuple):
 
 
 @inner
-def backward_stack(
-    backward_step, state_gradient, shape, layout, block, workspace, packed, data,
-    dropout, wanted, d_out_given,
-):  # fmt: skip
+def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
     """From d_pooled (and d_outputs, if given) to the gradients of all weights."""
+    shape, layout, block, workspace, packed, data, dropout = work
     if shape.pooling != LAST:
         top = workspace + d_output_at(shape, layout, shape.layers - 1)
         d_pooled, argmax = workspace + layout.d_pooled, workspace + layout.argmax
@@ -122,9 +132,7 @@ def backward_stack(
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, d_outputs)
         for direction in range(shape.directions):
-            memory = direction_memory(
-                shape, layout, block, workspace, layer, direction, x, x_step, True
-            )
+            memory = direction_memory(work, layer, direction, x, x_step, True)
             flow = Gradients(
                 not is_last or shape.pooling != LAST or d_out_given,
                 d_outputs,
@@ -138,7 +146,7 @@ def backward_stack(
                 d_inputs,
                 wanted.initial,
             )
-            _start_d_state(shape, layout, block, workspace, is_last, direction)
+            _start_d_state(work, is_last, direction)
             backward_layer(
                 backward_step, state_gradient, shape, block, direction,
                 weights_of(shape, packed, layer, direction), memory, flow,
@@ -161,8 +169,14 @@ def d_output_at(shape, layout, layer):
 
 
 @inner
-def _start_d_state(shape, layout, block, workspace, is_last, direction):
+def _start_d_state(work, is_last, direction):
     """Set the gradient of the final states, which only "last" pooling reads."""
+    shape, layout, block, workspace = (
+        work.shape,
+        work.layout,
+        work.block,
+        work.workspace,
+    )
     d_state = workspace + layout.d_state
     fill(d_state, block.rows * shape.padded, 0.0)
     fill(workspace + layout.d_cell, block.rows * shape.padded, 0.0)
