@@ -1,0 +1,179 @@
+"""The compiled programs, one for each kind of cell, as Python calls them.
+
+A cell is bound to a program here, at the top, so that everything below is compiled
+for it: its gates are inlined into the loops, and nothing is compiled for cells that
+are not used. Each entry is cached on disk with all the code it calls. They are
+written out, not made by a function: numba cannot cache closures over functions.
+The arguments are those of the programs in `_programs`, after the cell's functions.
+(Spelled out too: through *arguments, numba would pass the functions as pointers.)
+"""
+
+from types import SimpleNamespace
+
+from . import _gru, _lstm, _programs, _rnn
+from . import _gru_reset_before as _before
+from ._jit import entry
+from ._simd import floats_at
+from ._weights import pack as _pack
+
+_train, _predict = _programs.train_epoch, _programs.predict
+_run, _run_backward = _programs.run_layers, _programs.run_layers_backward
+
+
+@entry
+def pack(shape, memory):
+    """Copy flat parameters to packed weights."""
+    packed = floats_at(memory.packed)
+    _pack(shape, floats_at(memory.params), packed, memory.n_packed)
+
+
+# --- gru -----------------------------------------------------------------------------
+
+
+@entry
+def _train_gru(shape, layout, memory, sequences, training):
+    _train(
+        _gru.forward_step, _gru.backward_step, _gru.state_gradient,
+        shape, layout, memory, sequences, training,
+    )  # fmt: skip
+
+
+@entry
+def _predict_gru(shape, layout, memory, sequences, scores):
+    _predict(_gru.forward_step, shape, layout, memory, sequences, scores)
+
+
+@entry
+def _run_gru(shape, layout, memory, sequences, outputs, rate, seed):
+    _run(_gru.forward_step, shape, layout, memory, sequences, outputs, rate, seed)
+
+
+@entry
+def _run_backward_gru(
+    shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
+):
+    _run_backward(
+        _gru.backward_step, _gru.state_gradient, shape, layout, memory,
+        sequences, outputs, grads, d_values, d_h0, rate, seed,
+    )  # fmt: skip
+
+
+# --- gru_reset_before ----------------------------------------------------------------
+
+
+@entry
+def _train_before(shape, layout, memory, sequences, training):
+    _train(
+        _before.forward_step, _before.backward_step, _before.state_gradient,
+        shape, layout, memory, sequences, training,
+    )  # fmt: skip
+
+
+@entry
+def _predict_before(shape, layout, memory, sequences, scores):
+    _predict(_before.forward_step, shape, layout, memory, sequences, scores)
+
+
+@entry
+def _run_before(shape, layout, memory, sequences, outputs, rate, seed):
+    _run(_before.forward_step, shape, layout, memory, sequences, outputs, rate, seed)
+
+
+@entry
+def _run_backward_before(
+    shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
+):
+    _run_backward(
+        _before.backward_step, _before.state_gradient, shape, layout, memory,
+        sequences, outputs, grads, d_values, d_h0, rate, seed,
+    )  # fmt: skip
+
+
+# --- lstm ----------------------------------------------------------------------------
+
+
+@entry
+def _train_lstm(shape, layout, memory, sequences, training):
+    _train(
+        _lstm.forward_step, _lstm.backward_step, _lstm.state_gradient,
+        shape, layout, memory, sequences, training,
+    )  # fmt: skip
+
+
+@entry
+def _predict_lstm(shape, layout, memory, sequences, scores):
+    _predict(_lstm.forward_step, shape, layout, memory, sequences, scores)
+
+
+@entry
+def _run_lstm(shape, layout, memory, sequences, outputs, rate, seed):
+    _run(_lstm.forward_step, shape, layout, memory, sequences, outputs, rate, seed)
+
+
+@entry
+def _run_backward_lstm(
+    shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
+):
+    _run_backward(
+        _lstm.backward_step, _lstm.state_gradient, shape, layout, memory,
+        sequences, outputs, grads, d_values, d_h0, rate, seed,
+    )  # fmt: skip
+
+
+# --- rnn -----------------------------------------------------------------------------
+
+
+@entry
+def _train_rnn(shape, layout, memory, sequences, training):
+    _train(
+        _rnn.forward_step, _rnn.backward_step, _rnn.state_gradient,
+        shape, layout, memory, sequences, training,
+    )  # fmt: skip
+
+
+@entry
+def _predict_rnn(shape, layout, memory, sequences, scores):
+    _predict(_rnn.forward_step, shape, layout, memory, sequences, scores)
+
+
+@entry
+def _run_rnn(shape, layout, memory, sequences, outputs, rate, seed):
+    _run(_rnn.forward_step, shape, layout, memory, sequences, outputs, rate, seed)
+
+
+@entry
+def _run_backward_rnn(
+    shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
+):
+    _run_backward(
+        _rnn.backward_step, _rnn.state_gradient, shape, layout, memory,
+        sequences, outputs, grads, d_values, d_h0, rate, seed,
+    )  # fmt: skip
+
+
+PROGRAMS = {
+    "gru": SimpleNamespace(
+        train=_train_gru,
+        predict=_predict_gru,
+        run=_run_gru,
+        run_backward=_run_backward_gru,
+    ),
+    "gru_reset_before": SimpleNamespace(
+        train=_train_before,
+        predict=_predict_before,
+        run=_run_before,
+        run_backward=_run_backward_before,
+    ),
+    "lstm": SimpleNamespace(
+        train=_train_lstm,
+        predict=_predict_lstm,
+        run=_run_lstm,
+        run_backward=_run_backward_lstm,
+    ),
+    "rnn": SimpleNamespace(
+        train=_train_rnn,
+        predict=_predict_rnn,
+        run=_run_rnn,
+        run_backward=_run_backward_rnn,
+    ),
+}

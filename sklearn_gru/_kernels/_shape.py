@@ -1,0 +1,220 @@
+"""The numbers that describe a network to the compiled code, and where things lie.
+
+Everything compiled code touches lies in arrays that Python allocates once: `params`
+(torch's own layout, flat), `packed` (the same weights as the tile wants them) and one
+`workspace`. This module is the map of all three; it holds plain Python and integers
+only, so that the map can be read, and tested, without numba.
+
+A hidden vector of H units is stored as P = H rounded up to whole vectors. A *slot* is
+P consecutive floats; the gates of one step of one sequence are a row of slots.
+"""
+
+from typing import NamedTuple
+
+BLOCK = 32  # sequences computed together; fixed, so that results are too
+CHUNK_FLOATS = 65536  # of gate gradients kept in cache until the weights' product
+
+
+class Cell(NamedTuple):
+    """What one kind of recurrent cell needs."""
+
+    gates: int  # blocks of H rows in weight_ih and weight_hh
+    slots: int  # saved by the forward pass for the backward pass
+    deltas: int  # gradients of sums: as gates, one more where a gate has two sums
+
+
+CELLS = {
+    "gru": Cell(gates=3, slots=4, deltas=4),  # r z hn n; n adds r * hn to its own sum
+    "gru_reset_before": Cell(gates=3, slots=4, deltas=3),  # r z n rh
+    "lstm": Cell(gates=4, slots=6, deltas=4),  # i f g o c tanh(c)
+    "rnn": Cell(gates=1, slots=1, deltas=1),
+}
+POOLINGS = ("last", "mean", "max", "mean_max")
+LAST, MEAN, MAX, MEAN_MAX = range(4)
+LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy")
+SQUARED, ABSOLUTE, HUBER, CROSS_ENTROPY = range(4)
+
+
+def round_up(n: int, multiple: int) -> int:
+    """Return the smallest multiple of `multiple` that is at least n."""
+    return -(-n // multiple) * multiple
+
+
+class Shape(NamedTuple):
+    """The sizes of a network, as compiled code receives them (integers only)."""
+
+    n_inputs: int
+    hidden: int  # H
+    padded: int  # P
+    layers: int
+    directions: int
+    gates: int
+    slots: int
+    deltas: int
+    width: int  # of a layer's output: directions * H
+    padded_width: int
+    pooling: int
+    pooled: int  # values the head sees
+    padded_pooled: int
+    n_outputs: int
+    padded_outputs: int
+    loss: int
+    lanes: int
+
+
+def make_shape(network, lanes: int) -> Shape:
+    """Return the sizes of a `Network` for vectors of `lanes` floats."""
+    cell = CELLS[network.cell]
+    directions = 2 if network.bidirectional else 1
+    width = directions * network.hidden_size
+    pooled = 2 * width if network.pooling == "mean_max" else width
+    return Shape(
+        n_inputs=network.n_inputs,
+        hidden=network.hidden_size,
+        padded=round_up(network.hidden_size, lanes),
+        layers=network.num_layers,
+        directions=directions,
+        gates=cell.gates,
+        slots=cell.slots,
+        deltas=cell.deltas,
+        width=width,
+        padded_width=round_up(width, lanes),
+        pooling=POOLINGS.index(network.pooling),
+        pooled=pooled,
+        padded_pooled=round_up(pooled, lanes),
+        n_outputs=network.n_outputs,
+        padded_outputs=round_up(network.n_outputs, lanes),
+        loss=LOSSES.index(network.loss),
+        lanes=lanes,
+    )
+
+
+class Layout(NamedTuple):
+    """Where each array starts in the workspace, in floats."""
+
+    rows: int  # sequences in a block, at most
+    steps: int  # of the longest sequence
+    chunk: int  # rows of gate gradients kept at a time
+    x: int  # (N, n_inputs), inputs of the block in time order
+    x_reversed: int  # (N, inputs of a layer) in the order of the backward direction
+    outputs: int  # layers x (N, padded_width), in time order
+    output_floats: int
+    states: int  # layers x directions x (N, P), the state before each step
+    state_floats: int
+    slots: int  # layers x directions x (rows + N, slots P)
+    slot_floats: int
+    finals: int  # directions x (rows, P), the state after the last step
+    pooled: int  # (rows, padded_pooled)
+    argmax: int  # 2 x (rows, padded_width), where and what the maximum is
+    scores: int  # (rows, padded_outputs)
+    d_scores: int
+    d_pooled: int
+    d_outputs: int  # 2 x (N, padded_width or padded inputs)
+    d_output_floats: int
+    d_state: int  # (rows, P)
+    d_cell: int  # (rows, P)
+    deltas: int  # (chunk, deltas P)
+    d_x: int  # (chunk, inputs)
+    grads: int  # as `packed`, of one block
+    total_grads: int  # of the batch
+    one: int  # the number 1
+    total: int
+
+
+def head_floats(shape: Shape) -> int:
+    """Return the floats of the packed head: two copies of its weight, and its bias."""
+    transposed = shape.pooled * shape.padded_outputs
+    rows = shape.n_outputs * shape.padded_pooled
+    return transposed + rows + shape.padded_outputs
+
+
+def packed_floats(shape: Shape) -> int:
+    """Return the length of the array of packed weights."""
+    first = direction_floats(shape, shape.n_inputs)
+    other = direction_floats(shape, shape.width)
+    recurrent = first + (shape.layers - 1) * other
+    return shape.directions * recurrent + head_floats(shape)
+
+
+def direction_floats(shape: Shape, n_inputs: int) -> int:
+    """Return the floats of the packed weights of one direction of one layer."""
+    columns = shape.gates * shape.padded
+    transposed = (n_inputs + shape.hidden) * columns
+    padded_inputs = round_up(n_inputs, shape.lanes)
+    rows = shape.gates * shape.hidden * (padded_inputs + shape.padded)
+    return transposed + rows + shape.deltas * shape.padded
+
+
+def n_parameters(shape: Shape) -> int:
+    """Return the length of the flat vector of parameters, as torch counts them."""
+    total = 0
+    for layer in range(shape.layers):
+        n_inputs = shape.n_inputs if layer == 0 else shape.width
+        per_gate_unit = n_inputs + shape.hidden + 2
+        total += shape.directions * shape.gates * shape.hidden * per_gate_unit
+    return total + shape.n_outputs * (shape.pooled + 1)
+
+
+def block_rows(shape: Shape, steps: int) -> int:
+    """Return how many sequences of `steps` steps are computed together.
+
+    BLOCK, unless what they keep for the backward pass would take over a gigabyte
+    (32 sequences of 10 000 steps, hidden 128); never fewer than a tile has rows.
+    """
+    per_direction = (shape.slots + 1) * shape.padded + shape.padded_width
+    per_row = shape.layers * shape.directions * per_direction + shape.n_inputs
+    rows = BLOCK
+    while rows > 8 and rows * steps * per_row > 2**28:
+        rows //= 2
+    return rows
+
+
+def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
+    """Lay out the workspace for blocks of `rows` sequences of at most `steps` steps.
+
+    Prediction keeps two steps of states and gates instead of all, and no gradient.
+    """
+    rows, steps = min(rows, block_rows(shape, steps)), max(steps, 1)
+    n = rows * steps
+    saved_layers = shape.layers if train else 2
+    saved_rows = n if train else 2 * rows
+    stacks = shape.layers * shape.directions if train else 1
+    row = shape.deltas * shape.padded
+    chunk = max(rows, min(n, CHUNK_FLOATS // row)) if train else 0
+    widest = max(round_up(shape.n_inputs, shape.lanes), shape.padded_width)
+    sizes = {
+        "x": n * shape.n_inputs,
+        "x_reversed": n * widest if shape.directions == 2 else 0,
+        "outputs": saved_layers * n * shape.padded_width,
+        "states": stacks * saved_rows * shape.padded,
+        "slots": stacks * (rows + saved_rows) * shape.slots * shape.padded,
+        "finals": shape.directions * rows * shape.padded,
+        "pooled": rows * shape.padded_pooled,
+        "argmax": 2 * rows * shape.padded_width,
+        "scores": rows * shape.padded_outputs,
+        "d_scores": rows * shape.padded_outputs,
+        "d_pooled": rows * shape.padded_pooled,
+        "d_outputs": 2 * n * widest if train else 0,
+        "d_state": rows * shape.padded,
+        "d_cell": rows * shape.padded,
+        "deltas": chunk * row,
+        "d_x": chunk * widest,
+        "grads": packed_floats(shape) if train else 0,
+        "total_grads": packed_floats(shape) if train else 0,
+        "one": 1,
+    }
+    starts, total = {}, 0
+    for name, size in sizes.items():
+        starts[name] = total
+        total += round_up(size, 16)  # a cache line of 64 bytes
+    return Layout(
+        rows=rows,
+        steps=steps,
+        chunk=chunk,
+        output_floats=n * shape.padded_width,
+        d_output_floats=n * widest,
+        state_floats=saved_rows * shape.padded,
+        slot_floats=(rows + saved_rows) * shape.slots * shape.padded,
+        total=total,
+        **starts,
+    )

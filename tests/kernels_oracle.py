@@ -1,0 +1,120 @@
+"""The networks of `sklearn_gru._kernels` written the plain way, in float64 torch.
+
+One step at a time, every gate by name, no packing: the state of a sequence that has
+ended is simply kept. Autograd gives every gradient.
+"""
+
+import torch
+
+
+def gru(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    """Step of torch.nn.GRU."""
+    xr, xz, xn = (x @ weight_ih.T + bias_ih).chunk(3, 1)
+    hr, hz, hn = (h @ weight_hh.T + bias_hh).chunk(3, 1)
+    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    n = torch.tanh(xn + r * hn)
+    return (1 - z) * n + z * h, c
+
+
+def gru_reset_before(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    """Step of the GRU of Cho et al. (2014)."""
+    xr, xz, xn = (x @ weight_ih.T + bias_ih + bias_hh).chunk(3, 1)
+    w_r, w_z, w_n = weight_hh.chunk(3)
+    r, z = torch.sigmoid(xr + h @ w_r.T), torch.sigmoid(xz + h @ w_z.T)
+    n = torch.tanh(xn + (r * h) @ w_n.T)
+    return (1 - z) * n + z * h, c
+
+
+def lstm(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    """Step of torch.nn.LSTM."""
+    gates = x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
+    i, f, g, o = gates.chunk(4, 1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def rnn(x, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    """Step of torch.nn.RNN."""
+    return torch.tanh(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh), c
+
+
+CELLS = {f.__name__: f for f in (gru, gru_reset_before, lstm, rnn)}
+
+
+def turn_around(x, lengths):
+    """Reverse every sequence (B, T, n) within its own length."""
+    steps = torch.arange(x.shape[1])[None, :]
+    index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    return torch.take_along_dim(x, index[:, :, None], 1)
+
+
+def run_direction(cell, x, lengths, h0, weights):
+    """Run one direction over padded sequences; return all states and the last."""
+    h, c, states = h0, torch.zeros_like(h0), []
+    for t in range(x.shape[1]):
+        h_new, c_new = CELLS[cell](x[:, t], h, c, *weights)
+        alive = (t < lengths)[:, None]
+        h, c = torch.where(alive, h_new, h), torch.where(alive, c_new, c)
+        states.append(torch.where(alive, h, torch.zeros(())))
+    if not states:
+        return x.new_zeros(len(x), 0, h.shape[1]), h
+    return torch.stack(states, 1), h
+
+
+def run_layers(network, named, x, lengths, h0=None, masks=None):
+    """Return states of the last layer (B, T, width) and its final ones (B, width)."""
+    suffixes = ("", "_reverse") if network.bidirectional else ("",)
+    zeros = x.new_zeros(len(x), network.hidden_size)
+    number = 0
+    for layer in range(network.num_layers):
+        states, finals = [], []
+        for suffix in suffixes:
+            weights = [
+                named[f"{kind}_l{layer}{suffix}"]
+                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            ]
+            start = zeros if h0 is None else h0[number]
+            number += 1
+            x_turned = turn_around(x, lengths) if suffix else x
+            out, final = run_direction(network.cell, x_turned, lengths, start, weights)
+            states.append(turn_around(out, lengths) if suffix else out)
+            finals.append(final)
+        x = torch.cat(states, 2)
+        if masks is not None and layer < network.num_layers - 1:
+            x = x * masks[layer]
+    return x, torch.cat(finals, 1)
+
+
+def pooled_state(network, states, last, lengths):
+    """Pool each sequence over its own steps; an empty one to zeros."""
+    if network.pooling == "last":
+        return last
+    alive = (torch.arange(states.shape[1])[None, :] < lengths[:, None])[:, :, None]
+    mean = states.sum(1) / lengths.clamp(min=1)[:, None]
+    largest = torch.where(alive, states, torch.full((), -torch.inf)).max(1).values
+    largest = torch.where((lengths > 0)[:, None], largest, torch.zeros(()))
+    parts = {"mean": [mean], "max": [largest], "mean_max": [mean, largest]}
+    return torch.cat(parts[network.pooling], 1)
+
+
+def sequence_losses(network, scores, targets):
+    """Return the loss of every sequence of a batch."""
+    F = torch.nn.functional
+    if network.loss == "cross_entropy":
+        smoothing = network.label_smoothing
+        return F.cross_entropy(
+            scores, targets, reduction="none", label_smoothing=smoothing
+        )
+    kind = {
+        "squared_error": F.mse_loss,
+        "absolute_error": F.l1_loss,
+        "huber": F.huber_loss,
+    }[network.loss]
+    return kind(scores, targets, reduction="none").mean(1)
+
+
+def scores_of(network, named, x, lengths, masks=None):
+    """Return what the head makes of padded sequences (B, T, n_inputs)."""
+    states, last = run_layers(network, named, x, lengths, masks=masks)
+    pooled = pooled_state(network, states, last, lengths)
+    return pooled @ named["head.weight"].T + named["head.bias"]
