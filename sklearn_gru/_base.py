@@ -227,6 +227,7 @@ class BaseGRU(BaseEstimator):
             seed=self._seed(),
             device=resolve_device(self.device),
             dtype=dtype,
+            work=n_given * data.sequences.shape[1] * self.max_iter,
         )
 
     def _spec(self) -> NetworkSpec:
@@ -266,6 +267,7 @@ class BaseGRU(BaseEstimator):
         with torch_threads(1):
             best = train(
                 net,
+                self._task,
                 self._dataset(training),
                 None if validation is None else self._dataset(validation),
                 epochs,
@@ -298,6 +300,7 @@ class BaseGRU(BaseEstimator):
     def _set_fitted(self, best_epoch: int | None) -> None:
         history = self.net_.history
         self.module_ = self.net_.module_
+        self.engine_ = "torch" if self.net_.declined else "numba"
         self.n_parameters_ = sum(p.numel() for p in self.module_.parameters())
         self.loss_curve_ = [row["train_loss"] for row in history]
         self.n_iter_ = len(history)
@@ -323,7 +326,7 @@ class BaseGRU(BaseEstimator):
             dtype = next(self.module_.parameters()).dtype
             rows = self._standardizer.transform(sequences.values, _numpy_dtype(dtype))
             with torch_threads(1):
-                output = forward(self.net_, rows, sequences[observed])
+                output = forward(self.net_, self._task, rows, sequences[observed])
             out[observed] = self._task.decode(output)
         return out.astype(sequences.dtype, copy=False)
 

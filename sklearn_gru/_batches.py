@@ -94,14 +94,16 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def order(self) -> Tensor:
+        """All sequences in the order of the next pass."""
         n = len(self.dataset)
         if self.stream is None:
-            order = torch.arange(n)
-        else:
-            generator = self.stream.generator
-            order = torch.randperm(n, generator=generator, device=generator.device)
-            order = order.cpu()
+            return torch.arange(n)
+        return torch.randperm(n, generator=self.stream.generator)
+
+    def __iter__(self) -> Iterator[Batch]:
+        n = len(self.dataset)
+        order = self.order()
         for at in range(0, n, self.batch_size):
             yield self.dataset.gather(order[at : at + self.batch_size])
 

@@ -44,10 +44,16 @@ class Schedule(Callback):
     ) -> None:
         """Set the learning rate of the step that follows."""
         if training:
-            rate = self.learning_rate * self.factor(self.step, self.n_steps)
-            for group in net.optimizer_.param_groups:
-                group["lr"] = rate
-            self.step += 1
+            self.next_rates(net, 1)
+
+    def next_rates(self, net: Any, n: int) -> list[float]:
+        """Rates of the next `n` steps; the optimizer keeps the last."""
+        steps = range(self.step, self.step + n)
+        rates = [self.learning_rate * self.factor(s, self.n_steps) for s in steps]
+        for group in net.optimizer_.param_groups:
+            group["lr"] = rates[-1]
+        self.step += n
+        return rates
 
     @classmethod
     def factor(cls, step: int, n_steps: int) -> float:

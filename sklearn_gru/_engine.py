@@ -3,9 +3,8 @@
 skorch drives epochs, callbacks and the history, and ``net_`` is one of its nets. What
 it does by sample (DataLoader, collation, a record a batch) is replaced through its own
 extension points: ``get_iterator`` hands out whole batches, ``get_loss`` unpacks target
-and weight, ``fit_loop`` takes data sets that are already split. A fast path belongs
-here too: it would be offered the :class:`NetworkSpec` and the training parameters, and
-where it declines, this is what runs.
+and weight, ``fit_loop`` takes data sets that are already split. The fast path is
+chosen here too: see :mod:`sklearn_gru._fast`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, LRScheduler
 from torch import Tensor
+from torch.optim import AdamW
 
 from sklearn_gru._batches import Batches, SequenceDataset, blocks_by_length
 from sklearn_gru._callbacks import (
@@ -30,6 +30,7 @@ from sklearn_gru._callbacks import (
     overrides,
 )
 from sklearn_gru._device import RandomStream, spawn_seeds
+from sklearn_gru._fast import FastPrediction, FastTraining, describe, why_declined
 from sklearn_gru._network import NetworkSpec, SequenceModel
 from sklearn_gru._sequences import Sequences
 from sklearn_gru._tasks import Task
@@ -65,11 +66,19 @@ class SequenceNet(NeuralNet):
         *,
         clip_norm: float | None = None,
         shuffle_stream: RandomStream | None = None,
+        declined: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(module, criterion, **kwargs)
         self.clip_norm = clip_norm
         self.shuffle_stream = shuffle_stream
+        self.declined = declined  # why the kernels do not predict, or None
+        self.training_: FastTraining | None = None
+        self.prediction_: FastPrediction | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled code and its memory belong to a process.
+        return {**super().__getstate__(), "training_": None, "prediction_": None}
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -122,6 +131,9 @@ class SequenceNet(NeuralNet):
         """One pass; the mean loss is accumulated in float64 and read once."""
         if iterator is None:
             return
+        if self.training_ is not None:
+            self._run_fast_epoch(self.training_, iterator, training, prefix)
+            return
         total = torch.zeros(
             (), dtype=torch.float64, device=iterator.dataset.rows.device
         )
@@ -138,6 +150,29 @@ class SequenceNet(NeuralNet):
             self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(prefix + "_loss", total.item() / len(iterator.dataset))
         self.history.record(prefix + "_batch_count", n_batches)
+
+    def _run_fast_epoch(
+        self, fast: FastTraining, batches: Batches, training: bool, prefix: str
+    ) -> None:
+        """The same pass by the kernels: one call, at rates known ahead."""
+        dataset = batches.dataset
+        if training:
+            rates = self._rates(len(batches))
+            order = batches.order().numpy()
+            loss = fast.train_epoch(dataset, order, self.batch_size, rates)
+        else:
+            target = dataset.target, dataset.weight
+            with torch.no_grad():
+                loss = self.criterion_(fast.outputs(dataset), *target).item()
+        self.history.record(prefix + "_loss", loss)
+        self.history.record(prefix + "_batch_count", len(batches))
+
+    def _rates(self, n_batches: int) -> np.ndarray:
+        """Learning rates of the steps of an epoch."""
+        for _, callback in self.callbacks_:
+            if isinstance(callback, Schedule):
+                return np.array(callback.next_rates(self, n_batches))
+        return np.full(n_batches, float(self.optimizer_.param_groups[0]["lr"]))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks that do something on this hook.
@@ -172,8 +207,12 @@ def make_net(
     seed: int,
     device: torch.device,
     dtype: torch.dtype,
+    work: int,
 ) -> SequenceNet:
-    """An initialised net with its own sources of randomness."""
+    """An initialised net with its own sources of randomness.
+
+    `work` is the number of steps to train: sequences x steps x epochs.
+    """
     seeds = spawn_seeds(seed, 3)
     generator = torch.Generator().manual_seed(seeds[0])
     # Parameters are drawn in float32 whatever the dtype: one seed, one start.
@@ -183,7 +222,8 @@ def make_net(
         task.criterion(),
         clip_norm=params.clip_norm,
         shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
-        optimizer=torch.optim.AdamW,
+        declined=why_declined(spec, task, device, dtype, work),
+        optimizer=AdamW,
         optimizer__weight_decay=params.weight_decay,
         optimizer__fused=True,
         lr=params.learning_rate,
@@ -198,6 +238,7 @@ def make_net(
 
 def train(
     net: SequenceNet,
+    task: Task,
     training: SequenceDataset,
     validation: SequenceDataset | None,
     epochs: int,
@@ -223,6 +264,7 @@ def train(
     if progress:
         own.insert(1, Progress(epochs, progress))
     theirs = net.callbacks_
+    fast = _start_fast(net, task)
     net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
     try:
         net.notify("on_train_begin", X=None, y=None)
@@ -231,13 +273,31 @@ def train(
         net.notify("on_train_end", X=None, y=None)
     finally:
         net.callbacks_ = theirs
+        net.training_ = net.prediction_ = None
+        if fast is not None:
+            fast.write_optimizer()
         net.optimizer_.zero_grad(set_to_none=True)
     return None if stopper is None else stopper.best_epoch
 
 
-def forward(net: SequenceNet, rows: np.ndarray, sequences: Sequences) -> np.ndarray:
-    """Outputs (n, n_outputs) in float64, block by block."""
+def _start_fast(net: SequenceNet, task: Task) -> FastTraining | None:
+    """Training by the kernels, where they accept and nobody looks at batches."""
+    if net.declined or net._watches_batches() or type(net.optimizer_) is not AdamW:
+        return None
+    net.training_ = FastTraining(describe(net.module_.spec, task), net)
+    return net.training_
+
+
+def forward(
+    net: SequenceNet, task: Task, rows: Tensor, sequences: Sequences
+) -> np.ndarray:
+    """Outputs (n, n_outputs) in float64."""
     module = net.module_.eval()
+    dataset = SequenceDataset(rows, sequences)
+    if not net.declined:
+        if net.prediction_ is None:
+            net.prediction_ = FastPrediction(describe(module.spec, task), module)
+        return net.prediction_(dataset).astype(np.float64)
     device = next(module.parameters()).device
     dataset = SequenceDataset(rows, sequences, device)
     out = np.empty((len(sequences), module.spec.n_outputs))
