@@ -235,11 +235,10 @@ def train(
     return None if stopper is None else stopper.best_epoch
 
 
-def forward(net: SequenceNet, rows: np.ndarray, sequences: Sequences) -> np.ndarray:
+def forward(net: SequenceNet, rows: Tensor, sequences: Sequences) -> np.ndarray:
     """Outputs (n, n_outputs) in float64, block by block."""
     module = net.module_.eval()
-    device = next(module.parameters()).device
-    dataset = SequenceDataset(rows, sequences, device)
+    dataset = SequenceDataset(rows, sequences)
     out = np.empty((len(sequences), module.spec.n_outputs))
     with torch.inference_mode():
         for index in blocks_by_length(sequences.lengths, _BLOCK):
