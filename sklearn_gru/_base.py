@@ -268,8 +268,7 @@ class BaseGRU(BaseEstimator):
             best = train(
                 net,
                 self._task,
-                self._dataset(training),
-                None if validation is None else self._dataset(validation),
+                *self._datasets(training, validation),
                 epochs,
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
@@ -277,21 +276,34 @@ class BaseGRU(BaseEstimator):
             )
         self._set_fitted(best)
 
-    def _dataset(self, data: TrainingData) -> SequenceDataset:
-        """The data as the network sees it: on its device, weights of mean 1."""
+    def _datasets(
+        self, training: TrainingData, validation: TrainingData | None
+    ) -> tuple[SequenceDataset, SequenceDataset | None]:
+        """Training and validation part, over the same rows where they share them."""
+        rows = self._rows(training.sequences)
+        dataset = self._dataset(training, rows)
+        if validation is None:
+            return dataset, None
+        if validation.sequences.values is not training.sequences.values:
+            rows = self._rows(validation.sequences)
+        return dataset, self._dataset(validation, rows)
+
+    def _rows(self, sequences: Sequences) -> torch.Tensor:
+        """The rows as the network sees them: standardised, in its dtype and place."""
         parameter = next(self.net_.module_.parameters())
-        rows = self._standardizer.transform(
-            data.sequences.values, _numpy_dtype(parameter.dtype)
-        )
+        dtype = np.float32 if parameter.dtype == torch.float32 else np.float64
+        rows = self._standardizer.transform(sequences.values, np.dtype(dtype))
+        return torch.from_numpy(rows).to(parameter.device)
+
+    def _dataset(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
         weights = self._loss_weights(data)
+        if weights is not None:
+            weights = weights / weights.mean()
         return SequenceDataset(
             rows,
             data.sequences,
-            parameter.device,
-            self._task.encode(self._encode(data.y), parameter.dtype),
-            None
-            if weights is None
-            else torch.from_numpy(weights / weights.mean()).to(parameter.dtype),
+            self._task.encode(self._encode(data.y), rows.dtype),
+            None if weights is None else torch.from_numpy(weights).to(rows.dtype),
         )
 
     def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
@@ -323,9 +335,8 @@ class BaseGRU(BaseEstimator):
         out = np.empty((len(observed), self.n_outputs_))
         out[~observed] = self._task.without_input
         if observed.any():
-            dtype = next(self.module_.parameters()).dtype
-            rows = self._standardizer.transform(sequences.values, _numpy_dtype(dtype))
             with torch_threads(1):
+                rows = self._rows(sequences)
                 output = forward(self.net_, self._task, rows, sequences[observed])
             out[observed] = self._task.decode(output)
         return out.astype(sequences.dtype, copy=False)
@@ -361,10 +372,6 @@ def auto_batch_size(n_sequences: int) -> int:
 def _select(data: TrainingData, mask: np.ndarray) -> TrainingData:
     weights = None if data.weights is None else data.weights[mask]
     return TrainingData(data.sequences[mask], data.y[mask], weights)
-
-
-def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
-    return np.dtype(np.float32 if dtype == torch.float32 else np.float64)
 
 
 def _check_callback(entry: Any) -> None:

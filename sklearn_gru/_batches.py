@@ -25,8 +25,8 @@ class SequenceDataset(Dataset):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_inputs)
-        What the network sees, in its dtype.
+    rows : Tensor of shape (n_rows, n_inputs)
+        What the network sees, in its dtype and on its device.
     sequences : Sequences
         Without gaps; describes `rows`.
     target : Tensor of shape (n, n_outputs) or (n,), optional
@@ -37,13 +37,13 @@ class SequenceDataset(Dataset):
 
     def __init__(
         self,
-        rows: np.ndarray,
+        rows: Tensor,
         sequences: Sequences,
-        device: torch.device,
         target: Tensor | None = None,
         weight: Tensor | None = None,
     ) -> None:
-        self.rows = torch.from_numpy(rows).to(device)
+        device = rows.device
+        self.rows = rows
         self.starts = torch.from_numpy(np.array(sequences.starts))
         self.lengths = torch.from_numpy(np.array(sequences.lengths))
         self.target = None if target is None else target.to(device)

@@ -270,6 +270,8 @@ def train(
         net.notify("on_train_begin", X=None, y=None)
         with contextlib.suppress(StopTraining):
             net.fit_loop((training, validation), epochs=epochs)
+        if stopper is not None:
+            stopper.restore(net)
         net.notify("on_train_end", X=None, y=None)
     finally:
         net.callbacks_ = theirs
@@ -298,8 +300,6 @@ def forward(
         if net.prediction_ is None:
             net.prediction_ = FastPrediction(describe(module.spec, task), module)
         return net.prediction_(dataset).astype(np.float64)
-    device = next(module.parameters()).device
-    dataset = SequenceDataset(rows, sequences, device)
     out = np.empty((len(sequences), module.spec.n_outputs))
     with torch.inference_mode():
         for index in blocks_by_length(sequences.lengths, _BLOCK):

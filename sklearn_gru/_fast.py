@@ -2,10 +2,10 @@
 
 What is offered is a description (the :class:`NetworkSpec`, the loss, where it runs and
 how much there is to do), so the choice depends on the problem alone and is made once,
-at the first fit. Where the kernels accept, the parameters of the torch module become views
-of one flat vector that they train in place: callbacks, early stopping, pickles and
-``state_dict`` see the same tensors as ever. Where they decline, nn.GRU and autograd do
-the same to 1e-5.
+at the first fit. Where the kernels accept, the parameters of the torch module become
+views of one flat vector that they train in place: callbacks, early stopping, pickles
+and ``state_dict`` see the same tensors as ever. Where they decline, nn.GRU and autograd
+do the same to 1e-5.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def test_turning_around_is_its_own_inverse():
 @by_cell
 @by_pooling
 def test_what_stands_behind_the_end_is_never_read(cell, pooling):
-    """Changing the padding, or padding further, changes no output bit by more than rounding."""
+    """Changing the padding, or padding further, changes no output."""
     model = scrambled(cell=cell, num_layers=2, bidirectional=True, pooling=pooling)
     values, lengths = make_batch(True)
     other = values.clone()

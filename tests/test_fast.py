@@ -1,0 +1,225 @@
+"""The fast path: chosen by the problem alone, the same numbers, the same tensors."""
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import skorch
+import torch
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, _kernels
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(1200, 10, 3)).astype(np.float32)
+Y = X[:, :, 0].sum(axis=1) + X[:, -1, 1]
+LABELS = np.digitize(Y, [-2, 2])
+RAGGED = [x[: 1 + i % 10] for i, x in enumerate(X)]
+NO_KERNELS = "SKLEARN_GRU_NO_NUMBA"
+
+needs_numba = pytest.mark.skipif(
+    not _kernels.available(), reason=f"no kernels here: {_kernels.reason()}"
+)
+pytestmark = needs_numba
+
+
+def pair(kind=GRURegressor, monkeypatch=None, data=(X, Y), fit=None, **params):
+    """The same fit by the kernels and by torch."""
+    defaults = {"hidden_size": 12, "max_iter": 5, "random_state": 0}
+    fast, plain = (kind(**{**defaults, **params}) for _ in range(2))
+    fast.fit(*data, **(fit or {}))
+    monkeypatch.setenv(NO_KERNELS, "1")
+    plain.fit(*data, **(fit or {}))
+    monkeypatch.delenv(NO_KERNELS)
+    assert fast.engine_ == "numba"
+    assert plain.engine_ == "torch"
+    return fast, plain
+
+
+def assert_alike(fast, plain, tol=1e-4):
+    np.testing.assert_allclose(fast.loss_curve_, plain.loss_curve_, rtol=tol)
+    for a, b in zip(fast.module_.parameters(), plain.module_.parameters(), strict=True):
+        scale = b.abs().max().item() + 1e-3
+        np.testing.assert_allclose(
+            a.detach().numpy() / scale, b.detach().numpy() / scale, atol=50 * tol
+        )
+
+
+@pytest.mark.parametrize("cell", ["gru", "gru_reset_before", "lstm", "rnn"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_training_curves_agree(cell, loss, monkeypatch):
+    """Five epochs by kernels and by torch: losses to 1e-4, parameters close."""
+    assert_alike(*pair(monkeypatch=monkeypatch, cell=cell, loss=loss))
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_classification_of_ragged_sequences_agrees(pooling, bidirectional, monkeypatch):
+    """Variable lengths, class and sample weights, label smoothing, two layers."""
+    fast, plain = pair(
+        GRUClassifier,
+        monkeypatch,
+        data=(RAGGED, LABELS),
+        fit={"sample_weight": np.linspace(0.1, 2, len(X))},
+        pooling=pooling,
+        bidirectional=bidirectional,
+        num_layers=2,
+        class_weight="balanced",
+        label_smoothing=0.1,
+    )
+    assert_alike(fast, plain)
+    np.testing.assert_allclose(
+        fast.predict_proba(RAGGED), plain.predict_proba(RAGGED), atol=1e-3
+    )
+
+
+def test_predictions_of_the_same_module_agree(monkeypatch):
+    """One set of parameters, evaluated by kernels and by torch: 1e-5."""
+    fast = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
+    by_kernel = fast.predict(X)
+    fast.net_.declined = "for comparison"
+    np.testing.assert_allclose(by_kernel, fast.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_early_stopping_agrees(monkeypatch):
+    """Validation losses and the best epoch are those of torch."""
+    fast, plain = pair(monkeypatch=monkeypatch, early_stopping=True, max_iter=15)
+    np.testing.assert_allclose(
+        fast.validation_scores_, plain.validation_scores_, rtol=1e-3
+    )
+    assert fast.best_iteration_ == plain.best_iteration_
+
+
+def test_warm_start_and_partial_fit_agree(monkeypatch):
+    """Moments and step count travel through the optimizer both ways."""
+    fast, plain = pair(monkeypatch=monkeypatch, warm_start=True)
+    fast.fit(X, Y)
+    fast.partial_fit(X, Y)
+    plain.fit(X, Y)
+    plain.partial_fit(X, Y)
+    assert_alike(fast, plain, 1e-3)
+    steps = [m.net_.optimizer_.state_dict()["state"][0]["step"] for m in (fast, plain)]
+    assert steps[0] == steps[1]
+
+
+def test_the_users_case_is_fast():
+    """A float64 frame with a time index through SlidingWindow, all defaults."""
+    index = pd.date_range("2024-01-01", periods=1500, freq="h")
+    frame = pd.DataFrame(RNG.normal(size=(1500, 3)), index=index, columns=list("abc"))
+    model = make_pipeline(SlidingWindow(24, lag=1), GRURegressor(max_iter=2))
+    model.fit(frame, frame["a"])
+    assert model[-1].engine_ == "numba"
+    assert GRUClassifier(max_iter=20).fit(X, LABELS).engine_ == "numba"
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"pooling": "attention"}, "pooling 'attention' has no kernel"),
+        ({"dropout": 0.1}, "dropout has no kernel"),
+        ({"dtype": "float64"}, "computes in float64"),
+        ({"max_iter": 4}, "a small fit"),
+    ],
+)
+def test_what_is_declined_and_why(params, reason):
+    """The reason depends on the description alone."""
+    model = GRURegressor(4, **{"max_iter": 5, **params}).fit(X[:1100], Y[:1100])
+    assert model.engine_ == "torch"
+    assert reason in model.net_.declined
+
+
+def test_without_numba_everything_works(monkeypatch):
+    """The environment variable turns the kernels off; torch takes over."""
+    monkeypatch.setenv(NO_KERNELS, "1")
+    model = GRURegressor(4, max_iter=5, random_state=0).fit(X, Y)
+    assert NO_KERNELS in model.net_.declined
+    assert np.isfinite(model.predict(X)).all()
+
+
+class Watcher(skorch.callbacks.Callback):
+    """Looks at gradients, which the kernels do not show."""
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.norm = sum(float(p.grad.norm()) for _, p in named_parameters)
+
+
+def test_a_callback_on_batches_makes_training_decline():
+    """Autograd trains, the callback sees gradients, the kernels still predict."""
+    watcher = Watcher()
+    model = GRURegressor(12, max_iter=5, random_state=0, callbacks=[watcher]).fit(X, Y)
+    assert watcher.norm > 0
+    assert model.engine_ == "numba"
+    plain = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
+    np.testing.assert_allclose(model.loss_curve_, plain.loss_curve_, rtol=1e-4)
+
+
+def test_callbacks_on_epochs_see_and_change_the_parameters():
+    """Parameters are views: a callback that zeroes the head is obeyed."""
+
+    class Zero(skorch.callbacks.Callback):
+        def on_train_end(self, net, **kwargs):
+            with torch.no_grad():
+                for parameter in net.module_.head.parameters():
+                    parameter.zero_()
+
+    model = GRURegressor(12, max_iter=5, random_state=0, callbacks=[Zero()])
+    np.testing.assert_allclose(model.fit(X, Y).predict(X), Y.mean(), rtol=1e-5)
+
+
+def test_a_rate_of_the_user_is_obeyed():
+    """A learning-rate scheduler of skorch steps by epoch."""
+    scheduler = skorch.callbacks.LRScheduler(policy="StepLR", step_size=1, gamma=1e-9)
+    model = GRURegressor(12, max_iter=5, random_state=0, callbacks=[scheduler])
+    model.fit(X, Y)
+    assert model.loss_curve_[4] == pytest.approx(model.loss_curve_[3], rel=1e-5)
+    assert model.loss_curve_[1] < model.loss_curve_[0]
+
+
+def test_changed_parameters_are_noticed():
+    """Loading a state or changing a weight in place changes the predictions."""
+    params = {"max_iter": 5, "early_stopping": False}
+    one = GRURegressor(12, random_state=0, **params).fit(X, Y)
+    two = GRURegressor(12, random_state=1, **params).fit(X, Y)
+    assert (one.predict(X) != two.predict(X)).any()
+    two.module_.load_state_dict(one.module_.state_dict())
+    np.testing.assert_array_equal(one.predict(X), two.predict(X))
+
+
+def test_pickles_and_copies():
+    """A pickle holds no compiled code, predicts the same bits and trains on."""
+    model = GRURegressor(12, max_iter=5, random_state=0, warm_start=True).fit(X, Y)
+    model.predict(X)
+    again = pickle.loads(pickle.dumps(model))
+    deep = copy.deepcopy(model)
+    for other in (again, deep):
+        np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    before = model.predict(X)
+    deep.fit(X, Y)
+    np.testing.assert_array_equal(model.predict(X), before)
+    np.testing.assert_array_equal(again.fit(X, Y).predict(X), deep.predict(X))
+
+
+def test_predictions_in_threads():
+    """Concurrent predictions of one model do not disturb each other."""
+    model = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
+    expected = model.predict(X)
+    with ThreadPoolExecutor(4) as pool:
+        for got in pool.map(model.predict, [X] * 16):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_a_prediction_has_the_same_bits_alone():
+    """The kernels give a row the same bits in any company."""
+    model = GRURegressor(12, max_iter=5, random_state=0).fit(RAGGED, Y)
+    together = model.predict(RAGGED)
+    alone = [model.predict([x])[0] for x in RAGGED[:30]]
+    np.testing.assert_array_equal(together[:30], np.array(alone))
+
+
+def test_divergence_is_an_error_here_too():
+    """A loss that overflows ends the fit."""
+    with pytest.raises(ValueError, match="training diverged"):
+        GRURegressor(12, learning_rate=1e30, clip_norm=None, max_iter=50).fit(X, Y)

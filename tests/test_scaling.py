@@ -1,0 +1,219 @@
+"""Standardisation: the moments of the dense array, computed on the rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_gru import Sequences, _scaling
+from sklearn_gru._scaling import Standardizer, nonzero_scale
+
+deterministic = settings(
+    derandomize=True, max_examples=30, deadline=None, database=None
+)
+
+
+def make_sequences(seed=0, n_rows=40, n=25, n_features=3, dtype=np.float64):
+    """Overlapping sequences of other lengths over rows with missing cells."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(loc=[5.0, -2.0, 0.1], scale=[1, 30, 0.01], size=(n_rows, 3))
+    values = values[:, :n_features].astype(dtype)
+    values[rng.random(values.shape) < 0.15] = np.nan
+    lengths = rng.integers(0, 9, size=n)
+    starts = rng.integers(0, n_rows - 9, size=n)
+    return Sequences(values, starts, lengths)
+
+
+def as_one(values):
+    """All rows as one sequence."""
+    return Sequences(values, [0], [len(values)])
+
+
+def fit(sequences, weights=None, identity=False):
+    return Standardizer.fit(sequences, weights, identity=identity)
+
+
+def loop_moments(sequences, weights):
+    """Weighted mean and standard deviation of the dense array's observed cells."""
+    cells = np.asarray(sequences, dtype=np.float64)  # (n, T, F)
+    seen = ~np.isnan(cells)
+    weight = weights[:, None, None] * seen
+    total = weight.sum(axis=(0, 1))
+    filled = np.where(seen, cells, 0)
+    mean = (weight * filled).sum(axis=(0, 1)) / total
+    variance = (weight * (filled - mean) ** 2).sum(axis=(0, 1)) / total
+    return mean, np.sqrt(variance)
+
+
+# -- moments -------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 10**6))
+@deterministic
+def test_moments_are_those_of_repeated_sequences(seed):
+    """An integer weight counts like repeating the sequence in the dense array."""
+    s = make_sequences(seed)
+    weights = np.random.default_rng(seed).integers(1, 4, size=len(s))
+    dense = np.repeat(np.asarray(s), weights, axis=0).reshape(-1, 3)
+    fitted = fit(s, weights.astype(float))
+    np.testing.assert_allclose(fitted.mean, np.nanmean(dense, axis=0), rtol=1e-11)
+    np.testing.assert_allclose(fitted.scale, np.nanstd(dense, axis=0), rtol=1e-11)
+
+
+@given(st.integers(0, 10**6))
+@deterministic
+def test_moments_with_any_weights(seed):
+    """Real weights enter as in a weighted mean; without weights all count alike."""
+    s = make_sequences(seed)
+    weights = np.random.default_rng(seed).exponential(size=len(s))
+    for given_weights, used in ((weights, weights), (None, np.ones(len(s)))):
+        mean, std = loop_moments(s, used)
+        fitted = fit(s, given_weights)
+        np.testing.assert_allclose(fitted.mean, mean, rtol=1e-11)
+        np.testing.assert_allclose(fitted.scale, std, rtol=1e-11)
+
+
+def test_rows_nobody_uses_do_not_count():
+    """Rows outside every sequence, and of sequences of weight 0, change nothing."""
+    values = np.arange(20.0)[:, None] ** 2
+    values[:5] = 1e12
+    values[15:] = np.nan
+    s = Sequences(values, [0, 5, 8, 14], [5, 4, 7, 6])
+    fitted = fit(s, np.array([0.0, 1.0, 2.0, 0.0]))
+    cells = np.concatenate([values[5:9], values[8:15], values[8:15]])
+    np.testing.assert_allclose(fitted.mean, cells.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(fitted.scale, cells.std(axis=0), rtol=1e-12)
+    assert len(fitted.marked) == 0
+
+
+@pytest.mark.parametrize("block", [1, 7, 40, 8192])
+def test_blocks_are_invisible(monkeypatch, block):
+    """Moments, marks and outputs do not depend on how many rows are read at a time."""
+    s = make_sequences()
+    whole = fit(s)
+    expected = whole.transform(s.values, np.dtype(np.float64))
+    monkeypatch.setattr(_scaling, "_BLOCK", block)
+    fitted = fit(s)
+    np.testing.assert_allclose(fitted.mean, whole.mean, rtol=1e-13)
+    np.testing.assert_allclose(fitted.scale, whole.scale, rtol=1e-13)
+    np.testing.assert_array_equal(fitted.marked, whole.marked)
+    out = fitted.transform(s.values, np.dtype(np.float64))
+    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_many_blocks():
+    """20 000 rows, more than two blocks: still the moments of all of them."""
+    values = np.random.default_rng(0).normal(3, 2, size=(20_000, 2))
+    fitted = fit(as_one(values))
+    np.testing.assert_allclose(fitted.mean, values.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(fitted.scale, values.std(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transform(dtype):
+    """Observed cells get mean 0 and deviation 1, in the dtype asked for."""
+    values = make_sequences(dtype=np.float64).values
+    s = as_one(values)
+    out = fit(s).transform(values, np.dtype(dtype))
+    assert out.dtype == dtype
+    seen = np.where(np.isnan(values), np.nan, out[:, :3])
+    np.testing.assert_allclose(np.nanmean(seen, axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.nanstd(seen, axis=0), 1, atol=1e-6)
+
+
+# -- columns without spread ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("n_rows", [1, 3, 1000, 100_000])
+@pytest.mark.parametrize("constant", [0.0, 0.1, -7.3, 1e-9, 1e9 + 0.1, 1e300])
+def test_constant_columns(constant, n_rows, weighted):
+    """A constant column becomes 0, whatever the constant, the rows and the weights."""
+    s = Sequences.from_array(np.full((n_rows, 1, 1), constant))
+    rng = np.random.default_rng(0)
+    weights = rng.exponential(size=n_rows) if weighted else None
+    fitted = fit(s, weights)
+    assert fitted.scale[0] == 1
+    np.testing.assert_allclose(fitted.mean, constant, rtol=1e-12)
+    out = fitted.transform(s.values, np.dtype(np.float64))
+    assert np.abs(out).max() <= 1e-12 * abs(constant)
+
+
+def test_columns_never_observed():
+    """A column of NaN becomes 0 with its mark, and no warning; others are untouched."""
+    values = np.array([[1.0, np.nan], [3.0, np.nan]])
+    fitted = fit(as_one(values))
+    out = fitted.transform(values, np.dtype(np.float32))
+    np.testing.assert_array_equal(out, [[-1, 0, 1], [1, 0, 1]])
+    later = fitted.transform(np.array([[2.0, 0.5]]), np.dtype(np.float32))
+    assert np.isfinite(later).all()
+    assert later[0, 2] == 0
+
+
+def test_nonzero_scale():
+    """Rounding of a constant is no spread; a true spread, however small, is."""
+    mean = np.array([1e9, 1e9, 0.0, 0.0])
+    std = np.array([1e-7, 1e-3, 0.0, 1e-30])
+    np.testing.assert_array_equal(nonzero_scale(std, mean), [1, 1e-3, 1, 1e-30])
+
+
+# -- large offsets -------------------------------------------------------------------------
+
+
+def test_large_offsets_survive_float32():
+    """1e9 plus something small: the network's float32 sees the small part to 1e-6."""
+    small = np.random.default_rng(0).normal(size=(10_000, 2))
+    fitted = fit(as_one(small + [1e9, -3e8]))
+    out = fitted.transform(small + [1e9, -3e8], np.dtype(np.float32))
+    expected = (small - small.mean(axis=0)) / small.std(axis=0)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-6)
+
+
+def test_float32_rows_are_summed_in_float64():
+    """Moments of float32 rows are exact for the rows given, offset or not."""
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=(30_000, 2)) + [1e4, -3e5]).astype(np.float32)
+    fitted = fit(as_one(values))
+    exact = values.astype(np.float64)
+    np.testing.assert_allclose(fitted.mean, exact.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(fitted.scale, exact.std(axis=0), rtol=1e-9)
+
+
+# -- marks and identity --------------------------------------------------------------------
+
+
+def test_marks():
+    """Columns with missing cells at fit get an indicator; others later are just 0."""
+    values = np.array([[1, 2, np.nan], [np.nan, 4, 3], [5, 6, 9.0]])
+    fitted = fit(as_one(values))
+    np.testing.assert_array_equal(fitted.marked, [0, 2])
+    assert fitted.n_inputs == 5
+    out = fitted.transform(values, np.dtype(np.float64))
+    np.testing.assert_array_equal(out[:, 3:], [[0, 1], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(out[:, :3] == 0, np.isnan(values) | (values == 4))
+    other = fitted.transform(np.full((1, 3), np.nan), np.dtype(np.float64))
+    np.testing.assert_array_equal(other, [[0, 0, 0, 1, 1]])
+
+
+def test_no_marks_without_missing_cells():
+    """Complete data adds no input."""
+    fitted = fit(as_one(np.arange(6.0).reshape(3, 2)))
+    assert (fitted.n_inputs, len(fitted.marked)) == (2, 0)
+
+
+def test_identity_learns_only_the_marks():
+    """Without standardisation values pass as they are, missing ones as a marked 0."""
+    s = make_sequences()
+    fitted = fit(s, identity=True)
+    np.testing.assert_array_equal(fitted.marked, fit(s).marked)
+    out = fitted.transform(s.values, np.dtype(np.float64))
+    np.testing.assert_array_equal(out[:, :3], np.nan_to_num(s.values))
+    np.testing.assert_array_equal(out[:, 3:], np.isnan(s.values)[:, fitted.marked])
+
+
+def test_rows_are_not_written():
+    """The user's array stays as it is."""
+    values = np.array([[1.0, np.nan], [3.0, 2.0]])
+    before = values.copy()
+    fit(as_one(values)).transform(values, np.dtype(np.float64))
+    np.testing.assert_array_equal(values, before)
