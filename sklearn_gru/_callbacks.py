@@ -118,13 +118,10 @@ class EarlyStopping(Callback):
         if self.waited >= self.patience:
             raise StopTraining
 
-    def on_train_end(
-        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
-    ) -> None:
-        """Restore the best weights."""
+    def restore(self, net: Any) -> None:
+        """Go back to the best weights, before anyone is told that training ended."""
         if self.best_state:
             net.module_.load_state_dict(self.best_state)
-            self.best_state = {}
 
 
 class Progress(Callback):
