@@ -43,6 +43,7 @@ class Regression:
     mean: np.ndarray  # (n_outputs,) of y
     center: np.ndarray  # (n_outputs,) 0 in the network
     scale: np.ndarray  # (n_outputs,) 1 in the network
+    constant: tuple[int, ...] = ()  # outputs without any variation in the first fit
 
     @classmethod
     def fit(
@@ -52,8 +53,10 @@ class Regression:
         mean = np.average(y, axis=0, weights=weights)
         if not standardize:
             return cls(loss, mean, np.zeros_like(mean), np.ones_like(mean))
-        variance = np.average((y - mean) ** 2, axis=0, weights=weights)
-        return cls(loss, mean, mean, nonzero_scale(np.sqrt(variance), mean))
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+        scale = nonzero_scale(std, mean)
+        constant = tuple(np.flatnonzero(scale != std).tolist())
+        return cls(loss, mean, mean, scale, constant)
 
     @property
     def n_outputs(self) -> int:
@@ -84,6 +87,7 @@ class Classification:
 
     prior: np.ndarray  # (n_classes,)
     label_smoothing: float
+    constant: tuple[int, ...] = ()
 
     @classmethod
     def fit(
