@@ -50,7 +50,8 @@ class Regression:
         cls, y: np.ndarray, weights: np.ndarray | None, loss: str, *, standardize: bool
     ) -> Regression:
         """Weighted mean and standard deviation of ``y (n, n_outputs)``."""
-        mean = np.average(y, axis=0, weights=weights)
+        # Seen from the first value, a constant has no rounding.
+        mean = y[0] + np.average(y - y[0], axis=0, weights=weights)
         if not standardize:
             return cls(loss, mean, np.zeros_like(mean), np.ones_like(mean))
         std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
