@@ -156,13 +156,13 @@ class BaseGRU(BaseEstimator):
         self, data: TrainingData, X_val: Any, y_val: Any, sample_weight_val: Any
     ) -> tuple[TrainingData, TrainingData | None]:
         """Training and validation part."""
+        if (X_val is None) != (y_val is None):
+            raise InputError("X_val and y_val were not given together.")
         if X_val is not None:
             validation = check_training(
                 self, X_val, y_val, sample_weight_val, reset=False
             )
             return data, validation
-        if y_val is not None:
-            raise InputError("y_val was given without X_val.")
         n = len(data.sequences)
         if not self._stops_early(n):
             return data, None
@@ -355,7 +355,7 @@ class BaseGRU(BaseEstimator):
         if "net_" in state:
             try:
                 device = resolve_device(self.device)
-            except RuntimeError:  # trained where there was one
+            except InvalidParameterError:  # trained where there was one
                 device = torch.device("cpu")
             self.net_ = move_net(self.net_, device)
             self.module_ = self.net_.module_

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_gru.exceptions import InvalidParameterError
+
 # From this many sequences on, float32 is worth it; below, exactness (the equivalence of
 # sample weights and repeated rows to 1e-7) is worth more and costs milliseconds.
 FLOAT32_FROM = 1000
@@ -27,7 +29,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     resolved = torch.device(device)
     if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
+        raise InvalidParameterError(
             f"device={device!r}, but PyTorch sees no CUDA device here. Use "
             "device='auto' or device='cpu'."
         )

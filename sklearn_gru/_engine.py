@@ -217,6 +217,7 @@ def make_net(
     generator = torch.Generator().manual_seed(seeds[0])
     # Parameters are drawn in float32 whatever the dtype: one seed, one start.
     module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
+    module.silence(list(task.constant))
     net = SequenceNet(
         module.to(device=device, dtype=dtype),
         task.criterion(),

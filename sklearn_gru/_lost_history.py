@@ -29,6 +29,18 @@ def warn_without_time(n_rows: int, reach: Reach) -> None:
     )
 
 
+def warn_starts_anew(line: Timeline, memory: Memory) -> None:
+    """A fresh RangeIndex puts new rows at the beginning of the training rows."""
+    first = line.rows.position[line.given].min()
+    again = first == memory.run_start.min() and not line.remembered[line.given].any()
+    if again and line.rows.position[line.given].max() < memory.rows.position.min():
+        _warn(
+            f"The index of X starts at {first} again, so its {line.given.sum()} rows "
+            "are read as the first rows seen in fit, without a past. If they are new "
+            "rows, let the index go on where that of fit ended, or use times."
+        )
+
+
 def warn_lost_history(
     line: Timeline,
     memory: Memory,
@@ -81,25 +93,26 @@ def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
 
 
 def _forgotten(line: Timeline, memory: Memory, reach: Reach) -> list[str]:
-    """New rows inside a run seen in fit, whose earlier rows were not kept."""
+    """New rows that look back further than the rows kept of a run seen in fit."""
     n = len(line.coordinate)
-    starts = line.given.copy()
-    starts[1:] &= line.new_group[1:] | (np.diff(line.coordinate) != 1)
-    starts &= ~line.remembered
-    if reach.memory == 0 or not starts.any() or not len(memory.run_start):
+    if reach.memory == 0 or not len(memory.run_start):
         return []
+    begins = line.new_group.copy()
+    begins[1:] |= np.diff(line.coordinate) != 1
+    first = np.flatnonzero(begins)
+    run = np.cumsum(begins) - 1
     run_start = np.full(n, np.iinfo(np.int64).max)
     run_start[line.remembered] = memory.run_start
-    # The next remembered row of the same group tells whether its run reaches back.
+    # The first remembered row at or behind the start of a run of rows tells whether
+    # fit saw rows before it.
     at = np.where(line.remembered, np.arange(n), n - 1)
-    following = np.minimum.accumulate(at[::-1])[::-1]
-    same = line.rows.group[following] == line.rows.group
-    inside = starts & same & (run_start[following] < line.rows.position)
-    if not inside.any():
+    following = np.minimum.accumulate(at[::-1])[::-1][first]
+    same = line.rows.group[following] == line.rows.group[first]
+    cut = same & (run_start[following] < line.rows.position[first])
+    near = line.coordinate - line.coordinate[first][run] < reach.memory
+    lost = int((line.given & cut[run] & near).sum())
+    if not lost:
         return []
-    since = np.maximum.accumulate(np.where(starts, np.arange(n), -1))
-    near = line.coordinate - line.coordinate[since] < reach.memory
-    lost = int((line.given & (since >= 0) & inside[since] & near).sum())
     return [
         f"The windows of {lost} of {line.given.sum()} rows miss rows that were seen in "
         f"fit but not kept: only the last {reach.memory} rows of every run are. To "
@@ -133,22 +146,17 @@ def _cut_by_row_number(line: Timeline) -> list[str]:
     """Other groups are remembered beyond the times transformed."""
     group = line.rows.group
     n = int(group.max()) + 1
-    low = np.full(n, np.inf)
-    last_new, last_old = np.full(n, -np.inf), np.full(n, -np.inf)
+    low, last_old = np.full(n, np.inf), np.full(n, -np.inf)
     time = line.rows.time.astype(np.float64)
     np.minimum.at(low, group[line.given], time[line.given])
-    np.maximum.at(last_new, group[line.given], time[line.given])
     np.maximum.at(last_old, group[line.remembered], time[line.remembered])
     given, seen = np.isfinite(low), np.isfinite(last_old)
     if (given | seen).sum() < 2 or not seen.any():
         return []
-    if (given & seen).any():
-        # Groups that go on after their own past, while others are already further.
-        forward = given & seen & (low > last_old)
-        others = _maximum_of_others(last_old)
-        behind = forward & (others > low)
-    else:
-        behind = given & (last_old.max() > last_new.max())
+    # Groups that go on after their own past, while others are already further. (Groups
+    # never seen are left alone: to hold out whole groups is another way to split.)
+    forward = given & seen & (low > last_old)
+    behind = forward & (_maximum_of_others(last_old) > low)
     if not behind.any():
         return []
     return [

@@ -41,25 +41,24 @@ class Standardizer:
     ) -> Standardizer:
         """Weighted moments of all observed steps; `identity` learns only the marks."""
         coverage = sequences.coverage(weights).astype(np.float64)
-        n_features = sequences.values.shape[1]
-        total = np.zeros(n_features)
-        weighted_sum = np.zeros(n_features)
-        marked = np.zeros(n_features, dtype=bool)
+        origin = _origin(sequences.values, coverage)
+        total, first, second = np.zeros((3, len(origin)))
+        marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences.values, coverage):
             missing = np.isnan(rows)
             marked |= missing.any(axis=0)
             total += weight @ ~missing
-            weighted_sum += weight @ np.where(missing, 0.0, rows)
-        mean = weighted_sum / np.maximum(total, np.finfo(float).tiny)
+            first += weight @ np.where(missing, 0.0, rows - origin)
         if identity:
-            return cls(
-                np.zeros(n_features), np.ones(n_features), np.flatnonzero(marked)
-            )
-        squares = np.zeros(n_features)
+            zeros = np.zeros(len(origin))
+            return cls(zeros, zeros + 1, np.flatnonzero(marked))
+        total = np.maximum(total, np.finfo(float).tiny)
+        mean = origin + first / total
         for rows, weight in _blocks(sequences.values, coverage):
-            squares += weight @ np.nan_to_num((rows - mean), nan=0.0) ** 2
-        std = np.sqrt(squares / np.maximum(total, np.finfo(float).tiny))
-        return cls(mean, nonzero_scale(std, mean), np.flatnonzero(marked))
+            second += weight @ np.nan_to_num(rows - mean, nan=0.0) ** 2
+        return cls(
+            mean, nonzero_scale(np.sqrt(second / total), mean), np.flatnonzero(marked)
+        )
 
     @property
     def n_inputs(self) -> int:
@@ -85,6 +84,19 @@ def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """`std`, or 1 where the column is constant up to rounding."""
     rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
     return np.where(std > rounding, std, 1.0)
+
+
+def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+    """The first value of each column: seen from there a constant is exactly 0."""
+    origin = np.full(values.shape[1], np.nan)
+    for rows, _ in _blocks(values, coverage):
+        known = ~np.isnan(rows)
+        at = known.argmax(axis=0)
+        found = rows[at, np.arange(len(origin))] if len(rows) else origin
+        origin = np.where(np.isnan(origin), found, origin)
+        if not np.isnan(origin).any():
+            break
+    return np.nan_to_num(origin, nan=0.0)
 
 
 def _blocks(

@@ -100,6 +100,17 @@ class Sequences:
             or (starts + lengths).max() > len(values)
         ):
             raise ValueError("starts and lengths reach outside the rows of values.")
+        for name, size in (
+            ("feature_names", values.shape[1]),
+            ("categories", values.shape[1]),
+            ("order", len(starts)),
+            ("groups", len(starts)),
+        ):
+            described = getattr(self, name)
+            if described is not None and len(described) != size:
+                raise ValueError(
+                    f"{name} has {len(described)} entries, expected {size}."
+                )
         n_steps = longest if self.n_steps is None else int(self.n_steps)
         if n_steps < longest:
             raise ValueError(
@@ -109,6 +120,12 @@ class Sequences:
         object.__setattr__(self, "starts", starts)
         object.__setattr__(self, "lengths", lengths)
         object.__setattr__(self, "n_steps", n_steps)
+        if self.order is not None:
+            object.__setattr__(self, "order", np.asarray(self.order))
+        if isinstance(self.groups, (list, tuple)):
+            groups = np.empty(len(starts), dtype=object)  # labels may be tuples
+            groups[:] = self.groups
+            object.__setattr__(self, "groups", groups)
 
     # -- the array it stands for ------------------------------------------------------
 
@@ -148,10 +165,14 @@ class Sequences:
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
-            rows, *rest = key
-            if any(k is not Ellipsis and k != slice(None) for k in rest):
-                if isinstance(rows, (int, np.integer)):
+            rows, *rest = key if key else (Ellipsis,)
+            if any(not _is_full(k) for k in rest):
+                # What lies behind the rows is an array's business; if it is simple,
+                # only the rows asked for become one.
+                if rows is Ellipsis or not all(_is_simple(k) for k in rest):
                     return np.asarray(self)[key]
+                if isinstance(rows, (int, np.integer)):
+                    return self[rows][tuple(rest)]
                 return np.asarray(self[rows])[(slice(None), *rest)]
             key = rows
         if isinstance(key, (int, np.integer)):
@@ -257,6 +278,14 @@ class Sequences:
         starts = before[self.starts]
         lengths = before[self.starts + self.lengths] - starts
         return self._with(values=self.values[kept], starts=starts, lengths=lengths)
+
+
+def _is_full(key: Any) -> bool:
+    return key is Ellipsis or (isinstance(key, slice) and key == slice(None))
+
+
+def _is_simple(key: Any) -> bool:
+    return key is Ellipsis or isinstance(key, (slice, int, np.integer))
 
 
 def _rows_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -43,17 +43,21 @@ class Regression:
     mean: np.ndarray  # (n_outputs,) of y
     center: np.ndarray  # (n_outputs,) 0 in the network
     scale: np.ndarray  # (n_outputs,) 1 in the network
+    constant: tuple[int, ...] = ()  # outputs without any variation in the first fit
 
     @classmethod
     def fit(
         cls, y: np.ndarray, weights: np.ndarray | None, loss: str, *, standardize: bool
     ) -> Regression:
         """Weighted mean and standard deviation of ``y (n, n_outputs)``."""
-        mean = np.average(y, axis=0, weights=weights)
+        # Seen from the first value, a constant has no rounding.
+        mean = y[0] + np.average(y - y[0], axis=0, weights=weights)
         if not standardize:
             return cls(loss, mean, np.zeros_like(mean), np.ones_like(mean))
-        variance = np.average((y - mean) ** 2, axis=0, weights=weights)
-        return cls(loss, mean, mean, nonzero_scale(np.sqrt(variance), mean))
+        std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+        scale = nonzero_scale(std, mean)
+        constant = tuple(np.flatnonzero(scale != std).tolist())
+        return cls(loss, mean, mean, scale, constant)
 
     @property
     def n_outputs(self) -> int:
@@ -84,6 +88,7 @@ class Classification:
 
     prior: np.ndarray  # (n_classes,)
     label_smoothing: float
+    constant: tuple[int, ...] = ()
 
     @classmethod
     def fit(

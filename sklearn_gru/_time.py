@@ -502,6 +502,11 @@ def steps_of(value: Any, grid: Grid | None, parameter: str) -> int:
             f"{parameter}={value!r} is a duration, which needs regular times; these "
             "rows have none. Give a number of rows, or freq= if the grid was not found."
         )
+    if _to_offset(value) is None and _nanoseconds(value) is None:
+        raise TimeIndexError(
+            f"{parameter}={value!r} cannot be read as a duration. Give a number of "
+            "steps, or a duration such as '36h', '7D' or '12MS'."
+        )
     steps = grid.count(value)
     if steps is None:
         raise TimeIndexError(

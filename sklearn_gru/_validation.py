@@ -299,7 +299,8 @@ def check_training(
     if not part.any():
         raise InputError(
             f"None of the {len(part)} sequences has an observed step: there is nothing "
-            "to learn from. Every value of X is NaN, or every sequence is empty."
+            "to learn from. Every value of X is NaN, or every sequence is empty (a "
+            "lag longer than the data does that)."
         )
     if weights is not None:
         part &= weights > 0

@@ -294,7 +294,7 @@ def test_a_cuda_device_that_is_not_there():
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
-    with pytest.raises(RuntimeError, match="no CUDA device here"):
+    with pytest.raises(InvalidParameterError, match="no CUDA device here"):
         GRURegressor(device="cuda").fit(X3, Y)
 
 
@@ -352,8 +352,10 @@ def test_warm_start_keeps_the_network():
 
 def test_validation_data_are_checked():
     """X_val is read like X; y_val alone, or one sequence to split, is refused."""
-    with pytest.raises(InputError, match="y_val was given without X_val"):
+    with pytest.raises(InputError, match="not given together"):
         small().fit(X3, Y, y_val=Y)
+    with pytest.raises(InputError, match="not given together"):
+        small().fit(X3, Y, X_val=X3)
     with pytest.raises(ValueError, match="X has 1 features"):
         small().fit(X3, Y, X_val=X3[:, :, :1], y_val=Y)
     with pytest.raises(InputError, match="only 1 sequence"):

@@ -285,6 +285,17 @@ def test_initial_head_and_attention(pooling):
                 assert 0.8 * bound < parameter.abs().max() <= bound
 
 
+def test_silenced_outputs():
+    """A silenced output is 0 whatever the input, the others stay as they were."""
+    model, other = (make_model(n_outputs=4).double() for _ in range(2))
+    model.silence([1, 3])
+    values, lengths = make_batch(True)
+    with torch.no_grad():
+        output, expected = model(values, lengths), other(values, lengths)
+    assert (output[:, [1, 3]] == 0).all()
+    np.testing.assert_array_equal(output[:, [0, 2]], expected[:, [0, 2]])
+
+
 def bits(model):
     """Every parameter as bytes."""
     return b"".join(p.detach().numpy().tobytes() for p in model.parameters())
@@ -361,7 +372,7 @@ def test_dropout_has_its_own_stream():
     outputs = []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)
-        model = make_model(num_layers=2, dropout=0.5).double().train()
+        model = scrambled(num_layers=2, dropout=0.5).train()
         outputs.append([model(values).detach().numpy() for _ in range(2)])
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert not np.array_equal(outputs[0][0], outputs[0][1])

@@ -107,16 +107,17 @@ def test_regression_keeps_digits_of_large_targets():
 
 @pytest.mark.parametrize("constant", [0.0, 5.0, 0.1, -1e9])
 @pytest.mark.parametrize("n", [1, 7, 10_000])
+@pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-def test_constant_target(constant, n, weighted):
+def test_constant_target(constant, n, n_outputs, weighted):
     """A constant y is 0 in the network, comes back, and divides by nothing."""
-    y = np.full((n, 1), constant)
+    y = np.full((n, n_outputs), constant)
     weights = np.random.default_rng(1).exponential(size=n) if weighted else None
     task = Regression.fit(y, weights, "squared_error", standardize=True)
-    assert task.scale[0] == 1
+    np.testing.assert_array_equal(task.scale, 1)
     encoded = task.encode(y, torch.float64).numpy()
     np.testing.assert_allclose(encoded, 0, atol=1e-12 * abs(constant))
-    np.testing.assert_allclose(task.decode(np.zeros((n, 1))), y, rtol=1e-12)
+    np.testing.assert_allclose(task.decode(np.zeros_like(y)), y, rtol=1e-12)
 
 
 # -- classification ------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gru import Sequences, SlidingWindow, to_sequences
 from sklearn_gru.exceptions import (
     InputError,
+    LayoutWarning,
     LeakageError,
     LostHistoryWarning,
     TimeIndexError,
@@ -161,6 +162,9 @@ def test_bad_durations():
         SlidingWindow("90min").fit(frame_at(HOURS))
     with pytest.raises(TimeIndexError, match="needs regular times"):
         SlidingWindow("2h", freq=None).fit(frame_at(HOURS))
+    for nonsense in ("foo", "1 fortnight"):
+        with pytest.raises(TimeIndexError, match="cannot be read as a duration"):
+            SlidingWindow(nonsense).fit(frame_at(HOURS))
     with pytest.raises(TimeIndexError, match="needs regular times"):
         SlidingWindow("2h").fit(np.zeros((5, 1)))
 
@@ -262,6 +266,7 @@ def test_polars_frame_with_a_time_column():
 # -- history ----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.LostHistoryWarning")
 def test_a_row_replaces_a_remembered_one_but_nan_does_not():
     """What X says of a remembered time counts, except where it says nothing."""
     frame = frame_at(HOURS[:6], a=np.arange(6.0), b=np.arange(6.0) * 10)
@@ -429,6 +434,54 @@ def test_a_panel_cut_by_row_number_is_said():
         warnings.simplefilter("error")
         window.transform(panel[~early])
         window.transform(panel[early])
+
+
+def test_the_last_training_rows_alone_miss_rows_and_it_is_said():
+    """What fit keeps serves rows after it, not the last rows themselves."""
+    frame = frame_at(HOURS[:100])
+    window = SlidingWindow(5, lag=1).fit(frame)
+    for k in (1, 3, 5, 8):
+        with pytest.warns(LostHistoryWarning, match="seen in fit but not kept"):
+            window.transform(frame.iloc[-k:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        window.transform(frame.iloc[:60])
+        window.transform(frame)
+
+
+def test_an_index_that_starts_anew_is_said():
+    """New rows with a reset index look like the first ones of fit."""
+    frame = frame_at(pd.RangeIndex(50))
+    window = SlidingWindow(4, lag=1).fit(frame.iloc[:40])
+    with pytest.warns(LostHistoryWarning, match="starts at 0 again"):
+        window.transform(frame.iloc[40:].reset_index(drop=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (window.transform(frame.iloc[40:]).lengths == 4).all()
+        window.transform(frame.iloc[:40])
+
+
+@pytest.mark.parametrize("kind", ["text", "date", "duration"])
+def test_dates_that_were_not_parsed_are_said_in_fit(kind):
+    """Strings, dates and durations as an index count rows, which is said at once."""
+    days = pd.date_range("2024-01-01", periods=5)
+    index = {
+        "text": days.strftime("%Y-%m-%d"),
+        "date": pd.Index(days.date),
+        "duration": days - days[0],
+    }[kind]
+    with pytest.warns(LayoutWarning, match=r"looks like times .* pd.to_datetime"):
+        SlidingWindow(2).fit(frame_at(index))
+
+
+def test_groups_of_another_kind_are_refused():
+    """Numbers at fit, the same as text later: an error, not new groups in silence."""
+    frame = frame_at(HOURS[:20], shop=[1] * 20, v=np.arange(20.0))
+    window = SlidingWindow(4, groups="shop").fit(frame.iloc[:10])
+    later = frame.iloc[10:]
+    assert (window.transform(later.assign(shop=1.0)).lengths == 4).all()
+    with pytest.raises(TimeIndexError, match=r"hold text, such as '1'.* hold numbers"):
+        window.transform(later.assign(shop="1"))
 
 
 # -- leaks ------------------------------------------------------------------------------

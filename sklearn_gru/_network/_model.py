@@ -46,6 +46,11 @@ class SequenceModel(nn.Module):
                 else:
                     nn.init.zeros_(parameter)
 
+    @torch.no_grad()
+    def silence(self, outputs: list[int]) -> None:
+        """Let some outputs start at 0, where those of constant targets then stay."""
+        self.head.weight[outputs] = 0.0
+
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         outputs, last = self.recurrent(values, lengths)
         pooled = self.pooling(outputs, last, step_mask(values, lengths))
