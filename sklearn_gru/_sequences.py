@@ -82,9 +82,7 @@ class Sequences:
         values = np.asarray(self.values)
         if values.dtype not in (np.float32, np.float64):
             values = values.astype(np.float64)
-        if values.flags.writeable:
-            values = values.view()
-            values.flags.writeable = False
+        values = _read_only(values)
         starts = np.asarray(self.starts, dtype=np.int64)
         lengths = np.asarray(self.lengths, dtype=np.int64)
         if values.ndim != 2 or starts.ndim != 1 or starts.shape != lengths.shape:
@@ -117,8 +115,8 @@ class Sequences:
                 f"n_steps={n_steps}, but the longest sequence has {longest} steps."
             )
         object.__setattr__(self, "values", values)
-        object.__setattr__(self, "starts", starts)
-        object.__setattr__(self, "lengths", lengths)
+        object.__setattr__(self, "starts", _read_only(starts))
+        object.__setattr__(self, "lengths", _read_only(lengths))
         object.__setattr__(self, "n_steps", n_steps)
         if self.order is not None:
             object.__setattr__(self, "order", np.asarray(self.order))
@@ -278,6 +276,13 @@ class Sequences:
         starts = before[self.starts]
         lengths = before[self.starts + self.lengths] - starts
         return self._with(values=self.values[kept], starts=starts, lengths=lengths)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
 
 
 def _is_full(key: Any) -> bool:

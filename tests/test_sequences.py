@@ -320,6 +320,7 @@ ROW_KEYS = {
     "empty slice": slice(3, 3),
     "all": slice(None),
     "ellipsis": Ellipsis,
+    "nothing": (),
     "mask": np.array([True, False, True, True, False, False, True]),
     "mask as a list": [True, False, True, True, False, False, True],
     "empty mask": np.zeros(7, dtype=bool),
@@ -350,6 +351,12 @@ CELL_KEYS = {
     "index, then feature": (np.array([6, 1]), slice(None), 1),
     "mask, then steps": (np.arange(7) % 2 == 0, slice(None, None, 2)),
     "rows, then indexed features": (slice(None), slice(None), np.array([1, 0])),
+    "index, then one step": ([1, 6], 4),
+    "index, then one feature": ([1, 6], slice(None), 2),
+    "one, then pairs": (2, [0, 5], [1, 2]),
+    "one, ellipsis, feature": (5, Ellipsis, 1),
+    "rows, then a mask of steps": (slice(2, 4), np.arange(6) > 3),
+    "rows, new axis": (slice(2, 4), None),
     "ellipsis, then feature": (Ellipsis, 0),
     "ellipsis, then step and feature": (Ellipsis, -1, 2),
     "pairs of row and step": ([1, 6], [4, 5]),
@@ -375,7 +382,7 @@ def test_selection_keeps_what_it_carries(name):
     selected = s[key]
     assert selected.feature_names == s.feature_names
     assert selected.categories is s.categories
-    alone = key[0] if isinstance(key, tuple) else key
+    alone = key[0] if isinstance(key, tuple) and key else key
     np.testing.assert_array_equal(selected.order, s.order[alone])
     np.testing.assert_array_equal(selected.groups, s.groups[alone])
 
@@ -428,10 +435,11 @@ def test_selecting_from_any_sequences(s, data):
     ids=lambda g: type(g).__name__,
 )
 def test_groups_of_any_kind_are_selected(groups):
-    """Groups are array-like: a list, a tuple or an Index is selected as an array is."""
-    s = Sequences(rows(3), [0, 1, 2], [1, 1, 1], groups=groups)
+    """Groups and order may be lists: they are selected as arrays are."""
+    s = Sequences(rows(3), [0, 1, 2], [1, 1, 1], order=[0, 7, 4], groups=groups)
     for key in (slice(1, None), np.array([1, 2]), np.array([False, True, True])):
         assert list(s[key].groups) == ["b", "c"]
+        assert list(s[key].order) == [7, 4]
 
 
 # -- pickling ------------------------------------------------------------------------------
