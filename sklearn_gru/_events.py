@@ -11,8 +11,8 @@ import pandas as pd
 from sklearn.utils.validation import check_array
 
 from sklearn_gru._frames import as_frame, float_matrix
+from sklearn_gru._keys import read_keys
 from sklearn_gru._sequences import Sequences
-from sklearn_gru._time import read_keys
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["to_sequences"]

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from sklearn_gru._time import Axis
+from sklearn_gru._keys import Axis
 from sklearn_gru._timeline import Memory, Reach, Timeline
 from sklearn_gru.exceptions import LostHistoryWarning
 

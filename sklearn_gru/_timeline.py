@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_gru._keys import Axis
 from sklearn_gru._sequences import Sequences
-from sklearn_gru._time import Axis
 from sklearn_gru.exceptions import TimeIndexError
 
 
@@ -255,6 +255,23 @@ def _first_cells(
         cell = coordinate[np.minimum(at, len(coordinate) - 1)] + shift
         low = np.where(exists, np.minimum(low, cell), low)
     return low
+
+
+def window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarray:
+    """Read-only windows (n, window, n_features) over the rows, padded once with NaN."""
+    n, n_features = values.shape
+    window, lag = reach
+    cells = values
+    if reach.memory:
+        cells = np.full((n + window - 1, n_features), np.nan, dtype=values.dtype)
+        own, lagged = cells[window - 1 :], cells[window - 1 + lag :]
+        own[:, known] = values[:, known]
+        lagged[:, ~known] = values[: max(n - lag, 0), ~known]
+    cells = np.ascontiguousarray(cells)
+    row, cell = cells.strides
+    return np.lib.stride_tricks.as_strided(
+        cells, shape=(n, window, n_features), strides=(row, row, cell), writeable=False
+    )
 
 
 def time_rank(time: np.ndarray) -> np.ndarray:

@@ -9,8 +9,6 @@ skorch is imported here.
 
 from __future__ import annotations
 
-import datetime
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +19,14 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_gru._events import to_sequences
 from sklearn_gru._frames import as_frame, as_list, find_column, float_matrix
+from sklearn_gru._grid import grid_from_freq, infer_grid, steps_of
+from sklearn_gru._keys import (
+    Axis,
+    Keys,
+    check_group_kinds,
+    read_keys,
+    warn_unread_dates,
+)
 from sklearn_gru._leakage import check_no_leak
 from sklearn_gru._lost_history import (
     warn_lost_history,
@@ -34,14 +40,6 @@ from sklearn_gru._params import (
     check_parameters,
     positive_integer,
 )
-from sklearn_gru._time import (
-    Axis,
-    Keys,
-    grid_from_freq,
-    infer_grid,
-    read_keys,
-    steps_of,
-)
 from sklearn_gru._timeline import (
     Memory,
     Reach,
@@ -50,11 +48,11 @@ from sklearn_gru._timeline import (
     lay_windows,
     merge,
     remember,
+    window_view,
 )
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
-    LayoutWarning,
     TimeIndexError,
 )
 
@@ -392,7 +390,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             if reset or self._from_frame:
                 keys = read_keys(frame, self.time, self.groups)
                 if reset and keys is None:
-                    _warn_unread_dates(frame.index)
+                    warn_unread_dates(frame.index)
             key_columns = [] if keys is None else keys.columns
             features = [j for j in range(frame.shape[1]) if j not in key_columns]
             values = float_matrix(frame, features)
@@ -463,7 +461,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
         """Rows at their group and position; `keep` learns groups not seen before."""
-        _check_group_kinds(keys.labels, self._groups)
+        check_group_kinds(keys.labels, self._groups)
         groups = self._groups if keep else dict(self._groups)
         ids = np.array(
             [groups.setdefault(label, len(groups)) for label in keys.labels],
@@ -512,7 +510,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     def _windows(self, values: np.ndarray, line: Timeline | None) -> Any:
         if line is None:
-            windows: Any = _window_view(values, self._reach, self._known)
+            windows: Any = window_view(values, self._reach, self._known)
         else:
             windows = lay_windows(line, self._reach, self._known, self._names)
         if not self.flatten:
@@ -531,57 +529,3 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         if seen is not None and list(seen) != given:
             raise ValueError("input_features is not equal to feature_names_in_")
         return [given[j] for j in self._feature_columns]
-
-
-def _warn_unread_dates(index: pd.Index) -> None:
-    """An index of text or dates that were not parsed counts rows; say so in fit."""
-    first = index[0] if len(index) else None
-    dated = isinstance(first, (datetime.date, pd.Timedelta))
-    if isinstance(first, str) and any(c.isdigit() for c in first):
-        dated = pd.to_datetime(first, errors="coerce", format="mixed") is not pd.NaT
-    if dated:
-        warnings.warn(
-            f"The index of X looks like times but has dtype {index.dtype}, such as "
-            f"{first!r}, so rows are read as steps in the order they stand. To use the "
-            "times: X.index = pd.to_datetime(X.index).",
-            LayoutWarning,
-            stacklevel=6,
-        )
-
-
-def _check_group_kinds(labels: list[Any], known: dict[Any, int]) -> None:
-    """Refuse text where fit saw numbers: such groups would all be new, in silence."""
-    if not known or any(label in known for label in labels):
-        return
-    now, before = _kind(labels[0]), _kind(next(iter(known)))
-    if now != before:
-        raise TimeIndexError(
-            f"The groups hold {now}, such as {labels[0]!r}, but those seen in fit hold "
-            f"{before}, such as {next(iter(known))!r}: convert them with astype."
-        )
-
-
-def _kind(label: Any) -> Any:
-    if isinstance(label, tuple):
-        return tuple(_kind(part) for part in label)
-    if isinstance(label, str):
-        return "text"
-    number = isinstance(label, (int, float, np.number, np.bool_))
-    return "numbers" if number else type(label).__name__
-
-
-def _window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarray:
-    """Read-only windows (n, window, n_features) over the rows, padded once with NaN."""
-    n, n_features = values.shape
-    window, lag = reach
-    cells = values
-    if reach.memory:
-        cells = np.full((n + window - 1, n_features), np.nan, dtype=values.dtype)
-        own, lagged = cells[window - 1 :], cells[window - 1 + lag :]
-        own[:, known] = values[:, known]
-        lagged[:, ~known] = values[: max(n - lag, 0), ~known]
-    cells = np.ascontiguousarray(cells)
-    row, cell = cells.strides
-    return np.lib.stride_tricks.as_strided(
-        cells, shape=(n, window, n_features), strides=(row, row, cell), writeable=False
-    )

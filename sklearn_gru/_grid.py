@@ -1,8 +1,4 @@
-"""Times and groups: from an index or columns to (group, position on a grid).
-
-Windows are looked up by time, not by row number. That needs two things of the data,
-both found here: the **keys** (which column or index level is the time, which tell the
-groups apart) and the **grid** (what one step is, so that holes are seen as holes).
+"""The grid: what one step is, so that holes are seen as holes.
 
 The step is the greatest common divisor of the gaps between the times of a group, taken
 in UTC, in wall-clock time (days that are 23 or 25 hours long) or in whole months,
@@ -14,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._frames import as_list, find_column, missing_column_message
-from sklearn_gru.exceptions import InputError, TimeIndexError
+from sklearn_gru._keys import Axis
+from sklearn_gru.exceptions import TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
 
@@ -28,213 +24,6 @@ _DAY = 86_400 * 10**9  # nanoseconds
 MAX_STEPS_PER_ROW = 10
 # One very long hole must not make a regular series irregular.
 _GAP_CAP = 100
-
-
-class Axis(NamedTuple):
-    """Which kind of time the rows carry; equal at fit and transform."""
-
-    kind: str  # "datetime" | "period" | "integer" | "number" | "row"
-    tz: Any = None
-    period: str | None = None
-
-    def check_same(self, other: Axis) -> None:
-        """Raise TimeIndexError if rows on `other` cannot be placed on this axis."""
-        if self.kind != other.kind or self.period != other.period:
-            raise TimeIndexError(
-                f"The rows carry {other.describe()} as time, but those seen in fit "
-                f"carried {self.describe()}."
-            )
-        if (self.tz is None) != (other.tz is None):
-            raise TimeIndexError(
-                f"The rows carry {other.describe()}, but those seen in fit carried "
-                f"{self.describe()}. Use tz_localize or tz_convert to make them alike."
-            )
-
-    def describe(self) -> str:
-        """In words, for messages."""
-        if self.kind == "datetime":
-            return "naive datetimes" if self.tz is None else f"datetimes in {self.tz}"
-        if self.kind == "period":
-            return f"periods of frequency {self.period!r}"
-        return {
-            "integer": "integers",
-            "number": "floating-point numbers",
-            "row": "no time (their row number)",
-        }[self.kind]
-
-    def show(self, time: Any) -> str:
-        """One time as the user wrote it."""
-        if self.kind == "datetime":
-            stamp = pd.Timestamp(int(time), unit="ns", tz="UTC" if self.tz else None)
-            return str(stamp.tz_convert(self.tz) if self.tz else stamp)
-        if self.kind == "period":
-            return str(pd.Period(ordinal=int(time), freq=self.period))
-        return str(time)
-
-
-class Keys(NamedTuple):
-    """Time and group of every row."""
-
-    time: np.ndarray  # (n_rows,) int64, or float64 for axis "number"
-    axis: Axis
-    codes: np.ndarray  # (n_rows,) into labels
-    labels: list[Any]  # a value for each group, a tuple where several columns tell it
-    columns: list[int]  # columns of X that are keys, not features
-
-
-def read_keys(
-    frame: pd.DataFrame, time: Any, groups: Any, *, from_array: bool = False
-) -> Keys | None:
-    """Keys of a frame; None if nothing in it tells a time or a group."""
-    names = list(frame.columns)
-    used: list[int] = []
-    levels = _index_levels(frame.index)
-
-    def source(key: Any, parameter: str) -> pd.Index:
-        if key not in names and key in levels:
-            return levels.pop(key)
-        try:
-            at = find_column(names, key, parameter)
-        except InputError:
-            seen = names + [n for n in levels if isinstance(n, str)]
-            message = missing_column_message(seen, key, parameter)
-            raise TimeIndexError(message) from None
-        used.append(at)
-        return pd.Index(frame.iloc[:, at])
-
-    time_values = None if time is None else source(time, "time")
-    group_values = [source(key, "groups") for key in as_list(groups)]
-    if isinstance(frame.index, pd.MultiIndex):
-        if time_values is None:
-            time_values = levels.pop(_time_level(levels))
-        if groups is None:
-            group_values = list(levels.values())
-    elif time_values is None and not from_array and _is_time(frame.index):
-        time_values = frame.index
-    if time_values is None and not group_values:
-        return None
-    if time_values is None:
-        if from_array:
-            raise TimeIndexError(
-                "groups= needs a time: pass time= with the column that holds it, or "
-                "give X as a DataFrame whose index is the time."
-            )
-        # Any other index: within a group, rows are steps in the order they stand.
-        time_array, axis = np.arange(len(frame)), Axis("row")
-    else:
-        time_array, axis = read_time(time_values, whole_floats=from_array)
-    codes, labels = _group_codes(group_values, len(frame))
-    return Keys(time_array, axis, codes, labels, used)
-
-
-def _index_levels(index: pd.Index) -> dict[Any, pd.Index]:
-    if isinstance(index, pd.MultiIndex):
-        return {
-            name if name is not None else ("level", i): index.get_level_values(i)
-            for i, name in enumerate(index.names)
-        }
-    return {} if index.name is None else {index.name: index}
-
-
-def _is_time(index: pd.Index) -> bool:
-    return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) or (
-        pd.api.types.is_integer_dtype(index.dtype)
-    )
-
-
-def _time_level(levels: dict[Any, pd.Index]) -> Any:
-    """The only datetime or period level, else the last integer level."""
-    dated = [
-        name
-        for name, level in levels.items()
-        if isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex))
-    ]
-    if len(dated) == 1:
-        return dated[0]
-    whole = [
-        name
-        for name, level in levels.items()
-        if pd.api.types.is_integer_dtype(level.dtype)
-    ]
-    if not dated and whole:
-        return whole[-1]
-    found = f"{len(dated)} datetime levels" if dated else "no datetime or integer level"
-    raise TimeIndexError(
-        f"The index of X has {found} among {list(levels)}: pass time= with the name of "
-        "the level or column that is the time."
-    )
-
-
-def read_time(
-    index: pd.Index, *, whole_floats: bool = False
-) -> tuple[np.ndarray, Axis]:
-    """Times as numbers on one unit, and their axis.
-
-    `whole_floats` reads floats without a fraction as integers: an array has one dtype
-    for all its columns.
-    """
-    name = "time" if index.name is None else f"time {index.name!r}"
-    missing = np.asarray(index.isna())
-    if missing.any():
-        raise TimeIndexError(
-            f"{name} is missing (NaT) in {missing.sum()} of {len(index)} rows, first "
-            f"in row {int(missing.argmax())}. Drop those rows: a row without a time "
-            "has no place in a sequence."
-        )
-    if isinstance(index, pd.DatetimeIndex):
-        return index.as_unit("ns").asi8, Axis("datetime", tz=index.tz)
-    if isinstance(index, pd.PeriodIndex):
-        return index.asi8, Axis("period", period=index.freqstr)
-    if pd.api.types.is_bool_dtype(index.dtype):
-        raise TimeIndexError(f"{name} holds booleans; expected times or numbers.")
-    if pd.api.types.is_integer_dtype(index.dtype):
-        return index.to_numpy(dtype=np.int64), Axis("integer")
-    if pd.api.types.is_float_dtype(index.dtype):
-        values = index.to_numpy(dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise TimeIndexError(f"{name} holds infinity.")
-        if whole_floats and (values == np.rint(values)).all():
-            return values.astype(np.int64), Axis("integer")
-        return values, Axis("number")
-    raise TimeIndexError(
-        f"{name} has dtype {index.dtype}, such as {index[0]!r}. Convert it first, for "
-        "example with pandas.to_datetime."
-    )
-
-
-def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
-    """Code of each row and the label of each code, in order of first appearance."""
-    if not columns:
-        return np.zeros(n, dtype=np.int64), [()]
-    codes = np.zeros(n, dtype=np.int64)
-    uniques = []
-    for column in columns:
-        code, unique = pd.factorize(column)
-        if (code < 0).any():
-            row = int((code < 0).argmax())
-            name = "" if column.name is None else f" {column.name!r}"
-            raise TimeIndexError(
-                f"Group key{name} is missing (NaN) in {(code < 0).sum()} of {n} rows, "
-                f"first in row {row}. Fill it or drop those rows."
-            )
-        codes = codes * max(len(unique), 1) + code
-        uniques.append(list(unique))
-    if len(columns) == 1:
-        return codes, uniques[0]
-    codes, combined = pd.factorize(codes)
-    return codes.astype(np.int64), [_split_label(int(c), uniques) for c in combined]
-
-
-def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
-    """The value of each key column, from the code they were combined into."""
-    parts: list[Any] = []
-    for unique in reversed(uniques):
-        code, at = divmod(code, len(unique))
-        parts.append(unique[at])
-    return tuple(reversed(parts))
-
-
-# -- grids ----------------------------------------------------------------------------
 
 
 class Grid(Protocol):
