@@ -264,6 +264,7 @@ class BaseGRU(BaseEstimator):
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
+        engine = "torch" if net.declined else "numba"
         with torch_threads(1):
             best = train(
                 net,
@@ -272,8 +273,9 @@ class BaseGRU(BaseEstimator):
                 epochs,
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
-                progress=type(self).__name__ if self.verbose else None,
+                progress=f"{type(self).__name__} ({engine})" if self.verbose else None,
             )
+        self.engine_ = engine
         self._set_fitted(best)
 
     def _datasets(
@@ -312,7 +314,6 @@ class BaseGRU(BaseEstimator):
     def _set_fitted(self, best_epoch: int | None) -> None:
         history = self.net_.history
         self.module_ = self.net_.module_
-        self.engine_ = "torch" if self.net_.declined else "numba"
         self.n_parameters_ = sum(p.numel() for p in self.module_.parameters())
         self.loss_curve_ = [row["train_loss"] for row in history]
         self.n_iter_ = len(history)

@@ -492,7 +492,7 @@ def test_progress_line(monkeypatch):
         _callbacks, "tqdm", lambda **kw: real(**{**kw, "disable": False}, file=shown)
     )
     regressor(verbose=1, early_stopping=True).fit(X, Y)
-    assert "GRURegressor: 100%" in shown.getvalue()
+    assert "GRURegressor (torch): 100%" in shown.getvalue()
     assert "validation=" in shown.getvalue()
 
 

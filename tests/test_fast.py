@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -225,3 +227,14 @@ def test_divergence_is_an_error_here_too():
     """A loss that overflows ends the fit."""
     with pytest.raises(ValueError, match="training diverged"):
         GRURegressor(12, learning_rate=1e30, clip_norm=None, max_iter=50).fit(X, Y)
+
+
+def test_the_module_says_what_this_machine_uses(monkeypatch):
+    """Versions, engine, every cell ready; or why not."""
+    command = [sys.executable, "-m", "sklearn_gru"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "numba, compiled for" in out
+    assert out.count("ready in") == 4
+    monkeypatch.setenv(NO_KERNELS, "1")
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert NO_KERNELS in out

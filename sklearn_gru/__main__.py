@@ -1,0 +1,49 @@
+"""What this machine will use: ``python -m sklearn_gru`` says so and compiles ahead.
+
+The first float32 fit of a kind of cell compiles the kernels, which takes seconds; run
+this once in an image or a new environment and no fit has to wait.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from importlib.metadata import version
+
+from sklearn_gru import _kernels
+from sklearn_gru._device import resolve_device
+
+PACKAGES = (
+    "sklearn-gru",
+    "scikit-learn",
+    "skorch",
+    "torch",
+    "numba",
+    "numpy",
+    "pandas",
+)
+CELLS = ("gru", "gru_reset_before", "lstm", "rnn")
+
+
+def main() -> None:
+    """Print versions, device and path, and compile what is not compiled."""
+    say = sys.stdout.write
+    for package in PACKAGES:
+        say(f"{package:16s} {version(package)}\n")
+    say(f"{'python':16s} {sys.version.split()[0]}\n")
+    say(f"{'cores':16s} {os.cpu_count()}, one thread a fit\n")
+    say(f"{'device':16s} {resolve_device('auto')}\n")
+    reason = _kernels.reason()
+    if reason is not None:
+        say(f"{'engine':16s} torch: {reason}\n")
+        return
+    say(f"{'engine':16s} numba, compiled for {_kernels.vector_unit()}\n")
+    for cell in CELLS:
+        start = time.perf_counter()
+        _kernels.warm_up(_kernels.Network(cell, n_inputs=1, hidden_size=1))
+        say(f"{cell:16s} ready in {time.perf_counter() - start:.1f} s\n")
+
+
+if __name__ == "__main__":
+    main()
