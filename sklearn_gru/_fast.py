@@ -10,6 +10,7 @@ do the same to 1e-5.
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -41,7 +42,30 @@ def why_declined(
         return "the network computes in float64"
     if spec.dropout:
         return "dropout has no kernel"
-    return _kernels.supports(describe(spec, task)) or _kernels.reason()
+    return (
+        _kernels.supports(describe(spec, task))
+        or _kernels.reason()
+        or _compile_error(spec.cell)
+    )
+
+
+@functools.cache
+def _compile_error(cell: str) -> str | None:
+    """None if the kernels of a cell compile here (or are compiled), or what failed."""
+    try:
+        _kernels.warm_up(_kernels.Network(cell, n_inputs=1, hidden_size=1))
+    except Exception as error:  # numba and LLVM fail in many ways on what they lack
+        return f"the kernels do not compile: {type(error).__name__}: {error}"
+    return None
+
+
+def is_usable(net: Any) -> bool:
+    """Whether a net the kernels accepted can use them here and now.
+
+    A pickle may be opened where numba is missing, or moved to a CUDA device.
+    """
+    on_cpu = next(net.module_.parameters()).device.type == "cpu"
+    return not net.declined and on_cpu and _kernels.available()
 
 
 def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:

@@ -13,7 +13,7 @@ import skorch
 import torch
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, _kernels
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, _fast, _kernels
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1200, 10, 3)).astype(np.float32)
@@ -138,6 +138,31 @@ def test_without_numba_everything_works(monkeypatch):
     monkeypatch.setenv(NO_KERNELS, "1")
     model = GRURegressor(4, max_iter=5, random_state=0).fit(X, Y)
     assert NO_KERNELS in model.net_.declined
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_model_of_the_kernels_opens_without_them(monkeypatch):
+    """A pickle predicts and trains on where numba is missing, to 1e-5."""
+    model = GRURegressor(12, max_iter=5, random_state=0, warm_start=True).fit(X, Y)
+    expected = model.predict(X)
+    pickled = pickle.dumps(model)
+    monkeypatch.setenv(NO_KERNELS, "1")
+    again = pickle.loads(pickled)
+    np.testing.assert_allclose(again.predict(X), expected, rtol=1e-5, atol=1e-5)
+    assert again.fit(X, Y).n_iter_ == 10
+
+
+def test_kernels_that_do_not_compile_are_declined(monkeypatch):
+    """A failure of numba or LLVM is a reason, not an error."""
+
+    def broken(network):
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(_kernels, "warm_up", broken)
+    _fast._compile_error.cache_clear()
+    model = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
+    _fast._compile_error.cache_clear()
+    assert "no such instruction" in model.net_.declined
     assert np.isfinite(model.predict(X)).all()
 
 
