@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from sklearn_gru import SlidingWindow
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="peak memory is read from /proc"
+)
 @pytest.mark.parametrize("kind", ["array", "frame"])
 def test_peak_memory_of_a_fit(kind):
     """500 000 x 8 float32 rows, window 96: less than 8 times the rows, not 96."""
@@ -20,7 +24,8 @@ def test_peak_memory_of_a_fit(kind):
         text=True,
         check=True,
     )
-    assert float(out.stdout) < 8
+    # At least the standardised copy of the rows must show, or nothing was measured.
+    assert 1 < float(out.stdout) < 8
 
 
 def test_selection_and_pickle_cost_rows(hourly):

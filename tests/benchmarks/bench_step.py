@@ -1,4 +1,4 @@
-"""Measure an epoch of the compiled training step against a raw torch loop.
+"""An epoch of the compiled training step against a raw torch loop.
 
 The torch loop is the best a user would write: one tensor, index batches, nn.GRU,
 fused AdamW, clipping; for variable lengths, packed sequences. No DataLoader, no skorch.
