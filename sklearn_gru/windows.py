@@ -462,13 +462,15 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
         """Rows at their group and position; `keep` learns groups not seen before."""
         check_group_kinds(keys.labels, self._groups)
-        groups = self._groups if keep else dict(self._groups)
+        groups = dict(self._groups)
         ids = np.array(
             [groups.setdefault(label, len(groups)) for label in keys.labels],
             dtype=np.int64,
         )
         group = ids[keys.codes]
         if self._grid is None:
+            if keep:
+                self._groups = groups
             return Rows(group, keys.time, keys.time, values)
         position, phase = self._grid.split(keys.time)
         phases = np.zeros(len(groups), dtype=np.int64)
@@ -483,7 +485,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
                 "(rows are steps whatever the gap); if the step is another one, freq=."
             )
         if keep:
-            self._phases = phases
+            self._groups, self._phases = groups, phases
         return Rows(group, position, keys.time, values)
 
     def _merge(self, rows: Rows) -> Timeline:

@@ -322,6 +322,19 @@ def test_partial_fit_finds_a_grid_that_fit_could_not_see():
     )
 
 
+def test_a_refused_partial_fit_loses_nothing():
+    """After rows that were refused the windows are those of before."""
+    frame = frame_at(HOURS[:20], shop=["a"] * 20, v=np.arange(20.0))
+    window = SlidingWindow(4, groups="shop").fit(frame.iloc[:15])
+    before = dense(window.transform(frame.iloc[15:]))
+    bad = frame.iloc[15:].assign(shop="b")
+    bad.index = bad.index[:4].append(bad.index[4:] + pd.Timedelta("1min"))
+    for rows in (bad, pd.concat([frame.iloc[15:], frame.iloc[15:].assign(v=0.0)])):
+        with pytest.raises(TimeIndexError):
+            window.partial_fit(rows)
+    np.testing.assert_array_equal(dense(window.transform(frame.iloc[15:])), before)
+
+
 def test_identical_duplicates_are_one_row():
     """A bootstrap sample repeats rows; windows are those of the distinct rows."""
     frame = frame_at(HOURS[:10])
