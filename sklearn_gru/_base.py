@@ -228,6 +228,7 @@ class BaseGRU(BaseEstimator):
             device=resolve_device(self.device),
             dtype=dtype,
             work=n_given * data.sequences.shape[1] * self.max_iter,
+            announce=bool(self.verbose),
         )
 
     def _spec(self) -> NetworkSpec:
@@ -264,7 +265,6 @@ class BaseGRU(BaseEstimator):
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
-        engine = "torch" if net.declined else "numba"
         with torch_threads(1):
             best = train(
                 net,
@@ -273,9 +273,9 @@ class BaseGRU(BaseEstimator):
                 epochs,
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
-                progress=f"{type(self).__name__} ({engine})" if self.verbose else None,
+                progress=type(self).__name__ if self.verbose else None,
             )
-        self.engine_ = engine
+        self.engine_ = net.engine_
         self._set_fitted(best)
 
     def _datasets(

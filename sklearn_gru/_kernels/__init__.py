@@ -16,7 +16,8 @@ The seam to the rest of the package, all of it plain numpy:
   sequences: `predict(values, starts, lengths)`.
 * `warm_up(network)` compiles ahead: about 8 seconds once per machine and kind of cell,
   0.4 seconds from the cache in each later process (the import of numba included).
-* `autograd.run_layers` is the same layers as a torch function, for other heads.
+* `warm_up_layers(network)` does so for `autograd.run_layers`: the same layers as a
+  torch function, for other heads.
 
 Sequences are never materialised: sequence i is the rows `starts[i]` to
 `starts[i] + lengths[i]` of `values (n_rows, n_inputs)`, and sequences may overlap.
@@ -48,10 +49,12 @@ __all__ = [
     "Trainer",
     "available",
     "dropout_mask",
+    "is_compiled",
     "reason",
     "supports",
     "vector_unit",
     "warm_up",
+    "warm_up_layers",
 ]
 
 OFF = "SKLEARN_GRU_NO_NUMBA"  # set to 1, it turns the kernels off
@@ -103,6 +106,24 @@ def warm_up(network: Network) -> None:
         np.ones(1, dtype=np.float32), order=start, batch_size=1, rates=np.zeros(1),
     )  # fmt: skip
     Predictor(network, params).predict(values, start, length)
+
+
+def warm_up_layers(network: Network) -> None:
+    """Compile, or load from disk, what the layers need behind `run_layers`."""
+    calls = importlib.import_module("._calls", __name__)
+    kernel = calls.Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
+    values = np.zeros((1, network.n_inputs), dtype=np.float32)
+    start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+    batch = calls.Batch(values, start, length)
+    kernel.pack_layers(calls.address(kernel.params))
+    last, _ = kernel.run(batch, all_steps=False, keep=True)
+    kernel.run_backward(batch, last, None)
+
+
+def is_compiled(cell: str) -> bool:
+    """Return whether the compiled code of a kind of cell lies on the disk."""
+    calls = importlib.import_module("._calls", __name__)
+    return calls.is_cached(cell)
 
 
 class Trainer:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _entries
+from ._jit import cache_folder
 from ._programs import Memory, Outputs, Sequences, Training
 from ._shape import BLOCK, Layout, make_layout, make_shape, packed_floats
 from ._simd import LANES
@@ -42,6 +43,12 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
     return array
 
 
+def is_cached(cell: str) -> bool:
+    """Return whether the program that trains a kind of cell lies on the disk."""
+    folder, name = cache_folder(), _entries.PROGRAMS[cell].train.py_func.__name__
+    return folder is not None and any(folder.glob(f"_entries.{name}-*.nbi"))
+
+
 @dataclass
 class Batch:
     """Flat rows and the sequences over them, checked once."""
@@ -60,17 +67,14 @@ class Batch:
         checked(self.lengths, np.int64, n, "lengths")
         if self.h0 is not None:
             checked(self.h0, np.float32, None, "h0")
-        self.n_steps = int(self.lengths.max()) if n else 0
-        if n and (
-            int(self.starts.min()) < 0
-            or int(self.lengths.min()) < 0
-            or int((self.starts + self.lengths).max()) > len(self.values)
-        ):
+        starts, lengths = address(self.starts), address(self.lengths)
+        self.n_steps = _entries.longest_sequence(starts, lengths, n, len(self.values))
+        if self.n_steps < 0:
             raise ValueError("a sequence reaches outside the rows of values")
         self.addresses = Sequences(
             address(self.values),
-            address(self.starts),
-            address(self.lengths),
+            starts,
+            lengths,
             n,
             0 if self.h0 is None else address(self.h0),
         )
@@ -96,8 +100,12 @@ class Kernel:
         self._memory = self._addresses()
 
     def pack(self) -> None:
-        """Copy the parameters to where `predict` and `run` read them."""
+        """Copy the parameters to where `predict` reads them."""
         _entries.pack(self.shape, self._memory)
+
+    def pack_layers(self, params: int) -> None:
+        """Copy the layers' flat parameters at an address to where `run` reads them."""
+        _entries.pack_layers(self.shape, self._memory, params)
 
     def _check_width(self, batch: Batch) -> None:
         """Refuse rows of another width than the network reads."""

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 from . import _gru, _lstm, _programs, _rnn
 from . import _gru_reset_before as _before
 from ._jit import entry
-from ._simd import floats_at
+from ._simd import floats_at, integers_at
 from ._weights import pack as _pack
+from ._weights import pack_layers as _pack_layers
 
 _train, _predict = _programs.train_epoch, _programs.predict
 _run, _run_backward = _programs.run_layers, _programs.run_layers_backward
@@ -25,6 +26,26 @@ def pack(shape, memory):
     """Copy flat parameters to packed weights."""
     packed = floats_at(memory.packed)
     _pack(shape, floats_at(memory.params), packed, memory.n_packed)
+
+
+@entry
+def pack_layers(shape, memory, params):
+    """Copy the layers' parameters at an address to packed weights."""
+    packed = floats_at(memory.packed)
+    _pack_layers(shape, floats_at(params), packed, memory.n_packed)
+
+
+@entry
+def longest_sequence(starts, lengths, n, n_rows):
+    """Return the longest length, or -1 if a sequence reaches outside the rows."""
+    starts, lengths = integers_at(starts), integers_at(lengths)
+    longest = 0
+    for i in range(n):
+        start, length = starts[i], lengths[i]
+        if start < 0 or length < 0 or start + length > n_rows:
+            return -1
+        longest = max(longest, length)
+    return longest
 
 
 # --- gru -----------------------------------------------------------------------------

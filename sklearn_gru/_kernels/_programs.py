@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._block import pack_block, sort_by_length
-from ._dropout import Dropout
+from ._denormals import flush_denormals, restore_denormals
+from ._dropout import Dropout, drop_pooled
 from ._jit import inner
 from ._losses import Goal, apply_head, head_backward, loss_backward
 from ._optimizer import adamw, clip_factor, make_update
@@ -95,6 +96,7 @@ def train_epoch(
     training,
 ):  # fmt: skip
     """Run one step of AdamW for every batch of `order`."""
+    before = flush_denormals()
     params, grads = floats_at(memory.params), floats_at(training.grads)
     n_parameters = _n_parameters(shape)
     rates, seeds = doubles_at(training.rates), unsigned_at(training.seeds)
@@ -112,6 +114,7 @@ def train_epoch(
             params, grads, floats_at(training.mean), floats_at(training.square),
             n_parameters, update,
         )  # fmt: skip
+    restore_denormals(before)
 
 
 @inner
@@ -176,6 +179,8 @@ def block_gradient(forward_step, backward_step, state_gradient, work, n_packed, 
     scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
     fill(grads, n_packed, 0.0)
     forward_stack(forward_step, work, True, False)
+    if work.dropout.rate > 0.0:
+        drop_pooled(shape, work.block, work.dropout, pooled)
     head = head_of(shape, work.packed)
     apply_head(shape, n, pooled, head, scores)
     loss = loss_backward(shape, n, work.block.sequences, goal, scores, d_scores)
@@ -183,6 +188,8 @@ def block_gradient(forward_step, backward_step, state_gradient, work, n_packed, 
         shape, n, pooled, d_scores, head, head_of(shape, grads),
         workspace + layout.one, d_pooled,
     )  # fmt: skip
+    if work.dropout.rate > 0.0:
+        drop_pooled(shape, work.block, work.dropout, d_pooled)
     nothing = Wanted(False, work.data.values, False, work.data.h0)
     backward_stack(backward_step, state_gradient, work, nothing, False)
     return loss
@@ -277,6 +284,7 @@ def run_layers_backward(
     d_values, d_h0, rate, seed,
 ):  # fmt: skip
     """Write the gradients of parameters, inputs (added) and initial states."""
+    before = flush_denormals()
     packed, data = floats_at(memory.packed), view_data(sequences)
     last, steps = floats_at(outputs.last), floats_at(outputs.steps)
     dropout = Dropout(rate, U64(seed))
@@ -303,3 +311,4 @@ def run_layers_backward(
         backward_stack(backward_step, state_gradient, work, wanted, outputs.steps != 0)
         add_row(total, workspace + layout.grads, memory.n_packed)
     unpack_gradients(shape, total, floats_at(grads))
+    restore_denormals(before)
