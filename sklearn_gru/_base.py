@@ -265,7 +265,7 @@ class BaseGRU(BaseEstimator):
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
-        with torch_threads(1):
+        with torch_threads(1) as threads:
             best = train(
                 net,
                 self._task,
@@ -274,6 +274,7 @@ class BaseGRU(BaseEstimator):
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
                 progress=type(self).__name__ if self.verbose else None,
+                threads=threads,
             )
         self.engine_ = net.engine_
         self._set_fitted(best)
@@ -336,9 +337,9 @@ class BaseGRU(BaseEstimator):
         out = np.empty((len(observed), self.n_outputs_))
         out[~observed] = self._task.without_input
         if observed.any():
-            with torch_threads(1):
-                rows = self._rows(sequences)
-                output = forward(self.net_, self._task, rows, sequences[observed])
+            with torch_threads(1) as threads:
+                rows, chosen = self._rows(sequences), sequences[observed]
+                output = forward(self.net_, self._task, rows, chosen, threads)
             out[observed] = self._task.decode(output)
         return out.astype(sequences.dtype, copy=False)
 

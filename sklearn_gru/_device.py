@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib.parallel import get_active_backend
 
 from sklearn_gru.exceptions import InvalidParameterError
 
@@ -83,11 +84,13 @@ _threads_before = 1
 
 
 @contextmanager
-def torch_threads(n: int) -> Iterator[None]:
+def torch_threads(n: int) -> Iterator[int]:
     """Run with `n` torch threads; the last of concurrent users restores the number.
 
     Small recurrent products lose more to handing out work than they gain from a second
-    core, and oversubscribed cores lose everything.
+    core, and oversubscribed cores lose everything. Yields how many threads the kernels
+    may use: those torch had, but 1 beside another user, and in workers of joblib,
+    which limits torch in its processes but not in its threads.
     """
     global _threads_users, _threads_before
     with _threads_lock:
@@ -96,8 +99,9 @@ def torch_threads(n: int) -> Iterator[None]:
             _threads_before = mine
         _threads_users += 1
         torch.set_num_threads(n)
+    backend, _ = get_active_backend()
     try:
-        yield
+        yield 1 if backend.nesting_level else mine
     finally:
         with _threads_lock:
             _threads_users -= 1

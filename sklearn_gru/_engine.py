@@ -275,6 +275,7 @@ def train(
     scheduled: bool,
     stopping: Stopping | None = None,
     progress: str | None = None,
+    threads: int = 1,
 ) -> int | None:
     """Train for some epochs; the best epoch if training was watched for stopping."""
     own: list[Any] = [FiniteLoss()]
@@ -291,7 +292,7 @@ def train(
         stopper = EarlyStopping(stopping.patience, stopping.tol)
         own.append(stopper)
     theirs = net.callbacks_
-    fast = _start_fast(net, task)
+    fast = _start_fast(net, task, threads)
     net.engine_ = _engine_name(net)
     if progress:
         own.insert(1, Progress(epochs, f"{progress} ({net.engine_})"))
@@ -312,11 +313,11 @@ def train(
     return None if stopper is None else stopper.best_epoch
 
 
-def _start_fast(net: SequenceNet, task: Task) -> FastTraining | None:
+def _start_fast(net: SequenceNet, task: Task, threads: int) -> FastTraining | None:
     """Training by the kernels, where they accept and nobody looks at batches."""
     plain = type(net.optimizer_) is AdamW and not net._watches_batches()
     if plain and is_usable(net):
-        net.training_ = FastTraining(describe(net.module_.spec, task), net)
+        net.training_ = FastTraining(describe(net.module_.spec, task), net, threads)
     elif net.module_.recurrent.compiled:
         flatten_parameters(net.module_)  # the layers are then read where they lie
     return net.training_
@@ -330,7 +331,7 @@ def _engine_name(net: SequenceNet) -> str:
 
 
 def forward(
-    net: SequenceNet, task: Task, rows: Tensor, sequences: Sequences
+    net: SequenceNet, task: Task, rows: Tensor, sequences: Sequences, threads: int = 1
 ) -> np.ndarray:
     """Outputs (n, n_outputs) in float64."""
     module = net.module_.eval()
@@ -338,7 +339,7 @@ def forward(
     if is_usable(net):
         if net.prediction_ is None:
             net.prediction_ = FastPrediction(describe(module.spec, task), module)
-        return net.prediction_(dataset).astype(np.float64)
+        return net.prediction_(dataset, threads).astype(np.float64)
     out = np.empty((len(sequences), module.spec.n_outputs))
     with torch.inference_mode():
         for index in blocks_by_length(sequences.lengths, _BLOCK):

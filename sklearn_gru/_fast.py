@@ -131,8 +131,9 @@ def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
 class FastTraining:
     """Epochs of one fit by the kernels, with AdamW's state that of the optimizer."""
 
-    def __init__(self, network: _kernels.Network, net: Any) -> None:
+    def __init__(self, network: _kernels.Network, net: Any, threads: int) -> None:
         (group,) = net.optimizer_.param_groups
+        self.threads = threads
         self.module = net.module_
         self.optimizer = net.optimizer_
         self.flat = flatten_parameters(net.module_)
@@ -173,6 +174,7 @@ class FastTraining:
                 batch_size=batch_size,
                 rates=rates[at : at + batches],
                 seeds=None if seeds is None else seeds[at : at + batches],
+                threads=self.threads,
             )
             sizes = np.full(len(losses), batch_size)
             sizes[-1] = len(part) - batch_size * (len(losses) - 1)
@@ -190,7 +192,9 @@ class FastTraining:
     def outputs(self, dataset: SequenceDataset) -> torch.Tensor:
         """Outputs (n, n_outputs) with the parameters as they are."""
         rows, starts, lengths = dataset.rows, dataset.starts, dataset.lengths
-        out = self.trainer.predict(rows.numpy(), starts.numpy(), lengths.numpy())
+        out = self.trainer.predict(
+            rows.numpy(), starts.numpy(), lengths.numpy(), threads=self.threads
+        )
         return torch.from_numpy(out)
 
     def _read_optimizer(self) -> None:
@@ -230,13 +234,13 @@ class FastPrediction:
         self._seen: list[tuple[int, int]] = []
         self._predictor: Any = None
 
-    def __call__(self, dataset: SequenceDataset) -> np.ndarray:
+    def __call__(self, dataset: SequenceDataset, threads: int) -> np.ndarray:
         """Outputs (n, n_outputs)."""
         rows, starts, lengths = dataset.rows, dataset.starts, dataset.lengths
         with self._lock:
             self._pack_if_changed()
             return self._predictor.predict(
-                rows.numpy(), starts.numpy(), lengths.numpy()
+                rows.numpy(), starts.numpy(), lengths.numpy(), threads=threads
             )
 
     def _pack_if_changed(self) -> None:

@@ -300,6 +300,48 @@ def test_the_same_epoch_gives_the_same_bits():
     assert np.array_equal(train(3), train(3))
 
 
+@pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
+def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
+    """Training and prediction by one, two and five threads are the same."""
+    from sklearn_gru._kernels import _threads
+
+    monkeypatch.setattr(_threads, "WORTH_SHARING", 0)
+    rng = np.random.default_rng(0)
+    start = make_params(network, rng)
+    sequences = make_sequences(network, 300, 12, rng)
+    targets = rng.standard_normal((300, network.n_outputs)).astype(np.float32)
+    if network.loss == "cross_entropy":
+        targets = rng.integers(0, network.n_outputs, 300)
+    seeds, ones = np.arange(3, dtype=np.uint64), np.ones(300, dtype=np.float32)
+
+    def train(threads):
+        params = start.copy()
+        trainer = Trainer(network, params, clip_norm=1.0)
+        losses = trainer.train_epoch(
+            *sequences, targets, ones, order=np.arange(300), batch_size=128,
+            rates=np.full(3, 1e-2), seeds=seeds, threads=threads,
+        )  # fmt: skip
+        scores = trainer.predict(*sequences, threads=threads)
+        return params, losses, scores
+
+    for threads in (2, 5):
+        for found, expected in zip(train(threads), train(1), strict=True):
+            assert np.array_equal(found, expected)
+
+
+def test_small_networks_stay_on_one_thread():
+    """Handing over must not cost more than the work."""
+    from sklearn_gru._kernels._shape import make_shape
+    from sklearn_gru._kernels._threads import n_threads
+
+    small = make_shape(Network("gru", 8, 32), 16)
+    large = make_shape(Network("gru", 8, 128, 2), 16)
+    assert n_threads(small, 64, 24, 8) == 1
+    assert n_threads(large, 128, 96, 8) == 4  # one a block of 32 sequences
+    assert n_threads(large, 128, 96, 2) == 2
+    assert n_threads(large, 20, 96, 8) == 1
+
+
 def test_threads_that_train_at_the_same_time_do_not_meet():
     """Two fits in two threads give the bits of two fits in turn."""
     network = Network("gru", 4, 20, 2, pooling="mean")

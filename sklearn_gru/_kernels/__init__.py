@@ -171,7 +171,7 @@ class Trainer:
 
     def train_epoch(
         self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
-        seeds=None,
+        seeds=None, threads=1,
     ) -> np.ndarray:  # fmt: skip
         """Run one AdamW step for every batch of `order`; return the batches' losses.
 
@@ -192,6 +192,8 @@ class Trainer:
             Learning rate of each step.
         seeds : uint64 (n_batches,), optional
             Of the dropout masks; see `dropout_mask`.
+        threads : int
+            At most; used where they pay, and never seen in the result.
 
         Returns
         -------
@@ -205,14 +207,15 @@ class Trainer:
             self.grads, self.mean, self.square, int(batch_size), self.clip_norm,
             self.weight_decay, self.step,
         )  # fmt: skip
-        losses = self._kernel.train_epoch(batch, task, order, rates, seeds)
+        losses = self._kernel.train_epoch(batch, task, order, rates, seeds, threads)
         self.step = task.step
         return losses
 
-    def predict(self, values, starts, lengths) -> np.ndarray:
+    def predict(self, values, starts, lengths, *, threads=1) -> np.ndarray:
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
-        return self._kernel.predict(self._calls.Batch(values, starts, lengths))
+        batch = self._calls.Batch(values, starts, lengths)
+        return self._kernel.predict(batch, threads)
 
 
 class Predictor:
@@ -240,6 +243,7 @@ class Predictor:
         """Pack the parameters again, after they have changed."""
         self._kernel.pack()
 
-    def predict(self, values, starts, lengths) -> np.ndarray:
+    def predict(self, values, starts, lengths, *, threads=1) -> np.ndarray:
         """Return the head's output (n, n_outputs) float32 of every sequence."""
-        return self._kernel.predict(self._calls.Batch(values, starts, lengths))
+        batch = self._calls.Batch(values, starts, lengths)
+        return self._kernel.predict(batch, threads)
