@@ -334,12 +334,13 @@ def forward(
     net: SequenceNet, task: Task, rows: Tensor, sequences: Sequences, threads: int = 1
 ) -> np.ndarray:
     """Outputs (n, n_outputs) in float64."""
-    module = net.module_.eval()
+    module = net.module_
     dataset = SequenceDataset(rows, sequences)
     if is_usable(net):
         if net.prediction_ is None:
             net.prediction_ = FastPrediction(describe(module.spec, task), module)
         return net.prediction_(dataset, threads).astype(np.float64)
+    module.eval()
     out = np.empty((len(sequences), module.spec.n_outputs))
     with torch.inference_mode():
         for index in blocks_by_length(sequences.lengths, _BLOCK):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_gru._sequences import Sequences
+from sklearn_gru._sequences import Sequences, may_have_nan
 
 _BLOCK = 8192  # rows: some hundred kilobytes of float64, which stay in the cache
 
@@ -69,14 +69,19 @@ class Standardizer:
         """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks."""
         n_features = len(self.mean)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
+        buffer = np.empty((min(len(values), _BLOCK), n_features))
         for at in range(0, len(values), _BLOCK):
-            rows = (
-                values[at : at + _BLOCK].astype(np.float64) - self.mean
-            ) / self.scale
-            missing = np.isnan(rows)
-            rows[missing] = 0.0
+            block = values[at : at + _BLOCK]
+            rows = buffer[: len(block)]
+            np.subtract(block, self.mean, out=rows)
+            np.divide(rows, self.scale, out=rows)
+            if may_have_nan(rows):
+                missing = np.isnan(rows)
+                rows[missing] = 0.0
+                out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
+            else:
+                out[at : at + _BLOCK, n_features:] = 0.0
             out[at : at + _BLOCK, :n_features] = rows
-            out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
         return out
 
 

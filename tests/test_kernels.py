@@ -305,7 +305,7 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
     """Training and prediction by one, two and five threads are the same."""
     from sklearn_gru._kernels import _threads
 
-    monkeypatch.setattr(_threads, "WORTH_SHARING", 0)
+    monkeypatch.setattr(_threads, "WORTH_SHARING", 1)
     rng = np.random.default_rng(0)
     start = make_params(network, rng)
     sequences = make_sequences(network, 300, 12, rng)
@@ -332,14 +332,16 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
 def test_small_networks_stay_on_one_thread():
     """Handing over must not cost more than the work."""
     from sklearn_gru._kernels._shape import make_shape
-    from sklearn_gru._kernels._threads import n_threads
+    from sklearn_gru._kernels._threads import for_prediction, for_training
 
     small = make_shape(Network("gru", 8, 32), 16)
     large = make_shape(Network("gru", 8, 128, 2), 16)
-    assert n_threads(small, 64, 24, 8) == 1
-    assert n_threads(large, 128, 96, 8) == 4  # one a block of 32 sequences
-    assert n_threads(large, 128, 96, 2) == 2
-    assert n_threads(large, 20, 96, 8) == 1
+    assert for_training(small, 64, 24, 8) == 1
+    assert for_training(large, 128, 96, 8) == 4  # one a block of 32 sequences
+    assert for_training(large, 128, 96, 2) == 2
+    assert for_training(large, 20, 96, 8) == 1
+    assert for_prediction(small, 100, 24, 8) == 1
+    assert for_prediction(small, 20_000, 24, 8) == 8
 
 
 def test_threads_that_train_at_the_same_time_do_not_meet():

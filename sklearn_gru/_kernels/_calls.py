@@ -164,7 +164,7 @@ class Kernel:
         self._check_width(batch)
         n = len(batch.starts)
         scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
-        size = _threads.n_threads(self.shape, n, batch.n_steps, threads)
+        size = _threads.for_prediction(self.shape, n, batch.n_steps, threads)
         if n and size == 1:
             self._predict(batch.addresses, n, batch.n_steps, scores)
         elif n:
@@ -212,7 +212,7 @@ class Kernel:
         for name in ("grads", "mean", "square"):
             checked(getattr(task, name), np.float32, self.n_parameters, name)
         training = task.addresses(self.network, order, rates, seeds, losses)
-        size = _threads.n_threads(self.shape, n, batch.n_steps, threads)
+        size = _threads.for_training(self.shape, n, batch.n_steps, threads)
         if size == 1:
             self.programs.train(
                 self.shape, layout, self._memory, batch.addresses, training
