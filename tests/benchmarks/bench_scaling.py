@@ -1,6 +1,6 @@
 """Cost in rows, steps and epochs, and peak memory against the length of windows.
 
-Whole fits, one thread, 8 features, 32 units, batches of 64; the exponent is that of the
+CPU seconds of whole fits, one thread, 8 features, 32 units, batches of 64; the exponent is that of the
 power law through the three sizes (1 is linear; below, what a fit costs once shows).
 """
 

@@ -56,7 +56,8 @@ def print_threads():
     for size in SIZES:
         for name, make in (("nn.GRU step", gru_step), ("estimator", estimator_fit)):
             run = make(*size)
-            seconds = race({n: with_threads(n, run) for n in (1, 2)}, REPEATS)
+            runs = {n: with_threads(n, run) for n in (1, 2)}
+            seconds = race(runs, REPEATS, clock=time.perf_counter)
             print(
                 f"{size!s:20s} {name:12s} one thread {np.median(seconds[1]):6.3f} s, "
                 f"one / two {ratio(seconds[1], seconds[2]):5.2f}"

@@ -1,7 +1,9 @@
 """Contestants timed in turn, so that other work on the machine meets them all alike.
 
-A ratio is the median of the ratios of neighbouring runs: it stays right where the
-seconds, on a shared machine, do not.
+Seconds are those of the processor, which on one thread are the seconds of a quiet
+machine however busy this one is; what runs on several threads passes the wall clock. A
+ratio is the median of the ratios of neighbouring runs: other work also changes the
+processor's frequency and caches.
 """
 
 import time
@@ -9,7 +11,7 @@ import time
 import numpy as np
 
 
-def race(runs, repeats, *, warm_up=True):
+def race(runs, repeats, *, warm_up=True, clock=time.process_time):
     """Return the seconds of each run, {name: array (repeats,)}."""
     if warm_up:  # memory, caches, compiled code
         for run in runs.values():
@@ -17,13 +19,13 @@ def race(runs, repeats, *, warm_up=True):
     seconds = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return {name: np.array(taken) for name, taken in seconds.items()}
 
 
-def race_epochs(fits, epochs, repeats):
+def race_epochs(fits, epochs, repeats, *, clock=time.process_time):
     """Return seconds of a one-epoch fit and of one more epoch, for each contestant.
 
     `fits` are functions of the number of epochs. One more epoch, the steady state, is
@@ -37,7 +39,7 @@ def race_epochs(fits, epochs, repeats):
         for name, fit in fits.items()
         for n in sorted({1, epochs, 2 * epochs})
     }
-    seconds = race(runs, repeats, warm_up=False)
+    seconds = race(runs, repeats, warm_up=False, clock=clock)
     return {
         name: (
             seconds[name, 1],
