@@ -2,18 +2,19 @@
 
 import cProfile
 import pstats
+import time
 from pathlib import Path
 
 
 def hot_spots(call, repeats, order, n_lines):
-    """Return lines of a table: microseconds a call of what costs most.
+    """Return lines of a table: CPU microseconds a call of what costs most.
 
     `order` is "tottime" (in the function itself) or "cumtime" (with all it calls). The
     profiler slows calls of Python functions more than it slows what is compiled: shares
     show where to look, not what there is to gain.
     """
     call()
-    profile = cProfile.Profile()
+    profile = cProfile.Profile(time.process_time)
     profile.enable()
     for _ in range(repeats):
         call()
