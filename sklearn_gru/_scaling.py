@@ -45,17 +45,26 @@ class Standardizer:
         total, first, second = np.zeros((3, len(origin)))
         marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences.values, coverage):
-            missing = np.isnan(rows)
-            marked |= missing.any(axis=0)
-            total += weight @ ~missing
-            first += weight @ np.where(missing, 0.0, rows - origin)
+            rows -= origin
+            if may_have_nan(rows):
+                missing = np.isnan(rows)
+                marked |= missing.any(axis=0)
+                total += weight @ ~missing
+                rows[missing] = 0.0
+            else:
+                total += weight.sum()
+            first += weight @ rows
         if identity:
             zeros = np.zeros(len(origin))
             return cls(zeros, zeros + 1, np.flatnonzero(marked))
         total = np.maximum(total, np.finfo(float).tiny)
         mean = origin + first / total
         for rows, weight in _blocks(sequences.values, coverage):
-            second += weight @ np.nan_to_num(rows - mean, nan=0.0) ** 2
+            rows -= mean
+            rows *= rows
+            if may_have_nan(rows):
+                rows[np.isnan(rows)] = 0.0
+            second += weight @ rows
         return cls(
             mean, nonzero_scale(np.sqrt(second / total), mean), np.flatnonzero(marked)
         )
