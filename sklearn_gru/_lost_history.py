@@ -56,7 +56,7 @@ def warn_lost_history(
         problems += _after_a_hole(line, reach, known)
         problems += _forgotten(line, memory, reach)
         problems += _past_the_last_observation(line, reach, known, axis)
-    problems += _cut_by_row_number(line)
+    problems += _cut_by_row_number(line, known)
     for problem in problems:
         _warn(problem)
 
@@ -142,7 +142,7 @@ def _past_the_last_observation(
     ]
 
 
-def _cut_by_row_number(line: Timeline) -> list[str]:
+def _cut_by_row_number(line: Timeline, known: np.ndarray) -> list[str]:
     """Other groups are remembered beyond the times transformed."""
     group = line.rows.group
     n = int(group.max()) + 1
@@ -155,7 +155,11 @@ def _cut_by_row_number(line: Timeline) -> list[str]:
         return []
     # Groups that go on after their own past, while others are already further. (Groups
     # never seen are left alone: to hold out whole groups is another way to split.)
-    forward = given & seen & (low > last_old)
+    # (Rows with nothing observed are the future of a series, not a test fold.)
+    observed = known.all() | ~np.isnan(line.rows.values[:, ~known]).all(axis=1)
+    scored = np.zeros(n, dtype=bool)
+    scored[group[line.given & observed]] = True
+    forward = given & seen & scored & (low > last_old)
     behind = forward & (_maximum_of_others(last_old) > low)
     if not behind.any():
         return []
