@@ -132,8 +132,8 @@ def _next_times(
         raise TimeIndexError(
             f"{step[k]} steps of {grid.freq!r} after "
             f"{keys.axis.show(keys.time[rows[k]])} there is no such time (a day that "
-            "the month does not have, or an hour that the clock skips). Name the step "
-            "with freq=, such as freq='ME' for the ends of months."
+            "the month does not have, or an hour that the clock skips). Ask for fewer "
+            "periods, or name another step with freq=."
         )
     return times
 

@@ -277,12 +277,18 @@ def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
         yield WallClock(wall, axis.tz), gaps // wall
 
 
+def _at_the_end(until: np.ndarray) -> bool:
+    """Whether all times lie on the last day of a month, be it the 30th or the 31st."""
+    return bool((until <= _DAY).all())
+
+
 def _monthly(axis: Axis, wall_before: np.ndarray, wall_after: np.ndarray):
     month_before, *phases_before = _months(wall_before)
     month_after, *phases_after = _months(wall_after)
     months = month_after - month_before
     step = int(np.gcd.reduce(months))
-    for from_end in (False, True):
+    ends = _at_the_end(phases_before[1])
+    for from_end in (ends, not ends):
         if np.array_equal(phases_before[from_end], phases_after[from_end]):
             yield Months(step, axis.tz, from_end), months // step
 
@@ -312,8 +318,9 @@ def _grid_from_offset(offset: Any, axis: Axis, time: np.ndarray) -> Grid | None:
         return BusinessDays(offset.n, axis.tz)
     months = _offset_months(offset)
     if months is not None:
-        _, since, _ = _months(wall_clock(time, axis.tz))
-        return Months(months, axis.tz, from_end=bool(np.ptp(since)))
+        _, since, until = _months(wall_clock(time, axis.tz))
+        from_end = bool(np.ptp(since)) or _at_the_end(until)
+        return Months(months, axis.tz, from_end=from_end)
     step = _nanoseconds(offset)
     if step is None:
         return None

@@ -60,11 +60,10 @@ def _lag_below_horizon(names: list[str], lag: int, horizon: int) -> LeakageError
     shown = ", ".join(repr(name) for name in names[:5])
     more = f", … ({len(names)} in all)" if len(names) > 5 else ""
     return LeakageError(
-        f"y holds the {horizon} steps that end at its row (make_targets), but with "
-        f"lag={lag} the columns {shown}{more} would be read up to "
-        f"{f'{lag} steps before' if lag else ''} the row itself, that is past the "
-        f"first of them. Please use lag={horizon}, so that the window ends before the "
-        "first step, and name columns known ahead of time in known_future."
+        f"y holds the {horizon} steps that end at its row (make_targets), and with "
+        f"lag={lag} the windows would show {shown}{more} at the time of some of them. "
+        f"Please use lag={horizon}, so that windows end before the first step, and "
+        "name columns known ahead of time in known_future."
     )
 
 
