@@ -77,10 +77,13 @@ def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
         return []
     first = np.full(n_groups, np.iinfo(np.int64).max)
     np.minimum.at(first, group[later], line.coordinate[later])
-    shift = 0 if known.any() else reach.lag
-    newest = line.coordinate - shift
     hole = first[group] > end[group] + 1
-    looks_into = (newest > end[group]) & (newest - reach.window + 1 < first[group])
+    looks_into = np.zeros(len(later), dtype=bool)
+    for shift, columns in ((0, known), (reach.lag, ~known)):
+        newest = line.coordinate - shift
+        looks_into |= columns.any() & (
+            (newest > end[group]) & (newest - reach.window + 1 < first[group])
+        )
     lost = int((later & hole & looks_into).sum())
     if not lost:
         return []

@@ -424,6 +424,10 @@ def test_hole_after_the_history_is_said():
     lagged = SlidingWindow(4, lag=6).fit(frame.iloc[:20])
     with pytest.warns(LostHistoryWarning, match=r"windows of 8 of 15 rows.*hole"):
         lagged.transform(frame.iloc[25:])
+    both = frame.assign(b=frame["a"] % 5)
+    known = SlidingWindow(4, lag=6, known_future="b").fit(both.iloc[:20])
+    with pytest.warns(LostHistoryWarning, match=r"windows of 9 of 15 rows.*hole"):
+        known.transform(both.iloc[25:])  # "b" in rows 1 to 3, "a" in rows 2 to 9
 
 
 def test_rows_past_the_last_observation_are_said():
