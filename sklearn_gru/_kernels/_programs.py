@@ -46,7 +46,7 @@ class Memory(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """Addresses of the data: flat rows, and the sequences over them (`_inputs.Data`)."""
+    """Addresses of the data: flat rows, and the sequences over them (`Data`)."""
 
     values: int  # (n_rows, width) float32
     starts: int  # (n,) int64
