@@ -29,6 +29,7 @@ from sklearn_gru._engine import (
     train,
 )
 from sklearn_gru._network import NetworkSpec
+from sklearn_gru._normalization import Normalizer
 from sklearn_gru._params import (
     Boolean,
     Number,
@@ -59,6 +60,7 @@ class BaseGRU(BaseEstimator):
         "bidirectional": [Boolean()],
         "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
         "dropout": [real(0, 1, high_open=True)],
+        "normalization": [OneOf((None, "last", "standard"))],
         "features_per_step": [positive_integer()],
         "learning_rate": [real(0, low_open=True)],
         "weight_decay": [real(0)],
@@ -212,6 +214,12 @@ class BaseGRU(BaseEstimator):
         self._standardizer = Standardizer.fit(
             data.sequences, self._loss_weights(data), identity=not self.standardize
         )
+        self._normalizer = None
+        if self.normalization is not None:
+            precision = float(torch.finfo(dtype).eps)
+            self._normalizer = Normalizer(
+                self.normalization, self._standardizer, precision
+            )
         self._task = self._make_task(data)
         self.n_outputs_ = self._task.n_outputs
         self.net_ = make_net(
@@ -240,6 +248,7 @@ class BaseGRU(BaseEstimator):
             bidirectional=bool(self.bidirectional),
             pooling=self.pooling,
             dropout=float(self.dropout),
+            normalization=self.normalization,
         )
 
     def _batch_size(self, n_sequences: int) -> int:
@@ -283,30 +292,52 @@ class BaseGRU(BaseEstimator):
     ) -> tuple[SequenceDataset, SequenceDataset | None]:
         """Training and validation part, over the same rows where they share them."""
         rows = self._rows(training.sequences)
-        dataset = self._dataset(training, rows)
+        dataset = self._labelled(training, rows)
         if validation is None:
             return dataset, None
         if validation.sequences.values is not training.sequences.values:
             rows = self._rows(validation.sequences)
-        return dataset, self._dataset(validation, rows)
+        return dataset, self._labelled(validation, rows)
 
     def _rows(self, sequences: Sequences) -> torch.Tensor:
         """The rows as the network sees them: standardised, in its dtype and place."""
         parameter = next(self.net_.module_.parameters())
         dtype = np.float32 if parameter.dtype == torch.float32 else np.float64
-        rows = self._standardizer.transform(sequences.values, np.dtype(dtype))
+        rows = self._standardizer.transform(
+            sequences.values,
+            np.dtype(dtype),
+            keep_missing=self._normalizer is not None,
+        )
         return torch.from_numpy(rows).to(parameter.device)
 
-    def _dataset(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
-        weights = self._loss_weights(data)
-        if weights is not None:
-            weights = weights / weights.mean()
-        return SequenceDataset(
-            rows,
+    def _labelled(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
+        target, weights = self._target(data)
+        return self._dataset(
             data.sequences,
-            self._task.encode(self._encode(data.y), rows.dtype),
+            rows,
+            self._task.encode(target, rows.dtype),
             None if weights is None else torch.from_numpy(weights).to(rows.dtype),
         )
+
+    def _dataset(
+        self,
+        sequences: Sequences,
+        rows: torch.Tensor,
+        target: torch.Tensor | None = None,
+        weight: torch.Tensor | None = None,
+    ) -> SequenceDataset:
+        levels = None
+        if self._normalizer is not None:
+            dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+            levels = self._normalizer.inputs(sequences, np.dtype(dtype))
+        return SequenceDataset(rows, sequences, target, weight, levels=levels)
+
+    def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the task encodes, and weights in the loss, of mean 1."""
+        weights = self._loss_weights(data)
+        return self._encode(
+            data.y
+        ), None if weights is None else weights / weights.mean()
 
     def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
         return data.weights
@@ -338,9 +369,13 @@ class BaseGRU(BaseEstimator):
         if observed.any():
             with torch_threads(1):
                 rows = self._rows(sequences)
-                output = forward(self.net_, self._task, rows, sequences[observed])
-            out[observed] = self._task.decode(output)
+                sequences = sequences[observed]
+                output = forward(self.net_, self._task, self._dataset(sequences, rows))
+            out[observed] = self._decode(output, sequences)
         return out.astype(sequences.dtype, copy=False)
+
+    def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
+        return self._task.decode(output)
 
     # -- pickling: CPU tensors inside, the device is chosen again at load -------------
 

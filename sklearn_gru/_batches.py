@@ -23,16 +23,24 @@ Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor | None]]
 class SequenceDataset(Dataset):
     """Standardised rows, and where the sequences lie in them.
 
+    Normalised or not, what the network reads at a cell of sequence i is
+    ``(row - shift[i]) / scale[i]``, and 0 where the row is NaN; columns behind those of
+    `shift` (the marks of missing cells) are read as they are. Whoever gathers the rows
+    in another way has to do the same.
+
     Parameters
     ----------
     rows : Tensor of shape (n_rows, n_inputs)
-        What the network sees, in its dtype and on its device.
+        What the network sees, in its dtype and on its device. Missing cells are 0, but
+        NaN where `levels` are given.
     sequences : Sequences
         Without gaps; describes `rows`.
     target : Tensor of shape (n, n_outputs) or (n,), optional
         Encoded target.
     weight : Tensor of shape (n,), optional
         Weights of mean 1.
+    levels : pair of ndarrays of shape (n, n_features), optional
+        Shift and scale of each sequence, in units of `rows` and in their dtype.
     """
 
     def __init__(
@@ -41,6 +49,8 @@ class SequenceDataset(Dataset):
         sequences: Sequences,
         target: Tensor | None = None,
         weight: Tensor | None = None,
+        *,
+        levels: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         device = rows.device
         self.rows = rows
@@ -48,6 +58,9 @@ class SequenceDataset(Dataset):
         self.lengths = torch.from_numpy(np.array(sequences.lengths))
         self.target = None if target is None else target.to(device)
         self.weight = None if weight is None else weight.to(device)
+        self.levels = None
+        if levels is not None:
+            self.levels = tuple(torch.from_numpy(a).to(device) for a in levels)
         lengths = sequences.lengths
         self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
 
@@ -67,6 +80,8 @@ class SequenceDataset(Dataset):
         at = (starts[:, None] + step).clamp_(max=len(self.rows) - 1)  # (B, T)
         values = self.rows.index_select(0, at.reshape(-1).to(device))
         values = values.view(len(at), longest, -1)  # (B, T, n_inputs)
+        if self.levels is not None:
+            values = self._normalised(values, index.to(device))
         inputs = {"values": values}
         if not self.equal_length and int(lengths.min()) < longest:
             inputs["lengths"] = lengths.to(device)
@@ -75,6 +90,14 @@ class SequenceDataset(Dataset):
         index = index.to(device)
         weight = None if self.weight is None else self.weight[index]
         return inputs, (self.target[index], weight)
+
+    def _normalised(self, values: Tensor, index: Tensor) -> Tensor:
+        """Each sequence from its own shift and in its own scale; missing cells 0."""
+        assert self.levels is not None
+        shift, scale = (level[index, None] for level in self.levels)  # (B, 1, F)
+        features = values[:, :, : shift.shape[2]]
+        features.sub_(shift).div_(scale).nan_to_num_(nan=0.0)
+        return values
 
 
 class Batches:

@@ -39,6 +39,10 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         direction; "attention" a learned weighted mean [2]_.
     dropout : float, default=0.0
         Share of features dropped between layers and before the head, in training.
+    normalization : {None, "last", "standard"}, default=None
+        What is taken out of each sequence, channel by channel: its last observed value
+        [5]_, or its mean, divided by its standard deviation [6]_. Only observed cells
+        count; one that is missing is 0 afterwards.
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
@@ -130,6 +134,10 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
     .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
        neural networks. ICML.
+    .. [5] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
+       AAAI.
+    .. [6] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
+       Forecasting against Distribution Shift. ICLR.
 
     Examples
     --------
@@ -163,6 +171,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        normalization=None,
         features_per_step=1,
         learning_rate=0.01,
         weight_decay=1e-4,
@@ -189,6 +198,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.normalization = normalization
         self.features_per_step = features_per_step
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -38,7 +38,6 @@ from sklearn_gru._fast import (
     why_declined,
 )
 from sklearn_gru._network import NetworkSpec, SequenceModel
-from sklearn_gru._sequences import Sequences
 from sklearn_gru._tasks import Task
 
 # Sequences in one forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
@@ -300,19 +299,16 @@ def _start_fast(net: SequenceNet, task: Task) -> FastTraining | None:
     return net.training_
 
 
-def forward(
-    net: SequenceNet, task: Task, rows: Tensor, sequences: Sequences
-) -> np.ndarray:
+def forward(net: SequenceNet, task: Task, dataset: SequenceDataset) -> np.ndarray:
     """Outputs (n, n_outputs) in float64."""
     module = net.module_.eval()
-    dataset = SequenceDataset(rows, sequences)
     if is_usable(net):
         if net.prediction_ is None:
             net.prediction_ = FastPrediction(describe(module.spec, task), module)
         return net.prediction_(dataset).astype(np.float64)
-    out = np.empty((len(sequences), module.spec.n_outputs))
+    out = np.empty((len(dataset), module.spec.n_outputs))
     with torch.inference_mode():
-        for index in blocks_by_length(sequences.lengths, _BLOCK):
+        for index in blocks_by_length(dataset.lengths.numpy(), _BLOCK):
             inputs, _ = dataset.gather(torch.from_numpy(index))
             out[index] = module(**inputs).double().cpu().numpy()
     return out

@@ -65,8 +65,13 @@ class Standardizer:
         """Columns after :meth:`transform`."""
         return len(self.mean) + len(self.marked)
 
-    def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks."""
+    def transform(
+        self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
+    ) -> np.ndarray:
+        """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks.
+
+        With `keep_missing` they stay NaN, for whoever shifts the others later.
+        """
         n_features = len(self.mean)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
         for at in range(0, len(values), _BLOCK):
@@ -74,7 +79,8 @@ class Standardizer:
                 values[at : at + _BLOCK].astype(np.float64) - self.mean
             ) / self.scale
             missing = np.isnan(rows)
-            rows[missing] = 0.0
+            if not keep_missing:
+                rows[missing] = 0.0
             out[at : at + _BLOCK, :n_features] = rows
             out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
         return out

@@ -22,9 +22,15 @@ CASES = {
     "regressor lstm": GRURegressor(cell="lstm"),
     "regressor bidirectional": GRURegressor(bidirectional=True),
     "regressor attention": GRURegressor(pooling="attention"),
+    "regressor from the last value": GRURegressor(
+        normalization="last", target_feature=0
+    ),
+    "regressor in own units": GRURegressor(normalization="standard", target_feature=0),
     "classifier lstm": GRUClassifier(cell="lstm"),
     "classifier bidirectional": GRUClassifier(bidirectional=True),
     "classifier attention": GRUClassifier(pooling="attention"),
+    "classifier from the last value": GRUClassifier(normalization="last"),
+    "classifier in own units": GRUClassifier(normalization="standard"),
 }
 
 

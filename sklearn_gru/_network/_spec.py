@@ -22,6 +22,8 @@ class NetworkSpec:
     bidirectional: bool
     pooling: str  # "last" | "mean" | "max" | "attention" | "mean_max"
     dropout: float
+    # What batches subtract; no module reads it, but whoever gathers rows must.
+    normalization: str | None = None  # None | "last" | "standard"
 
     @property
     def state_size(self) -> int:

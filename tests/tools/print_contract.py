@@ -16,4 +16,4 @@ if __name__ == "__main__":
         results = run_checks(estimator)
         counts = Counter(r["status"] for r in results)
         failed = [r["check_name"] for r in results if r["status"] != "passed"]
-        print(f"{name:26s} {dict(counts)} {failed}", flush=True)
+        print(f"{name:30s} {dict(counts)} {failed}", flush=True)
