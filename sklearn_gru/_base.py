@@ -60,6 +60,7 @@ class BaseGRU(BaseEstimator):
         "bidirectional": [Boolean()],
         "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
         "dropout": [real(0, 1, high_open=True)],
+        "segment_length": [OneOf((None,)), positive_integer()],
         "normalization": [OneOf((None, "last", "standard"))],
         "features_per_step": [positive_integer()],
         "learning_rate": [real(0, low_open=True)],
@@ -248,8 +249,13 @@ class BaseGRU(BaseEstimator):
             bidirectional=bool(self.bidirectional),
             pooling=self.pooling,
             dropout=float(self.dropout),
+            segment_length=int(self.segment_length or 1),
             normalization=self.normalization,
         )
+
+    def _keeps_gaps(self) -> bool:
+        """As :attr:`NetworkSpec.keeps_gaps`, before there is a network."""
+        return int(self.segment_length or 1) > 1
 
     def _batch_size(self, n_sequences: int) -> int:
         if isinstance(self.batch_size, str):
@@ -308,6 +314,9 @@ class BaseGRU(BaseEstimator):
             np.dtype(dtype),
             keep_missing=self._normalizer is not None,
         )
+        reach = self.net_.module_.spec.segment_length - 1
+        if reach:
+            rows = np.pad(rows, ((reach, 0), (0, 0)))
         return torch.from_numpy(rows).to(parameter.device)
 
     def _labelled(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
@@ -330,7 +339,14 @@ class BaseGRU(BaseEstimator):
         if self._normalizer is not None:
             dtype = np.float32 if rows.dtype == torch.float32 else np.float64
             levels = self._normalizer.inputs(sequences, np.dtype(dtype))
-        return SequenceDataset(rows, sequences, target, weight, levels=levels)
+        return SequenceDataset(
+            rows,
+            sequences,
+            target,
+            weight,
+            levels=levels,
+            segment_length=self.net_.module_.spec.segment_length,
+        )
 
     def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
         """What the task encodes, and weights in the loss, of mean 1."""
@@ -362,7 +378,9 @@ class BaseGRU(BaseEstimator):
     def _decoded(self, X: Any) -> np.ndarray:
         """Predictions of the task, (n, n_outputs), in the float dtype of X."""
         check_is_fitted(self)
-        sequences: Sequences = check_X(self, X, reset=False).without_gaps()
+        given: Sequences = check_X(self, X, reset=False)
+        keeps_gaps = self.net_.module_.spec.keeps_gaps
+        sequences = given.without_gaps(interior=not keeps_gaps)
         observed = sequences.lengths > 0
         out = np.empty((len(observed), self.n_outputs_))
         out[~observed] = self._task.without_input

@@ -28,11 +28,16 @@ class SequenceDataset(Dataset):
     `shift` (the marks of missing cells) are read as they are. Whoever gathers the rows
     in another way has to do the same.
 
+    Segments of k steps end where their sequence ends, so the first may reach up to
+    k - 1 rows in front of it; those are read as 0. In the flat rows a segment is
+    ``k * n_inputs`` contiguous numbers, and one index gathers it.
+
     Parameters
     ----------
     rows : Tensor of shape (n_rows, n_inputs)
         What the network sees, in its dtype and on its device. Missing cells are 0, but
-        NaN where `levels` are given.
+        NaN where `levels` are given. In front of the rows that `sequences` describes
+        stand ``segment_length - 1`` others, which exist to be within reach.
     sequences : Sequences
         Without gaps; describes `rows`.
     target : Tensor of shape (n, n_outputs) or (n,), optional
@@ -41,6 +46,8 @@ class SequenceDataset(Dataset):
         Weights of mean 1.
     levels : pair of ndarrays of shape (n, n_features), optional
         Shift and scale of each sequence, in units of `rows` and in their dtype.
+    segment_length : int, default=1
+        Steps read together; batches then hold whole segments.
     """
 
     def __init__(
@@ -51,10 +58,14 @@ class SequenceDataset(Dataset):
         weight: Tensor | None = None,
         *,
         levels: tuple[np.ndarray, np.ndarray] | None = None,
+        segment_length: int = 1,
     ) -> None:
         device = rows.device
         self.rows = rows
-        self.starts = torch.from_numpy(np.array(sequences.starts))
+        self.segment_length = k = segment_length
+        n, width = rows.shape
+        self.segments = rows.as_strided((n - k + 1, k * width), (width, 1))
+        self.starts = torch.from_numpy(np.array(sequences.starts)) + (k - 1)
         self.lengths = torch.from_numpy(np.array(sequences.lengths))
         self.target = None if target is None else target.to(device)
         self.weight = None if weight is None else weight.to(device)
@@ -71,20 +82,28 @@ class SequenceDataset(Dataset):
         return self.gather(torch.tensor([index]))
 
     def gather(self, index: Tensor) -> Batch:
-        """The batch of some sequences, right-padded to the longest of them."""
-        device = self.rows.device
+        """The batch of some sequences, right-padded to the longest of them.
+
+        Lengths, where they differ, count segments.
+        """
+        device, k = self.rows.device, self.segment_length
         starts, lengths = self.starts[index], self.lengths[index]
-        longest = int(lengths.max())
-        step = torch.arange(longest)
-        # A padded step reads a real row, which exact lengths then ignore.
-        at = (starts[:, None] + step).clamp_(max=len(self.rows) - 1)  # (B, T)
-        values = self.rows.index_select(0, at.reshape(-1).to(device))
-        values = values.view(len(at), longest, -1)  # (B, T, n_inputs)
+        counts = (lengths + (k - 1)) // k
+        first = starts + lengths - k * counts
+        longest = int(counts.max())
+        # A padded segment reads real rows, which exact lengths then ignore.
+        at = first[:, None] + k * torch.arange(longest)  # (B, n_segments)
+        at.clamp_(max=len(self.segments) - 1)
+        values = self.segments.index_select(0, at.reshape(-1).to(device))
+        values = values.view(len(at), longest * k, -1)  # (B, T, n_inputs)
         if self.levels is not None:
             values = self._normalised(values, index.to(device))
+        if k > 1:
+            absent = torch.arange(k - 1) < (starts - first)[:, None]  # (B, k - 1)
+            values[:, : k - 1].masked_fill_(absent[:, :, None].to(device), 0.0)
         inputs = {"values": values}
-        if not self.equal_length and int(lengths.min()) < longest:
-            inputs["lengths"] = lengths.to(device)
+        if not self.equal_length and int(counts.min()) < longest:
+            inputs["lengths"] = counts.to(device)
         if self.target is None:
             return inputs, (starts, None)
         index = index.to(device)

@@ -39,6 +39,9 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         direction; "attention" a learned weighted mean [2]_.
     dropout : float, default=0.0
         Share of features dropped between layers and before the head, in training.
+    segment_length : int or None, default=None
+        Steps read at a time, side by side as one vector [7]_; None reads one. Segments
+        end where the sequence ends; absent steps of a partial first one are 0.
     normalization : {None, "last", "standard"}, default=None
         What is taken out of each sequence, channel by channel: its last observed value
         [5]_, or its mean, divided by its standard deviation [6]_. Only observed cells
@@ -138,6 +141,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
        AAAI.
     .. [6] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
        Forecasting against Distribution Shift. ICLR.
+    .. [7] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+       Time Series Forecasting. arXiv:2308.11200.
 
     Examples
     --------
@@ -171,6 +176,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        segment_length=None,
         normalization=None,
         features_per_step=1,
         learning_rate=0.01,
@@ -198,6 +204,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.segment_length = segment_length
         self.normalization = normalization
         self.features_per_step = features_per_step
         self.learning_rate = learning_rate

@@ -45,6 +45,9 @@ class GRURegressor(RegressorMixin, BaseGRU):
         direction; "attention" a learned weighted mean [2]_.
     dropout : float, default=0.0
         Share of features dropped between layers and before the head, in training.
+    segment_length : int or None, default=None
+        Steps read at a time, side by side as one vector [7]_; None reads one. Segments
+        end where the sequence ends; absent steps of a partial first one are 0.
     normalization : {None, "last", "standard"}, default=None
         What is taken out of each sequence, channel by channel: its last observed value
         [5]_, or its mean, divided by its standard deviation [6]_. Only observed cells
@@ -145,6 +148,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
        AAAI.
     .. [6] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
        Forecasting against Distribution Shift. ICLR.
+    .. [7] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+       Time Series Forecasting. arXiv:2308.11200.
 
     Examples
     --------
@@ -193,6 +198,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        segment_length=None,
         normalization=None,
         target_feature=None,
         features_per_step=1,
@@ -220,6 +226,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.segment_length = segment_length
         self.normalization = normalization
         self.target_feature = target_feature
         self.features_per_step = features_per_step

@@ -317,7 +317,7 @@ def check_training(
     y = estimator._check_y(y)
     check_consistent_length(sequences, y)
     weights = check_sample_weight(sample_weight, len(sequences))
-    sequences = sequences.without_gaps()
+    sequences = sequences.without_gaps(interior=not estimator._keeps_gaps())
     part = sequences.lengths > 0
     if not part.any():
         raise InputError(

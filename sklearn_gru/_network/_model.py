@@ -19,6 +19,9 @@ from sklearn_gru._network._spec import NetworkSpec
 class SequenceModel(nn.Module):
     """Sequences ``(B, T, n_inputs)``, right-padded, to outputs ``(B, n_outputs)``.
 
+    The recurrent layers read segments of ``spec.segment_length`` steps at a time, side
+    by side as one vector; T is a multiple of it and lengths count segments.
+
     Parameters
     ----------
     spec : NetworkSpec
@@ -52,6 +55,7 @@ class SequenceModel(nn.Module):
         self.head.weight[outputs] = 0.0
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
-        outputs, last = self.recurrent(values, lengths)
-        pooled = self.pooling(outputs, last, step_mask(values, lengths))
+        read = values.reshape(len(values), -1, self.spec.n_read)  # (B, S, n_read)
+        outputs, last = self.recurrent(read, lengths)
+        pooled = self.pooling(outputs, last, step_mask(read, lengths))
         return self.head(self.dropout(pooled))

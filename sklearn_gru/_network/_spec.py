@@ -22,8 +22,19 @@ class NetworkSpec:
     bidirectional: bool
     pooling: str  # "last" | "mean" | "max" | "attention" | "mean_max"
     dropout: float
+    segment_length: int = 1
     # What batches subtract; no module reads it, but whoever gathers rows must.
     normalization: str | None = None  # None | "last" | "standard"
+
+    @property
+    def n_read(self) -> int:
+        """Numbers that the recurrent layers read at a time."""
+        return self.n_inputs * self.segment_length
+
+    @property
+    def keeps_gaps(self) -> bool:
+        """Whether a step without any value keeps its place among the others."""
+        return self.segment_length > 1
 
     @property
     def state_size(self) -> int:
