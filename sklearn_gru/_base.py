@@ -60,6 +60,17 @@ class BaseGRU(BaseEstimator):
         "bidirectional": [Boolean()],
         "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
         "dropout": [real(0, 1, high_open=True)],
+        "conv_filters": [
+            OneOf((None,)),
+            Satisfies(
+                lambda v: (
+                    isinstance(v, (tuple, list))
+                    and len(v) > 0
+                    and all(positive_integer().accepts(size) for size in v)
+                ),
+                "a tuple of positive integers such as (64, 128, 64)",
+            ),
+        ],
         "segment_length": [OneOf((None,)), positive_integer()],
         "normalization": [OneOf((None, "last", "standard"))],
         "features_per_step": [positive_integer()],
@@ -250,12 +261,13 @@ class BaseGRU(BaseEstimator):
             pooling=self.pooling,
             dropout=float(self.dropout),
             segment_length=int(self.segment_length or 1),
+            conv_filters=tuple(int(size) for size in self.conv_filters or ()),
             normalization=self.normalization,
         )
 
     def _keeps_gaps(self) -> bool:
         """As :attr:`NetworkSpec.keeps_gaps`, before there is a network."""
-        return int(self.segment_length or 1) > 1
+        return int(self.segment_length or 1) > 1 or self.conv_filters is not None
 
     def _batch_size(self, n_sequences: int) -> int:
         if isinstance(self.batch_size, str):
@@ -339,13 +351,17 @@ class BaseGRU(BaseEstimator):
         if self._normalizer is not None:
             dtype = np.float32 if rows.dtype == torch.float32 else np.float64
             levels = self._normalizer.inputs(sequences, np.dtype(dtype))
+        spec, observed = self.net_.module_.spec, None
+        if spec.conv_filters:
+            observed = np.pad(sequences.observed_rows(), (spec.segment_length - 1, 0))
         return SequenceDataset(
             rows,
             sequences,
             target,
             weight,
             levels=levels,
-            segment_length=self.net_.module_.spec.segment_length,
+            segment_length=spec.segment_length,
+            observed=observed,
         )
 
     def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:

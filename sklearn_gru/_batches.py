@@ -48,6 +48,9 @@ class SequenceDataset(Dataset):
         Shift and scale of each sequence, in units of `rows` and in their dtype.
     segment_length : int, default=1
         Steps read together; batches then hold whole segments.
+    observed : ndarray of shape (n_rows,), optional
+        Which rows hold a value, for a network that has to know: batches then say which
+        of their steps do (`present`), and the weights of their sequences.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class SequenceDataset(Dataset):
         *,
         levels: tuple[np.ndarray, np.ndarray] | None = None,
         segment_length: int = 1,
+        observed: np.ndarray | None = None,
     ) -> None:
         device = rows.device
         self.rows = rows
@@ -74,6 +78,7 @@ class SequenceDataset(Dataset):
             self.levels = tuple(torch.from_numpy(a).to(device) for a in levels)
         lengths = sequences.lengths
         self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
+        self.observed = None if observed is None else torch.from_numpy(observed)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -104,10 +109,18 @@ class SequenceDataset(Dataset):
         inputs = {"values": values}
         if not self.equal_length and int(counts.min()) < longest:
             inputs["lengths"] = counts.to(device)
+        if self.observed is not None:
+            at = first[:, None] + torch.arange(longest * k)  # (B, T)
+            inside = (at >= starts[:, None]) & (at < (starts + lengths)[:, None])
+            present = inside & self.observed[at.clamp_(max=len(self.rows) - 1)]
+            if not present.all():
+                inputs["present"] = present.to(device)
         if self.target is None:
             return inputs, (starts, None)
         index = index.to(device)
         weight = None if self.weight is None else self.weight[index]
+        if self.observed is not None and weight is not None:
+            inputs["weight"] = weight
         return inputs, (self.target[index], weight)
 
     def _normalised(self, values: Tensor, index: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ def why_declined(
         return "the network computes in float64"
     if spec.dropout:
         return "dropout has no kernel"
+    if spec.conv_filters:
+        return "a convolution branch has no kernel"
     if spec.segment_length > 1:
         return "segments have no kernel"
     if spec.normalization:

@@ -45,12 +45,17 @@ class GRURegressor(RegressorMixin, BaseGRU):
         direction; "attention" a learned weighted mean [2]_.
     dropout : float, default=0.0
         Share of features dropped between layers and before the head, in training.
+    conv_filters : tuple of int or None, default=None
+        Filters of each layer of a convolution branch beside the recurrent layers, such
+        as (64, 128, 64) [5]_. A layer convolves over the steps (kernel sizes 8, 5 and
+        3, and 3 again for further layers), is batch-normalised and rectified; the mean
+        over the steps joins the pooled state.
     segment_length : int or None, default=None
-        Steps read at a time, side by side as one vector [7]_; None reads one. Segments
+        Steps read at a time, side by side as one vector [6]_; None reads one. Segments
         end where the sequence ends; absent steps of a partial first one are 0.
     normalization : {None, "last", "standard"}, default=None
         What is taken out of each sequence, channel by channel: its last observed value
-        [5]_, or its mean, divided by its standard deviation [6]_. Only observed cells
+        [7]_, or its mean, divided by its standard deviation [8]_. Only observed cells
         count; one that is missing is 0 afterwards.
     target_feature : str or int, default=None
         With `normalization`: the channel that y continues, by name or position. What
@@ -144,12 +149,15 @@ class GRURegressor(RegressorMixin, BaseGRU):
     .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
     .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
        neural networks. ICML.
-    .. [5] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
-       AAAI.
-    .. [6] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
-       Forecasting against Distribution Shift. ICLR.
-    .. [7] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+    .. [5] Elsayed, Maida & Bayoumi (2018). Deep Gated Recurrent and Convolutional
+       Network Hybrid Model for Univariate Time Series Classification.
+       arXiv:1812.07683.
+    .. [6] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
        Time Series Forecasting. arXiv:2308.11200.
+    .. [7] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
+       AAAI.
+    .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
+       Forecasting against Distribution Shift. ICLR.
 
     Examples
     --------
@@ -198,6 +206,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        conv_filters=None,
         segment_length=None,
         normalization=None,
         target_feature=None,
@@ -226,6 +235,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.conv_filters = conv_filters
         self.segment_length = segment_length
         self.normalization = normalization
         self.target_feature = target_feature
