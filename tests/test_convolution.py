@@ -302,6 +302,18 @@ def test_copies_keep_the_statistics(dtype, tol):
         assert int(fitted.module_.convolution.norms[0].n_batches) == 4
 
 
+def test_statistics_move_with_the_module():
+    """They are buffers: another device or dtype takes them along."""
+    norm = MaskedBatchNorm(2)
+    assert [name for name, _ in norm.named_buffers()] == [
+        "running_mean",
+        "running_var",
+        "n_batches",
+    ]
+    assert norm.double().running_var.dtype == torch.float64
+    assert {b.device.type for b in norm.to("meta").buffers()} == {"meta"}
+
+
 def test_early_stopping_goes_back_with_the_statistics():
     """The best epoch's predictions are those of a fit that ended there."""
     items, y = make_data(n=60)
