@@ -41,7 +41,9 @@ def main() -> None:
     say(f"{'engine':16s} numba, compiled for {_kernels.vector_unit()}\n")
     for cell in CELLS:
         start = time.perf_counter()
-        _kernels.warm_up(_kernels.Network(cell, n_inputs=1, hidden_size=1))
+        network = _kernels.Network(cell, n_inputs=1, hidden_size=1)
+        _kernels.warm_up(network)
+        _kernels.warm_up_layers(network)
         say(f"{cell:16s} ready in {time.perf_counter() - start:.1f} s\n")
 
 

@@ -248,6 +248,7 @@ class BaseGRU(BaseEstimator):
             device=resolve_device(self.device),
             dtype=dtype,
             work=n_given * data.sequences.shape[1] * self.max_iter,
+            announce=bool(self.verbose),
         )
 
     def _spec(self) -> NetworkSpec:
@@ -291,8 +292,7 @@ class BaseGRU(BaseEstimator):
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
-        engine = "torch" if net.declined else "numba"
-        with torch_threads(1):
+        with torch_threads(1) as threads:
             best = train(
                 net,
                 self._task,
@@ -300,9 +300,10 @@ class BaseGRU(BaseEstimator):
                 epochs,
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
-                progress=f"{type(self).__name__} ({engine})" if self.verbose else None,
+                progress=type(self).__name__ if self.verbose else None,
+                threads=threads,
             )
-        self.engine_ = engine
+        self.engine_ = net.engine_
         self._set_fitted(best)
 
     def _datasets(
@@ -401,11 +402,11 @@ class BaseGRU(BaseEstimator):
         out = np.empty((len(observed), self.n_outputs_))
         out[~observed] = self._task.without_input
         if observed.any():
-            with torch_threads(1):
-                rows = self._rows(sequences)
-                sequences = sequences[observed]
-                output = forward(self.net_, self._task, self._dataset(sequences, rows))
-            out[observed] = self._decode(output, sequences)
+            with torch_threads(1) as threads:
+                rows, chosen = self._rows(sequences), sequences[observed]
+                dataset = self._dataset(chosen, rows)
+                output = forward(self.net_, self._task, dataset, threads)
+            out[observed] = self._decode(output, chosen)
         return out.astype(sequences.dtype, copy=False)
 
     def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:

@@ -124,9 +124,9 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         The network itself.
     n_parameters_ : int
         Number of its parameters.
-    engine_ : {"numba", "torch"}
-        What computes: compiled kernels, or PyTorch where they decline
-        (``net_.declined`` says why).
+    engine_ : {"numba", "numba+autograd", "torch"}
+        What trained: compiled steps; compiled layers under PyTorch's autograd; or
+        PyTorch alone, where the kernels decline (``net_.declined`` says why).
 
     See Also
     --------

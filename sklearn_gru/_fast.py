@@ -11,11 +11,13 @@ do the same to 1e-5.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from sklearn_gru import _kernels
 from sklearn_gru._batches import SequenceDataset
@@ -29,37 +31,68 @@ WORTH_COMPILING = 50_000
 # Training steps in one compiled call: about a second, after which Ctrl-C is heard.
 _STEPS_A_CALL = 2_000_000
 
+_COMPILING = (
+    "sklearn_gru compiles its {cell} kernels: about 10 seconds, once on this machine "
+    "(python -m sklearn_gru does it ahead)."
+)
+
+
+class Declined(NamedTuple):
+    """Why the kernels do not run a network, or None where they do."""
+
+    layers: str | None  # the recurrent layers, behind autograd
+    step: str | None  # the whole training step, and predictions
+
 
 def why_declined(
-    spec: NetworkSpec, task: Task, device: torch.device, dtype: torch.dtype, work: int
-) -> str | None:
-    """None if the kernels will train and evaluate this network, or why not."""
+    spec: NetworkSpec,
+    task: Task,
+    device: torch.device,
+    dtype: torch.dtype,
+    work: int,
+    announce: bool = False,
+) -> Declined:
+    """What of a network the kernels will train and evaluate.
+
+    They are compiled here if they are wanted; `announce` says so, as it takes seconds.
+    """
+    layers = _why_not(device, dtype, work)
+    if layers is not None:
+        return Declined(layers, layers)
+    step = _no_step(spec) or _kernels.supports(describe(spec, task))
+    if announce and not _kernels.is_compiled(spec.cell):
+        tqdm.write(_COMPILING.format(cell=spec.cell), file=sys.stderr)
+    layers = _compile_error(spec.cell, whole_step=step is None)
+    return Declined(layers, layers or step)
+
+
+def _why_not(device: torch.device, dtype: torch.dtype, work: int) -> str | None:
     if work <= WORTH_COMPILING:
         return f"a small fit ({work} <= {WORTH_COMPILING} sequences x steps x epochs)"
     if device.type != "cpu":
         return f"the device is {device.type}"
     if dtype != torch.float32:
         return "the network computes in float64"
-    if spec.dropout:
-        return "dropout has no kernel"
+    return _kernels.reason()
+
+
+def _no_step(spec: NetworkSpec) -> str | None:
+    """What of a network has no words in the language of the kernels."""
     if spec.conv_filters:
         return "a convolution branch has no kernel"
     if spec.segment_length > 1:
         return "segments have no kernel"
     if spec.normalization:
         return "normalization has no kernel"
-    return (
-        _kernels.supports(describe(spec, task))
-        or _kernels.reason()
-        or _compile_error(spec.cell)
-    )
+    return None
 
 
 @functools.cache
-def _compile_error(cell: str) -> str | None:
+def _compile_error(cell: str, *, whole_step: bool) -> str | None:
     """None if the kernels of a cell compile here (or are compiled), or what failed."""
+    warm_up = _kernels.warm_up if whole_step else _kernels.warm_up_layers
     try:
-        _kernels.warm_up(_kernels.Network(cell, n_inputs=1, hidden_size=1))
+        warm_up(_kernels.Network(cell, n_inputs=1, hidden_size=1))
     except Exception as error:  # numba and LLVM fail in many ways on what they lack
         return f"the kernels do not compile: {type(error).__name__}: {error}"
     return None
@@ -71,7 +104,7 @@ def is_usable(net: Any) -> bool:
     A pickle may be opened where numba is missing, or moved to a CUDA device.
     """
     on_cpu = next(net.module_.parameters()).device.type == "cpu"
-    return not net.declined and on_cpu and _kernels.available()
+    return not net.declined.step and on_cpu and _kernels.available()
 
 
 def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:
@@ -88,6 +121,7 @@ def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:
         bidirectional=spec.bidirectional,
         pooling=spec.pooling,
         n_outputs=spec.n_outputs,
+        dropout=spec.dropout,
         loss=loss,
         label_smoothing=smoothing,
     )
@@ -108,8 +142,9 @@ def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
 class FastTraining:
     """Epochs of one fit by the kernels, with AdamW's state that of the optimizer."""
 
-    def __init__(self, network: _kernels.Network, net: Any) -> None:
+    def __init__(self, network: _kernels.Network, net: Any, threads: int) -> None:
         (group,) = net.optimizer_.param_groups
+        self.threads = threads
         self.module = net.module_
         self.optimizer = net.optimizer_
         self.flat = flatten_parameters(net.module_)
@@ -136,6 +171,7 @@ class FastTraining:
             weights = torch.ones(len(dataset), dtype=torch.float32)
         longest = max(1, int(lengths.max()))
         batches = max(1, _STEPS_A_CALL // (batch_size * longest))
+        seeds = self._dropout_seeds(len(rates))
         total = 0.0
         for at in range(0, len(rates), batches):
             part = order[at * batch_size : (at + batches) * batch_size]
@@ -148,16 +184,28 @@ class FastTraining:
                 order=part,
                 batch_size=batch_size,
                 rates=rates[at : at + batches],
+                seeds=None if seeds is None else seeds[at : at + batches],
+                threads=self.threads,
             )
             sizes = np.full(len(losses), batch_size)
             sizes[-1] = len(part) - batch_size * (len(losses) - 1)
             total += float(losses @ sizes)
         return total / len(order)
 
+    def _dropout_seeds(self, n_batches: int) -> np.ndarray | None:
+        """One seed a batch from the stream of the module, if it drops anything."""
+        dropout = self.module.dropout
+        if not dropout.p:
+            return None
+        seeds = [dropout.stream.draw() for _ in range(n_batches)]
+        return np.array(seeds, dtype=np.uint64)
+
     def outputs(self, dataset: SequenceDataset) -> torch.Tensor:
         """Outputs (n, n_outputs) with the parameters as they are."""
         rows, starts, lengths = dataset.rows, dataset.starts, dataset.lengths
-        out = self.trainer.predict(rows.numpy(), starts.numpy(), lengths.numpy())
+        out = self.trainer.predict(
+            rows.numpy(), starts.numpy(), lengths.numpy(), threads=self.threads
+        )
         return torch.from_numpy(out)
 
     def _read_optimizer(self) -> None:
@@ -197,13 +245,13 @@ class FastPrediction:
         self._seen: list[tuple[int, int]] = []
         self._predictor: Any = None
 
-    def __call__(self, dataset: SequenceDataset) -> np.ndarray:
+    def __call__(self, dataset: SequenceDataset, threads: int) -> np.ndarray:
         """Outputs (n, n_outputs)."""
         rows, starts, lengths = dataset.rows, dataset.starts, dataset.lengths
         with self._lock:
             self._pack_if_changed()
             return self._predictor.predict(
-                rows.numpy(), starts.numpy(), lengths.numpy()
+                rows.numpy(), starts.numpy(), lengths.numpy(), threads=threads
             )
 
     def _pack_if_changed(self) -> None:

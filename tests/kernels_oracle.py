@@ -117,4 +117,6 @@ def scores_of(network, named, x, lengths, masks=None):
     """Return what the head makes of padded sequences (B, T, n_inputs)."""
     states, last = run_layers(network, named, x, lengths, masks=masks)
     pooled = pooled_state(network, states, last, lengths)
+    if masks is not None:
+        pooled = pooled * masks[-1]
     return pooled @ named["head.weight"].T + named["head.bias"]

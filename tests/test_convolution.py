@@ -387,4 +387,4 @@ def test_the_kernels_decline():
     """They have no convolution, and say so."""
     X = np.random.default_rng(0).normal(size=(1100, 10, 1))
     fitted = model(max_iter=5, conv_filters=(2,)).fit(X, X[:, -1, 0])
-    assert fitted.net_.declined == "a convolution branch has no kernel"
+    assert fitted.net_.declined.step == "a convolution branch has no kernel"

@@ -82,7 +82,8 @@ def test_predictions_of_the_same_module_agree(monkeypatch):
     """One set of parameters, evaluated by kernels and by torch: 1e-5."""
     fast = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
     by_kernel = fast.predict(X)
-    fast.net_.declined = "for comparison"
+    fast.net_.declined = _fast.Declined("for comparison", "for comparison")
+    fast.module_.recurrent.compiled = False
     np.testing.assert_allclose(by_kernel, fast.predict(X), rtol=1e-5, atol=1e-5)
 
 
@@ -119,25 +120,71 @@ def test_the_users_case_is_fast():
 
 @pytest.mark.parametrize(
     ("params", "reason"),
-    [
-        ({"pooling": "attention"}, "pooling 'attention' has no kernel"),
-        ({"dropout": 0.1}, "dropout has no kernel"),
-        ({"dtype": "float64"}, "computes in float64"),
-        ({"max_iter": 4}, "a small fit"),
-    ],
+    [({"dtype": "float64"}, "computes in float64"), ({"max_iter": 4}, "a small fit")],
 )
 def test_what_is_declined_and_why(params, reason):
     """The reason depends on the description alone."""
     model = GRURegressor(4, **{"max_iter": 5, **params}).fit(X[:1100], Y[:1100])
     assert model.engine_ == "torch"
-    assert reason in model.net_.declined
+    assert reason in model.net_.declined.layers
+    assert reason in model.net_.declined.step
+
+
+LAYERS_ONLY = [
+    {"pooling": "attention"},
+    {"pooling": "attention", "cell": "lstm", "bidirectional": True, "num_layers": 2},
+]
+
+
+@pytest.mark.parametrize("params", LAYERS_ONLY)
+@pytest.mark.parametrize(
+    "data", [(X, LABELS), (RAGGED, LABELS)], ids=["even", "ragged"]
+)
+def test_compiled_layers_under_autograd_agree(params, data, monkeypatch):
+    """What has no compiled step trains by compiled layers, to the same numbers."""
+    fit = {"hidden_size": 8, "max_iter": 5, "random_state": 0, **params}
+    fast, plain = GRUClassifier(**fit).fit(*data), GRUClassifier(**fit)
+    monkeypatch.setenv(NO_KERNELS, "1")
+    plain.fit(*data)
+    monkeypatch.delenv(NO_KERNELS)
+    assert (fast.engine_, plain.engine_) == ("numba+autograd", "torch")
+    assert fast.net_.declined == (None, "pooling 'attention' has no kernel")
+    assert_alike(fast, plain)
+    expected = plain.predict_proba(data[0])
+    np.testing.assert_allclose(fast.predict_proba(data[0]), expected, atol=1e-3)
+    again = pickle.loads(pickle.dumps(fast))
+    np.testing.assert_array_equal(again.predict(data[0]), fast.predict(data[0]))
+
+
+def test_dropout_is_compiled_and_only_in_training():
+    """Masks change training from step to step; predictions do not move."""
+    params = {"hidden_size": 12, "max_iter": 8, "num_layers": 2, "random_state": 0}
+    plain = GRURegressor(**params).fit(X, Y)
+    dropped = GRURegressor(**params, dropout=0.5).fit(X, Y)
+    assert dropped.engine_ == "numba"
+    assert dropped.loss_curve_[0] > plain.loss_curve_[0]
+    np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
+    again = GRURegressor(**params, dropout=0.5).fit(X, Y)
+    assert again.loss_curve_ == dropped.loss_curve_
+    assert dropped.score(X, Y) > 0.5
+
+
+def test_the_first_compilation_is_announced(monkeypatch, capfd):
+    """At verbose=1 a user learns why the first fit takes seconds, once."""
+    monkeypatch.setattr(_kernels, "is_compiled", lambda cell: False)
+    GRURegressor(4, max_iter=5, verbose=1).fit(X, Y)
+    assert "compiles its gru kernels" in capfd.readouterr().err
+    GRURegressor(4, max_iter=5).fit(X, Y)
+    monkeypatch.undo()
+    GRURegressor(4, max_iter=5, verbose=1).fit(X, Y)
+    assert "compiles" not in capfd.readouterr().err
 
 
 def test_without_numba_everything_works(monkeypatch):
     """The environment variable turns the kernels off; torch takes over."""
     monkeypatch.setenv(NO_KERNELS, "1")
     model = GRURegressor(4, max_iter=5, random_state=0).fit(X, Y)
-    assert NO_KERNELS in model.net_.declined
+    assert NO_KERNELS in model.net_.declined.layers
     assert np.isfinite(model.predict(X)).all()
 
 
@@ -162,7 +209,7 @@ def test_kernels_that_do_not_compile_are_declined(monkeypatch):
     _fast._compile_error.cache_clear()
     model = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
     _fast._compile_error.cache_clear()
-    assert "no such instruction" in model.net_.declined
+    assert "no such instruction" in model.net_.declined.step
     assert np.isfinite(model.predict(X)).all()
 
 
@@ -178,7 +225,7 @@ def test_a_callback_on_batches_makes_training_decline():
     watcher = Watcher()
     model = GRURegressor(12, max_iter=5, random_state=0, callbacks=[watcher]).fit(X, Y)
     assert watcher.norm > 0
-    assert model.engine_ == "numba"
+    assert model.engine_ == "numba+autograd"
     plain = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
     np.testing.assert_allclose(model.loss_curve_, plain.loss_curve_, rtol=1e-4)
 
@@ -263,3 +310,13 @@ def test_the_module_says_what_this_machine_uses(monkeypatch):
     monkeypatch.setenv(NO_KERNELS, "1")
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert NO_KERNELS in out
+
+
+def test_denormal_numbers_are_as_before_after_a_fit():
+    """They count as zero while training runs, and in nobody else's arithmetic."""
+    tiny = np.float32(1e-38)
+    GRURegressor(4, max_iter=5).fit(X, Y)
+    assert tiny * np.float32(1e-2) != 0
+    GRURegressor(4, max_iter=2).fit(X[:50], Y[:50])
+    assert tiny * np.float32(1e-2) != 0
+    assert torch.tensor(1e-38) * 1e-2 != 0

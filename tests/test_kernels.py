@@ -184,21 +184,24 @@ STEPS = [
     Network("gru", 5, 24, 2, True, "mean_max", 9, "cross_entropy", label_smoothing=0.1),
     Network("gru", 4, 12, 3, True, "last", 2, "cross_entropy", dropout=0.3),
     Network("lstm", 4, 17, 2, pooling="mean", dropout=0.5),
+    Network("gru", 4, 17, 1, True, pooling="mean_max", dropout=0.5),
     Network("gru_reset_before", 4, 17, bidirectional=True, pooling="max"),
     Network("rnn", 4, 17, 2, pooling="mean_max"),
 ]
 
 
 def dropout_masks(network, seed, rows, n_steps):
-    """Return the masks after each layer, or None without dropout."""
+    """Return the masks after each layer but the last and before the head, or None."""
     if not network.dropout:
         return None
     width = network.hidden_size * (2 if network.bidirectional else 1)
+    pooled = width * (2 if network.pooling == "mean_max" else 1)
     masks = []
-    for layer in range(network.num_layers):
+    for layer in range(network.num_layers - 1):
         mask = dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
         masks.append(torch.tensor(mask))
-    return masks
+    head = dropout_mask(network.dropout, seed, network.num_layers, rows, 1, pooled)
+    return [*masks, torch.tensor(head[:, 0])]
 
 
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
@@ -295,6 +298,48 @@ def test_the_same_epoch_gives_the_same_bits():
         return params
 
     assert np.array_equal(train(3), train(3))
+
+
+@pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
+def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
+    """Training and prediction by one, two and five threads are the same."""
+    from sklearn_gru._kernels import _threads
+
+    monkeypatch.setattr(_threads, "WORTH_SHARING", 0)
+    rng = np.random.default_rng(0)
+    start = make_params(network, rng)
+    sequences = make_sequences(network, 300, 12, rng)
+    targets = rng.standard_normal((300, network.n_outputs)).astype(np.float32)
+    if network.loss == "cross_entropy":
+        targets = rng.integers(0, network.n_outputs, 300)
+    seeds, ones = np.arange(3, dtype=np.uint64), np.ones(300, dtype=np.float32)
+
+    def train(threads):
+        params = start.copy()
+        trainer = Trainer(network, params, clip_norm=1.0)
+        losses = trainer.train_epoch(
+            *sequences, targets, ones, order=np.arange(300), batch_size=128,
+            rates=np.full(3, 1e-2), seeds=seeds, threads=threads,
+        )  # fmt: skip
+        scores = trainer.predict(*sequences, threads=threads)
+        return params, losses, scores
+
+    for threads in (2, 5):
+        for found, expected in zip(train(threads), train(1), strict=True):
+            assert np.array_equal(found, expected)
+
+
+def test_small_networks_stay_on_one_thread():
+    """Handing over must not cost more than the work."""
+    from sklearn_gru._kernels._shape import make_shape
+    from sklearn_gru._kernels._threads import n_threads
+
+    small = make_shape(Network("gru", 8, 32), 16)
+    large = make_shape(Network("gru", 8, 128, 2), 16)
+    assert n_threads(small, 64, 24, 8) == 1
+    assert n_threads(large, 128, 96, 8) == 4  # one a block of 32 sequences
+    assert n_threads(large, 128, 96, 2) == 2
+    assert n_threads(large, 20, 96, 8) == 1
 
 
 def test_threads_that_train_at_the_same_time_do_not_meet():

@@ -463,4 +463,4 @@ def test_the_kernels_decline():
     """They do not subtract yet, and say so."""
     X = np.random.default_rng(0).normal(size=(1100, 10, 1))
     fitted = model("last", target_feature=0, max_iter=5).fit(X, X[:, -1, 0])
-    assert fitted.net_.declined == "normalization has no kernel"
+    assert fitted.net_.declined.step == "normalization has no kernel"

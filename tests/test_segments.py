@@ -235,4 +235,4 @@ def test_in_a_pipeline(hourly):
     assert pipeline.score(hourly[150:], hourly["load"][150:]) > 0.8
     X = np.random.default_rng(0).normal(size=(1100, 10, 1))
     fitted = model(5, max_iter=5).fit(X, X[:, -1, 0])
-    assert fitted.net_.declined == "segments have no kernel"
+    assert fitted.net_.declined.step == "segments have no kernel"

@@ -16,7 +16,8 @@ The seam to the rest of the package, all of it plain numpy:
   sequences: `predict(values, starts, lengths)`.
 * `warm_up(network)` compiles ahead: about 8 seconds once per machine and kind of cell,
   0.4 seconds from the cache in each later process (the import of numba included).
-* `autograd.run_layers` is the same layers as a torch function, for other heads.
+* `warm_up_layers(network)` does so for `autograd.run_layers`: the same layers as a
+  torch function, for other heads.
 
 Sequences are never materialised: sequence i is the rows `starts[i]` to
 `starts[i] + lengths[i]` of `values (n_rows, n_inputs)`, and sequences may overlap.
@@ -48,10 +49,12 @@ __all__ = [
     "Trainer",
     "available",
     "dropout_mask",
+    "is_compiled",
     "reason",
     "supports",
     "vector_unit",
     "warm_up",
+    "warm_up_layers",
 ]
 
 OFF = "SKLEARN_GRU_NO_NUMBA"  # set to 1, it turns the kernels off
@@ -105,6 +108,24 @@ def warm_up(network: Network) -> None:
     Predictor(network, params).predict(values, start, length)
 
 
+def warm_up_layers(network: Network) -> None:
+    """Compile, or load from disk, what the layers need behind `run_layers`."""
+    calls = importlib.import_module("._calls", __name__)
+    kernel = calls.Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
+    values = np.zeros((1, network.n_inputs), dtype=np.float32)
+    start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+    batch = calls.Batch(values, start, length)
+    kernel.pack_layers(calls.address(kernel.params))
+    last, _ = kernel.run(batch, all_steps=False, keep=True)
+    kernel.run_backward(batch, last, None)
+
+
+def is_compiled(cell: str) -> bool:
+    """Return whether the compiled code of a kind of cell lies on the disk."""
+    calls = importlib.import_module("._calls", __name__)
+    return calls.is_cached(cell)
+
+
 class Trainer:
     """Train a network's flat parameters, in place, an epoch at a time.
 
@@ -150,7 +171,7 @@ class Trainer:
 
     def train_epoch(
         self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
-        seeds=None,
+        seeds=None, threads=1,
     ) -> np.ndarray:  # fmt: skip
         """Run one AdamW step for every batch of `order`; return the batches' losses.
 
@@ -171,6 +192,8 @@ class Trainer:
             Learning rate of each step.
         seeds : uint64 (n_batches,), optional
             Of the dropout masks; see `dropout_mask`.
+        threads : int
+            At most; used where they pay, and never seen in the result.
 
         Returns
         -------
@@ -184,14 +207,15 @@ class Trainer:
             self.grads, self.mean, self.square, int(batch_size), self.clip_norm,
             self.weight_decay, self.step,
         )  # fmt: skip
-        losses = self._kernel.train_epoch(batch, task, order, rates, seeds)
+        losses = self._kernel.train_epoch(batch, task, order, rates, seeds, threads)
         self.step = task.step
         return losses
 
-    def predict(self, values, starts, lengths) -> np.ndarray:
+    def predict(self, values, starts, lengths, *, threads=1) -> np.ndarray:
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
-        return self._kernel.predict(self._calls.Batch(values, starts, lengths))
+        batch = self._calls.Batch(values, starts, lengths)
+        return self._kernel.predict(batch, threads)
 
 
 class Predictor:
@@ -219,6 +243,7 @@ class Predictor:
         """Pack the parameters again, after they have changed."""
         self._kernel.pack()
 
-    def predict(self, values, starts, lengths) -> np.ndarray:
+    def predict(self, values, starts, lengths, *, threads=1) -> np.ndarray:
         """Return the head's output (n, n_outputs) float32 of every sequence."""
-        return self._kernel.predict(self._calls.Batch(values, starts, lengths))
+        batch = self._calls.Batch(values, starts, lengths)
+        return self._kernel.predict(batch, threads)

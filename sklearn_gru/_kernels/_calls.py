@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _entries
-from ._programs import Memory, Outputs, Sequences, Training
+from . import _entries, _threads
+from ._jit import cache_folder
+from ._programs import Memory, Outputs, Sequences, Shared, Training
 from ._shape import BLOCK, Layout, make_layout, make_shape, packed_floats
 from ._simd import LANES
 from ._spec import Network
@@ -42,6 +43,12 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
     return array
 
 
+def is_cached(cell: str) -> bool:
+    """Return whether the program that trains a kind of cell lies on the disk."""
+    folder, name = cache_folder(), _entries.PROGRAMS[cell].train.py_func.__name__
+    return folder is not None and any(folder.glob(f"_entries.{name}-*.nbi"))
+
+
 @dataclass
 class Batch:
     """Flat rows and the sequences over them, checked once."""
@@ -60,17 +67,14 @@ class Batch:
         checked(self.lengths, np.int64, n, "lengths")
         if self.h0 is not None:
             checked(self.h0, np.float32, None, "h0")
-        self.n_steps = int(self.lengths.max()) if n else 0
-        if n and (
-            int(self.starts.min()) < 0
-            or int(self.lengths.min()) < 0
-            or int((self.starts + self.lengths).max()) > len(self.values)
-        ):
+        starts, lengths = address(self.starts), address(self.lengths)
+        self.n_steps = _entries.longest_sequence(starts, lengths, n, len(self.values))
+        if self.n_steps < 0:
             raise ValueError("a sequence reaches outside the rows of values")
         self.addresses = Sequences(
             address(self.values),
-            address(self.starts),
-            address(self.lengths),
+            starts,
+            lengths,
             n,
             0 if self.h0 is None else address(self.h0),
         )
@@ -93,11 +97,16 @@ class Kernel:
         self._workspace = aligned_floats(0)
         self._integers = np.zeros(0, dtype=np.int64)
         self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._others: list[Kernel] = []  # memory of other threads
         self._memory = self._addresses()
 
     def pack(self) -> None:
-        """Copy the parameters to where `predict` and `run` read them."""
+        """Copy the parameters to where `predict` reads them."""
         _entries.pack(self.shape, self._memory)
+
+    def pack_layers(self, params: int) -> None:
+        """Copy the layers' flat parameters at an address to where `run` reads them."""
+        _entries.pack_layers(self.shape, self._memory, params)
 
     def _check_width(self, batch: Batch) -> None:
         """Refuse rows of another width than the network reads."""
@@ -138,19 +147,52 @@ class Kernel:
             self._memory = self._addresses()
         return layout
 
-    def predict(self, batch: Batch) -> np.ndarray:
+    def _helpers(self, size: int, n: int, n_steps: int, train: bool) -> list["Kernel"]:
+        """Return kernels with memory of their own and the same parameters."""
+        while len(self._others) < size - 1:
+            other = Kernel(self.network, self.params)
+            other.packed = self.packed
+            self._others.append(other)
+        helpers = self._others[: size - 1]
+        for helper in helpers:
+            helper._reserve(n, n_steps, train)
+            helper._memory = helper._addresses()
+        return helpers
+
+    def predict(self, batch: Batch, threads: int = 1) -> np.ndarray:
         """Return the scores (n, n_outputs) of every sequence."""
         self._check_width(batch)
         n = len(batch.starts)
         scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
-        if n:
-            layout = self._reserve(n, batch.n_steps, train=False)
-            self.programs.predict(
-                self.shape, layout, self._memory, batch.addresses, address(scores)
-            )
+        size = _threads.n_threads(self.shape, n, batch.n_steps, threads)
+        if n and size == 1:
+            self._predict(batch.addresses, n, batch.n_steps, scores)
+        elif n:
+            kernels = [self, *self._helpers(size, n, batch.n_steps, train=False)]
+            arguments = []
+            for kernel, (begin, end) in zip(
+                kernels, _threads.spread(n, size), strict=True
+            ):
+                part = batch.addresses._replace(
+                    starts=address(batch.starts[begin:]),
+                    lengths=address(batch.lengths[begin:]),
+                    n=end - begin,
+                )
+                out = scores[begin:end]
+                arguments.append((kernel, part, end - begin, batch.n_steps, out))
+            with _threads.team(size) as team:
+                team.run(Kernel._predict, arguments)
         return scores
 
-    def train_epoch(self, batch: Batch, task: "Task", order, rates, seeds=None):
+    def _predict(self, sequences, n: int, n_steps: int, scores: np.ndarray) -> None:
+        layout = self._reserve(n, n_steps, train=False)
+        self.programs.predict(
+            self.shape, layout, self._memory, sequences, address(scores)
+        )
+
+    def train_epoch(
+        self, batch: Batch, task: "Task", order, rates, seeds=None, threads=1
+    ):
         """Run one AdamW step for each batch of `order`; return their losses."""
         self._check_width(batch)
         n_used = len(order)
@@ -170,9 +212,42 @@ class Kernel:
         for name in ("grads", "mean", "square"):
             checked(getattr(task, name), np.float32, self.n_parameters, name)
         training = task.addresses(self.network, order, rates, seeds, losses)
-        self.programs.train(self.shape, layout, self._memory, batch.addresses, training)
+        size = _threads.n_threads(self.shape, n, batch.n_steps, threads)
+        if size == 1:
+            self.programs.train(
+                self.shape, layout, self._memory, batch.addresses, training
+            )
+        else:
+            self._train_shared(batch, training, layout, n, size)
         task.step += n_batches
         return losses
+
+    def _train_shared(self, batch: Batch, training, layout: Layout, n: int, size: int):
+        """Train as the program does, with the blocks of a batch shared by threads."""
+        kernels = [self, *self._helpers(size, n, batch.n_steps, train=True)]
+        n_blocks = -(-n // layout.rows)
+        grads = np.zeros((n_blocks, len(self.packed)), dtype=np.float32)
+        losses = np.zeros(n_blocks)
+        shared = Shared(address(grads), address(losses))
+        ordered, sequences = self._memory.integers, batch.addresses
+        with _threads.team(size) as team:
+            for number in range(-(-training.n_used // training.batch_size)):
+                _entries.prepare_batch(
+                    self.shape, layout, self._memory, sequences, training, number
+                )
+                team.run(
+                    self.programs.share,
+                    [
+                        (
+                            self.shape, layout, kernel._memory, ordered, sequences,
+                            training, number, shared, member, size,
+                        )
+                        for member, kernel in enumerate(kernels)
+                    ],
+                )  # fmt: skip
+                _entries.join_blocks(
+                    self.shape, layout, self._memory, training, number, shared
+                )
 
     def run(self, batch: Batch, *, all_steps: bool, keep: bool, seed: int = 0):
         """Return final states (n, width), and all states (n, n_steps, width) or None.

@@ -38,13 +38,30 @@ def mix(x):
 @inner
 def drop(shape, block, dropout, layer, rows):
     """Multiply packed rows (N, padded_width) by the mask after a layer, in place."""
-    threshold = U64(dropout.rate * 16777216.0)
-    scale = np.float32(1.0 / (1.0 - dropout.rate))
-    base = dropout.seed + LAYER * U64(layer + 1)
     for s in range(block.steps):
         for i in range(block.counts[s]):
             row = rows + (block.firsts[s] + i) * shape.padded_width
-            key = mix(base + SEQUENCE * U64(block.sequences[i]) + STEP * U64(s))
-            for j in range(shape.width):
-                kept = (mix(key + UNIT * U64(j)) >> SHIFTS[3]) >= threshold
-                row[j] = row[j] * scale if kept else np.float32(0.0)
+            drop_row(dropout, layer, block.sequences[i], s, shape.width, row)
+
+
+@inner
+def drop_pooled(shape, block, dropout, pooled):
+    """Multiply the pooled states (rows, padded_pooled) by the mask before the head.
+
+    It is that of step 0 of one layer more than there are.
+    """
+    for i in range(block.rows):
+        row = pooled + i * shape.padded_pooled
+        drop_row(dropout, shape.layers, block.sequences[i], 0, shape.pooled, row)
+
+
+@inner
+def drop_row(dropout, layer, sequence, step, n, row):
+    """Multiply n units of one step of one sequence by their mask."""
+    threshold = U64(dropout.rate * 16777216.0)
+    scale = np.float32(1.0 / (1.0 - dropout.rate))
+    base = dropout.seed + LAYER * U64(layer + 1)
+    key = mix(base + SEQUENCE * U64(sequence) + STEP * U64(step))
+    for j in range(n):
+        kept = (mix(key + UNIT * U64(j)) >> SHIFTS[3]) >= threshold
+        row[j] = row[j] * scale if kept else np.float32(0.0)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._block import pack_block, sort_by_length
-from ._dropout import Dropout
+from ._denormals import flush_denormals, restore_denormals
+from ._dropout import Dropout, drop_pooled
 from ._jit import inner
 from ._losses import Goal, apply_head, head_backward, loss_backward
 from ._optimizer import adamw, clip_factor, make_update
@@ -95,23 +96,101 @@ def train_epoch(
     training,
 ):  # fmt: skip
     """Run one step of AdamW for every batch of `order`."""
-    params, grads = floats_at(memory.params), floats_at(training.grads)
-    n_parameters = _n_parameters(shape)
-    rates, seeds = doubles_at(training.rates), unsigned_at(training.seeds)
+    before = flush_denormals()
+    workspace = floats_at(memory.workspace)
+    total = workspace + layout.total_grads
     losses = doubles_at(training.losses)
     for batch in range((training.n_used - 1) // training.batch_size + 1):
-        losses[batch] = batch_gradient(
-            forward_step, backward_step, state_gradient, shape, layout, memory,
-            sequences, training, batch, seeds[batch],
-        )  # fmt: skip
-        clip = clip_factor(grads, n_parameters, training.clip_norm)
-        update = make_update(
-            clip, training.step + batch + 1, rates[batch], training.weight_decay
-        )
-        adamw(
-            params, grads, floats_at(training.mean), floats_at(training.square),
-            n_parameters, update,
-        )  # fmt: skip
+        n = prepare_batch(shape, layout, memory, sequences, training, batch)
+        fill(total, memory.n_packed, 0.0)
+        loss = 0.0
+        for first in range(0, n, layout.rows):
+            loss += block_gradient(
+                forward_step, backward_step, state_gradient, shape, layout, memory,
+                memory.integers, sequences, training, batch, first,
+            )  # fmt: skip
+            add_row(total, workspace + layout.grads, memory.n_packed)
+        take_step(shape, memory, training, batch, total)
+        losses[batch] = loss
+    restore_denormals(before)
+
+
+@inner
+def n_in_batch(training, batch):
+    """Return how many sequences a batch has."""
+    return min(training.batch_size, training.n_used - batch * training.batch_size)
+
+
+@inner
+def prepare_batch(shape, layout, memory, sequences, training, batch):
+    """Pack the parameters, sort the batch into `integers`; return its size."""
+    n = n_in_batch(training, batch)
+    packed = floats_at(memory.packed)
+    pack(shape, floats_at(memory.params), packed, memory.n_packed)
+    ordered = integers_at(memory.integers)
+    order = integers_at(training.order) + batch * training.batch_size
+    lengths = integers_at(sequences.lengths)
+    sort_by_length(n, layout.steps, order, lengths, ordered, ordered + n)
+    return n
+
+
+@inner
+def block_gradient(
+    forward_step, backward_step, state_gradient, shape, layout, memory, ordered,
+    sequences, training, batch, first,
+):  # fmt: skip
+    """Write the gradient of a block to the workspace; return its part of the loss.
+
+    `ordered` is the address of the sorted batch, `first` where the block begins in it.
+    """
+    data = view_data(sequences)
+    n = n_in_batch(training, batch)
+    block = pack_block(
+        min(layout.rows, n - first), integers_at(ordered) + first, data.lengths,
+        integers_at(memory.integers) + n, shape.directions == 2,
+    )  # fmt: skip
+    dropout = Dropout(training.dropout, unsigned_at(training.seeds)[batch])
+    workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
+    work = Work(shape, layout, block, workspace, packed, data, dropout)
+    goal = Goal(
+        floats_at(training.targets), training.target_width,
+        floats_at(training.weights), n, training.label_smoothing,
+    )  # fmt: skip
+    grads = workspace + layout.grads
+    pooled, d_pooled = workspace + layout.pooled, workspace + layout.d_pooled
+    scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
+    workspace[layout.one] = 1.0
+    fill(grads, memory.n_packed, 0.0)
+    forward_stack(forward_step, work, True, False)
+    if dropout.rate > 0.0:
+        drop_pooled(shape, block, dropout, pooled)
+    head = head_of(shape, packed)
+    apply_head(shape, block.rows, pooled, head, scores)
+    loss = loss_backward(shape, block.rows, block.sequences, goal, scores, d_scores)
+    head_backward(
+        shape, block.rows, pooled, d_scores, head, head_of(shape, grads),
+        workspace + layout.one, d_pooled,
+    )  # fmt: skip
+    if dropout.rate > 0.0:
+        drop_pooled(shape, block, dropout, d_pooled)
+    nothing = Wanted(False, data.values, False, data.h0)
+    backward_stack(backward_step, state_gradient, work, nothing, False)
+    return loss
+
+
+@inner
+def take_step(shape, memory, training, batch, total):
+    """Clip the summed gradient of a batch and move the parameters."""
+    params, grads = floats_at(memory.params), floats_at(training.grads)
+    n_parameters = _n_parameters(shape)
+    unpack_gradients(shape, total, grads)
+    clip = clip_factor(grads, n_parameters, training.clip_norm)
+    rate = doubles_at(training.rates)[batch]
+    update = make_update(clip, training.step + batch + 1, rate, training.weight_decay)
+    adamw(
+        params, grads, floats_at(training.mean), floats_at(training.square),
+        n_parameters, update,
+    )  # fmt: skip
 
 
 @inner
@@ -124,68 +203,52 @@ def _n_parameters(shape):
     return recurrent + shape.n_outputs * (shape.pooled + 1)
 
 
+# The same step with its blocks shared among threads: prepare_batch, share_blocks in
+# every thread, then join_blocks, which adds the gradients in the order of the blocks.
+
+
 @inner
-def batch_gradient(
-    forward_step, backward_step, state_gradient, shape, layout, memory, sequences,
-    training, batch, seed,
+def share_blocks(
+    forward_step, backward_step, state_gradient, shape, layout, memory, ordered,
+    sequences, training, batch, shared, begin, step,
 ):  # fmt: skip
-    """Write the gradient of a batch to `grads`; return its loss."""
-    workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
-    data = view_data(sequences)
-    begin = batch * training.batch_size
-    n = min(training.batch_size, training.n_used - begin)
-    goal = Goal(
-        floats_at(training.targets), training.target_width,
-        floats_at(training.weights), n, training.label_smoothing,
-    )  # fmt: skip
-    dropout = Dropout(training.dropout, seed)
-    pack(shape, floats_at(memory.params), packed, memory.n_packed)
-    workspace[layout.one] = 1.0
-    total = workspace + layout.total_grads
-    fill(total, memory.n_packed, 0.0)
-    ordered = integers_at(memory.integers)
-    spare = ordered + n
-    order = integers_at(training.order) + begin
-    sort_by_length(n, layout.steps, order, data.lengths, ordered, spare)
-    loss = 0.0
-    for first in range(0, n, layout.rows):
-        rows = min(layout.rows, n - first)
-        block = pack_block(
-            rows, ordered + first, data.lengths, spare, shape.directions == 2
-        )
-        work = Work(shape, layout, block, workspace, packed, data, dropout)
-        loss += block_gradient(
-            forward_step, backward_step, state_gradient, work, memory.n_packed, goal
-        )
-        add_row(total, workspace + layout.grads, memory.n_packed)
-    unpack_gradients(shape, total, floats_at(training.grads))
-    return loss
+    """Compute blocks begin, begin + step, ... of a batch in this thread's memory."""
+    before = flush_denormals()
+    grads = floats_at(memory.workspace) + layout.grads
+    losses = doubles_at(shared.losses)
+    n = n_in_batch(training, batch)
+    for number in range(begin, (n - 1) // layout.rows + 1, step):
+        losses[number] = block_gradient(
+            forward_step, backward_step, state_gradient, shape, layout, memory,
+            ordered, sequences, training, batch, number * layout.rows,
+        )  # fmt: skip
+        target = floats_at(shared.grads) + number * memory.n_packed
+        copy_row(target, grads, memory.n_packed)
+    restore_denormals(before)
+
+
+class Shared(NamedTuple):
+    """Addresses of what the threads leave for `join_blocks`."""
+
+    grads: int  # (blocks, n_packed)
+    losses: int  # (blocks,) float64
 
 
 @inner
-def block_gradient(forward_step, backward_step, state_gradient, work, n_packed, goal):
-    """Write the gradient of a block to the workspace; return its part of the loss."""
-    shape, layout, workspace, n = (
-        work.shape,
-        work.layout,
-        work.workspace,
-        work.block.rows,
-    )
-    grads = workspace + layout.grads
-    pooled, d_pooled = workspace + layout.pooled, workspace + layout.d_pooled
-    scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
-    fill(grads, n_packed, 0.0)
-    forward_stack(forward_step, work, True, False)
-    head = head_of(shape, work.packed)
-    apply_head(shape, n, pooled, head, scores)
-    loss = loss_backward(shape, n, work.block.sequences, goal, scores, d_scores)
-    head_backward(
-        shape, n, pooled, d_scores, head, head_of(shape, grads),
-        workspace + layout.one, d_pooled,
-    )  # fmt: skip
-    nothing = Wanted(False, work.data.values, False, work.data.h0)
-    backward_stack(backward_step, state_gradient, work, nothing, False)
-    return loss
+def join_blocks(shape, layout, memory, training, batch, shared):
+    """Add what the threads computed, in the order of the blocks, and take the step."""
+    before = flush_denormals()
+    total = floats_at(memory.workspace) + layout.total_grads
+    losses = doubles_at(shared.losses)
+    fill(total, memory.n_packed, 0.0)
+    loss = 0.0
+    for number in range((n_in_batch(training, batch) - 1) // layout.rows + 1):
+        source = floats_at(shared.grads) + number * memory.n_packed
+        add_row(total, source, memory.n_packed)
+        loss += losses[number]
+    take_step(shape, memory, training, batch, total)
+    doubles_at(training.losses)[batch] = loss
+    restore_denormals(before)
 
 
 @inner
@@ -277,6 +340,7 @@ def run_layers_backward(
     d_values, d_h0, rate, seed,
 ):  # fmt: skip
     """Write the gradients of parameters, inputs (added) and initial states."""
+    before = flush_denormals()
     packed, data = floats_at(memory.packed), view_data(sequences)
     last, steps = floats_at(outputs.last), floats_at(outputs.steps)
     dropout = Dropout(rate, U64(seed))
@@ -303,3 +367,4 @@ def run_layers_backward(
         backward_stack(backward_step, state_gradient, work, wanted, outputs.steps != 0)
         add_row(total, workspace + layout.grads, memory.n_packed)
     unpack_gradients(shape, total, floats_at(grads))
+    restore_denormals(before)

@@ -12,7 +12,7 @@ P consecutive floats; the gates of one step of one sequence are a row of slots.
 from typing import NamedTuple
 
 BLOCK = 32  # sequences computed together; fixed, so that results are too
-CHUNK_FLOATS = 65536  # of gate gradients kept in cache until the weights' product
+CHUNK_FLOATS = 16384  # of gate gradients kept in cache until the weights' product
 
 
 class Cell(NamedTuple):

@@ -29,7 +29,7 @@ class Network(NamedTuple):
     pooling: str = "last"  # "last" | "mean" | "max" | "mean_max"
     n_outputs: int = 1
     loss: str = "squared_error"  # "absolute_error" | "huber" | "cross_entropy"
-    dropout: float = 0.0  # after every layer but the last
+    dropout: float = 0.0  # after every layer but the last, and before the head
     label_smoothing: float = 0.0  # of the cross-entropy
     dtype: str = "float32"
 
@@ -102,7 +102,8 @@ def dropout_mask(
     """Return what `train_epoch` multiplies the states after a layer with.
 
     `sequences` are the positions in `starts` of the sequences of the batch; the result
-    is (n, n_steps, width) float32, with the first step of every sequence first.
+    is (n, n_steps, width) float32, with the first step of every sequence first. What
+    is multiplied before the head is step 0 of layer `num_layers`.
     """
 
     def mix(x):

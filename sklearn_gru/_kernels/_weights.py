@@ -88,11 +88,7 @@ def head_of(shape, packed):
 @inner
 def pack(shape, params, packed, n_floats):
     """Copy flat torch parameters to the packed layout; padding is zero."""
-    fill(packed, n_floats, 0.0)
-    for layer in range(shape.layers):
-        for direction in range(shape.directions):
-            weights = weights_of(shape, packed, layer, direction)
-            params = _pack_direction(shape, params, weights)
+    params = pack_layers(shape, params, packed, n_floats)
     head = head_of(shape, packed)
     for o in range(shape.n_outputs):
         for j in range(shape.pooled):
@@ -100,6 +96,17 @@ def pack(shape, params, packed, n_floats):
             head.columns[j * shape.padded_outputs + o] = value
             head.rows[o * shape.padded_pooled + j] = value
         head.bias[o] = params[shape.n_outputs * shape.pooled + o]
+
+
+@inner
+def pack_layers(shape, params, packed, n_floats):
+    """Pack all but the head; return where the parameters of the layers end."""
+    fill(packed, n_floats, 0.0)
+    for layer in range(shape.layers):
+        for direction in range(shape.directions):
+            weights = weights_of(shape, packed, layer, direction)
+            params = _pack_direction(shape, params, weights)
+    return params
 
 
 @inner

@@ -50,8 +50,10 @@ def run_layers(
         network.cell, network.n_inputs, network.hidden_size, network.num_layers,
         network.bidirectional, dropout=rate,
     )  # fmt: skip
+    # Inside the function autograd is off, and what needs a gradient cannot be asked.
+    keep = torch.is_grad_enabled()
     return _RunLayers.apply(
-        layers, values, starts, lengths, h0, all_steps, seed, *weights
+        layers, values, starts, lengths, h0, all_steps, seed, keep, *weights
     )
 
 
@@ -67,16 +69,18 @@ class _RunLayers(torch.autograd.Function):
     """Forward and backward of all layers; the kernel keeps what backward needs."""
 
     @staticmethod
-    def forward(ctx, network, values, starts, lengths, h0, all_steps, seed, *weights):
-        keep = any(ctx.needs_input_grad)
+    def forward(
+        ctx, network, values, starts, lengths, h0, all_steps, seed, keep, *weights
+    ):
+        keep = keep and any(ctx.needs_input_grad)
         kernel = _take_kernel(network)
-        _copy_weights(kernel, weights)
+        _pack(kernel, weights)
         initial = None if h0 is None else _array(h0)
         batch = Batch(_array(values), starts, lengths, initial)
         last, steps = kernel.run(batch, all_steps=all_steps, keep=keep, seed=seed)
         if keep:
             ctx.set_materialize_grads(False)  # a zero gradient of all states is large
-            ctx.kernel, ctx.batch, ctx.network = kernel, batch, network
+            ctx.kernel, ctx.batch = kernel, batch
             ctx.all_steps, ctx.seed = all_steps, seed
             ctx.shapes = [w.shape for w in weights]
         else:
@@ -100,17 +104,25 @@ class _RunLayers(torch.autograd.Function):
             seed=ctx.seed,
         )
         _give_back(kernel)
-        sizes = [shape.numel() for shape in ctx.shapes]
-        pieces = torch.from_numpy(grads).split([*sizes, grads.size - sum(sizes)])
-        d_weights = [p.view(s) for p, s in zip(pieces, ctx.shapes, strict=False)]
         d_inputs = None if d_values is None else torch.from_numpy(d_values)
         d_initial = None if d_h0 is None else torch.from_numpy(d_h0)
-        return None, d_inputs, None, None, d_initial, None, None, *d_weights
+        d_weights = _split(torch.from_numpy(grads), ctx.shapes)
+        return None, d_inputs, None, None, d_initial, None, None, None, *d_weights
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
     """Return a tensor as a contiguous float32 array."""
     return tensor.detach().contiguous().numpy()
+
+
+def _split(flat: torch.Tensor, shapes: list[torch.Size]) -> list[torch.Tensor]:
+    """Return views of a flat vector, one for each shape."""
+    pieces, at = [], 0
+    for shape in shapes:
+        end = at + shape.numel()
+        pieces.append(flat[at:end].view(shape))
+        at = end
+    return pieces
 
 
 def _take_kernel(network: Network) -> Kernel:
@@ -128,8 +140,13 @@ def _give_back(kernel: Kernel) -> None:
         idle.append(kernel)
 
 
-def _copy_weights(kernel: Kernel, weights: tuple[torch.Tensor, ...]) -> None:
-    """Write the layers' weights to the kernel's flat vector, and pack them."""
-    flat = torch.cat([weight.detach().reshape(-1) for weight in weights]).numpy()
-    kernel.params[: flat.size] = flat
-    kernel.pack()
+def _pack(kernel: Kernel, weights: tuple[torch.Tensor, ...]) -> None:
+    """Pack the layers' weights, from where they lie if they follow each other."""
+    at = weights[0].data_ptr()
+    for weight in weights:
+        if weight.data_ptr() != at or not weight.is_contiguous():
+            flat = torch.cat([weight.reshape(-1) for weight in weights])
+            kernel.pack_layers(flat.data_ptr())
+            return
+        at += 4 * weight.numel()
+    kernel.pack_layers(weights[0].data_ptr())

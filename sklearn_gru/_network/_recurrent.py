@@ -17,6 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sklearn_gru import _kernels
 from sklearn_gru._device import RandomStream
 from sklearn_gru._network._spec import NetworkSpec
 
@@ -86,11 +87,17 @@ def make_cell(kind: str, input_size: int, hidden_size: int) -> nn.Module:
 
 
 class Recurrent(nn.Module):
-    """A stack of recurrent layers, with dropout between them."""
+    """A stack of recurrent layers, with dropout between them.
+
+    With `compiled` set, the kernels run the layers behind the same parameters, in
+    float32 on a CPU, and torch everywhere else.
+    """
 
     def __init__(self, spec: NetworkSpec, dropout: Dropout) -> None:
         super().__init__()
+        self.spec = spec
         self.dropout = dropout
+        self.compiled = False
         n_directions = 2 if spec.bidirectional else 1
         self.layers = nn.ModuleList(
             nn.ModuleList(
@@ -103,6 +110,8 @@ class Recurrent(nn.Module):
         )
 
     def forward(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.runs_kernels:
+            return self._run_kernels(values, lengths)
         x = values
         for k, directions in enumerate(self.layers):
             assert isinstance(directions, nn.ModuleList)
@@ -111,6 +120,45 @@ class Recurrent(nn.Module):
             runs = [_run(cell, x, lengths, d == 1) for d, cell in enumerate(directions)]
             x = torch.cat([outputs for outputs, _ in runs], dim=2)  # (B, T, D)
         return x, torch.cat([last for _, last in runs], dim=1)
+
+    @property
+    def runs_kernels(self) -> bool:
+        """Whether the kernels run the layers here and now.
+
+        A pickle may be opened where numba is missing, a module moved or converted.
+        """
+        if not self.compiled:
+            return False
+        parameter = next(self.parameters())
+        plain = parameter.device.type == "cpu" and parameter.dtype == torch.float32
+        return plain and _kernels.available()
+
+    def _run_kernels(
+        self, values: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same by the kernels; outputs are left out where only the last is read."""
+        from sklearn_gru._kernels.autograd import dense_sequences, run_layers
+
+        spec, training = self.spec, self.training
+        rows, starts, full = dense_sequences(values)
+        between = spec.dropout if spec.num_layers > 1 else 0.0
+        return run_layers(
+            _kernels.Network(
+                spec.cell,
+                values.shape[2],
+                spec.hidden_size,
+                spec.num_layers,
+                spec.bidirectional,
+                dropout=between,
+            ),
+            list(self.parameters()),
+            rows,
+            starts,
+            full if lengths is None else lengths.numpy(),
+            all_steps=spec.pooling != "last",
+            seed=self.dropout.stream.draw() if training and between else 0,
+            training=training,
+        )
 
     @torch.no_grad()
     def reset_parameters(self, cell: str, generator: torch.Generator) -> None:
