@@ -29,6 +29,7 @@ from sklearn_gru._engine import (
     train,
 )
 from sklearn_gru._network import NetworkSpec
+from sklearn_gru._normalization import Normalizer
 from sklearn_gru._params import (
     Boolean,
     Number,
@@ -59,6 +60,19 @@ class BaseGRU(BaseEstimator):
         "bidirectional": [Boolean()],
         "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
         "dropout": [real(0, 1, high_open=True)],
+        "conv_filters": [
+            OneOf((None,)),
+            Satisfies(
+                lambda v: (
+                    isinstance(v, (tuple, list))
+                    and len(v) > 0
+                    and all(positive_integer().accepts(size) for size in v)
+                ),
+                "a tuple of positive integers such as (64, 128, 64)",
+            ),
+        ],
+        "segment_length": [OneOf((None,)), positive_integer()],
+        "normalization": [OneOf((None, "last", "standard"))],
         "features_per_step": [positive_integer()],
         "learning_rate": [real(0, low_open=True)],
         "weight_decay": [real(0)],
@@ -212,6 +226,12 @@ class BaseGRU(BaseEstimator):
         self._standardizer = Standardizer.fit(
             data.sequences, self._loss_weights(data), identity=not self.standardize
         )
+        self._normalizer = None
+        if self.normalization is not None:
+            precision = float(torch.finfo(dtype).eps)
+            self._normalizer = Normalizer(
+                self.normalization, self._standardizer, precision
+            )
         self._task = self._make_task(data)
         self.n_outputs_ = self._task.n_outputs
         self.net_ = make_net(
@@ -241,7 +261,14 @@ class BaseGRU(BaseEstimator):
             bidirectional=bool(self.bidirectional),
             pooling=self.pooling,
             dropout=float(self.dropout),
+            segment_length=int(self.segment_length or 1),
+            conv_filters=tuple(int(size) for size in self.conv_filters or ()),
+            normalization=self.normalization,
         )
+
+    def _keeps_gaps(self) -> bool:
+        """As :attr:`NetworkSpec.keeps_gaps`, before there is a network."""
+        return int(self.segment_length or 1) > 1 or self.conv_filters is not None
 
     def _batch_size(self, n_sequences: int) -> int:
         if isinstance(self.batch_size, str):
@@ -284,30 +311,66 @@ class BaseGRU(BaseEstimator):
     ) -> tuple[SequenceDataset, SequenceDataset | None]:
         """Training and validation part, over the same rows where they share them."""
         rows = self._rows(training.sequences)
-        dataset = self._dataset(training, rows)
+        dataset = self._labelled(training, rows)
         if validation is None:
             return dataset, None
         if validation.sequences.values is not training.sequences.values:
             rows = self._rows(validation.sequences)
-        return dataset, self._dataset(validation, rows)
+        return dataset, self._labelled(validation, rows)
 
     def _rows(self, sequences: Sequences) -> torch.Tensor:
         """The rows as the network sees them: standardised, in its dtype and place."""
         parameter = self.net_.module_.head.weight
         dtype = np.float32 if parameter.dtype == torch.float32 else np.float64
-        rows = self._standardizer.transform(sequences.values, np.dtype(dtype))
+        rows = self._standardizer.transform(
+            sequences.values,
+            np.dtype(dtype),
+            keep_missing=self._normalizer is not None,
+        )
+        reach = self.net_.module_.spec.segment_length - 1
+        if reach:
+            rows = np.pad(rows, ((reach, 0), (0, 0)))
         return torch.from_numpy(rows).to(parameter.device)
 
-    def _dataset(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
-        weights = self._loss_weights(data)
-        if weights is not None:
-            weights = weights / weights.mean()
-        return SequenceDataset(
-            rows,
+    def _labelled(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
+        target, weights = self._target(data)
+        return self._dataset(
             data.sequences,
-            self._task.encode(self._encode(data.y), rows.dtype),
+            rows,
+            self._task.encode(target, rows.dtype),
             None if weights is None else torch.from_numpy(weights).to(rows.dtype),
         )
+
+    def _dataset(
+        self,
+        sequences: Sequences,
+        rows: torch.Tensor,
+        target: torch.Tensor | None = None,
+        weight: torch.Tensor | None = None,
+    ) -> SequenceDataset:
+        levels = None
+        if self._normalizer is not None:
+            dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+            levels = self._normalizer.inputs(sequences, np.dtype(dtype))
+        spec, observed = self.net_.module_.spec, None
+        if spec.conv_filters:
+            observed = np.pad(sequences.observed_rows(), (spec.segment_length - 1, 0))
+        return SequenceDataset(
+            rows,
+            sequences,
+            target,
+            weight,
+            levels=levels,
+            segment_length=spec.segment_length,
+            observed=observed,
+        )
+
+    def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the task encodes, and weights in the loss, of mean 1."""
+        weights = self._loss_weights(data)
+        return self._encode(
+            data.y
+        ), None if weights is None else weights / weights.mean()
 
     def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
         return data.weights
@@ -332,16 +395,22 @@ class BaseGRU(BaseEstimator):
     def _decoded(self, X: Any) -> np.ndarray:
         """Predictions of the task, (n, n_outputs), in the float dtype of X."""
         check_is_fitted(self)
-        sequences: Sequences = check_X(self, X, reset=False).without_gaps()
+        given: Sequences = check_X(self, X, reset=False)
+        keeps_gaps = self.net_.module_.spec.keeps_gaps
+        sequences = given.without_gaps(interior=not keeps_gaps)
         observed = sequences.lengths > 0
         out = np.empty((len(observed), self.n_outputs_))
         out[~observed] = self._task.without_input
         if observed.any():
             with torch_threads(1) as threads:
                 rows, chosen = self._rows(sequences), sequences[observed]
-                output = forward(self.net_, self._task, rows, chosen, threads)
-            out[observed] = self._task.decode(output)
+                dataset = self._dataset(chosen, rows)
+                output = forward(self.net_, self._task, dataset, threads)
+            out[observed] = self._decode(output, chosen)
         return out.astype(sequences.dtype, copy=False)
+
+    def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
+        return self._task.decode(output)
 
     # -- pickling: CPU tensors inside, the device is chosen again at load -------------
 

@@ -23,16 +23,34 @@ Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor | None]]
 class SequenceDataset(Dataset):
     """Standardised rows, and where the sequences lie in them.
 
+    Normalised or not, what the network reads at a cell of sequence i is
+    ``(row - shift[i]) / scale[i]``, and 0 where the row is NaN; columns behind those of
+    `shift` (the marks of missing cells) are read as they are. Whoever gathers the rows
+    in another way has to do the same.
+
+    Segments of k steps end where their sequence ends, so the first may reach up to
+    k - 1 rows in front of it; those are read as 0. In the flat rows a segment is
+    ``k * n_inputs`` contiguous numbers, and one index gathers it.
+
     Parameters
     ----------
     rows : Tensor of shape (n_rows, n_inputs)
-        What the network sees, in its dtype and on its device.
+        What the network sees, in its dtype and on its device. Missing cells are 0, but
+        NaN where `levels` are given. In front of the rows that `sequences` describes
+        stand ``segment_length - 1`` others, which exist to be within reach.
     sequences : Sequences
         Without gaps; describes `rows`.
     target : Tensor of shape (n, n_outputs) or (n,), optional
         Encoded target.
     weight : Tensor of shape (n,), optional
         Weights of mean 1.
+    levels : pair of ndarrays of shape (n, n_features), optional
+        Shift and scale of each sequence, in units of `rows` and in their dtype.
+    segment_length : int, default=1
+        Steps read together; batches then hold whole segments.
+    observed : ndarray of shape (n_rows,), optional
+        Which rows hold a value, for a network that has to know: batches then say which
+        of their steps do (`present`), and the weights of their sequences.
     """
 
     def __init__(
@@ -41,15 +59,26 @@ class SequenceDataset(Dataset):
         sequences: Sequences,
         target: Tensor | None = None,
         weight: Tensor | None = None,
+        *,
+        levels: tuple[np.ndarray, np.ndarray] | None = None,
+        segment_length: int = 1,
+        observed: np.ndarray | None = None,
     ) -> None:
         device = rows.device
         self.rows = rows
-        self.starts = torch.from_numpy(np.array(sequences.starts))
+        self.segment_length = k = segment_length
+        n, width = rows.shape
+        self.segments = rows.as_strided((n - k + 1, k * width), (width, 1))
+        self.starts = torch.from_numpy(np.array(sequences.starts)) + (k - 1)
         self.lengths = torch.from_numpy(np.array(sequences.lengths))
         self.target = None if target is None else target.to(device)
         self.weight = None if weight is None else weight.to(device)
+        self.levels = None
+        if levels is not None:
+            self.levels = tuple(torch.from_numpy(a).to(device) for a in levels)
         lengths = sequences.lengths
         self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
+        self.observed = None if observed is None else torch.from_numpy(observed)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -58,23 +87,49 @@ class SequenceDataset(Dataset):
         return self.gather(torch.tensor([index]))
 
     def gather(self, index: Tensor) -> Batch:
-        """The batch of some sequences, right-padded to the longest of them."""
-        device = self.rows.device
+        """The batch of some sequences, right-padded to the longest of them.
+
+        Lengths, where they differ, count segments.
+        """
+        device, k = self.rows.device, self.segment_length
         starts, lengths = self.starts[index], self.lengths[index]
-        longest = int(lengths.max())
-        step = torch.arange(longest)
-        # A padded step reads a real row, which exact lengths then ignore.
-        at = (starts[:, None] + step).clamp_(max=len(self.rows) - 1)  # (B, T)
-        values = self.rows.index_select(0, at.reshape(-1).to(device))
-        values = values.view(len(at), longest, -1)  # (B, T, n_inputs)
+        counts = (lengths + (k - 1)) // k
+        first = starts + lengths - k * counts
+        longest = int(counts.max())
+        # A padded segment reads real rows, which exact lengths then ignore.
+        at = first[:, None] + k * torch.arange(longest)  # (B, n_segments)
+        at.clamp_(max=len(self.segments) - 1)
+        values = self.segments.index_select(0, at.reshape(-1).to(device))
+        values = values.view(len(at), longest * k, -1)  # (B, T, n_inputs)
+        if self.levels is not None:
+            values = self._normalised(values, index.to(device))
+        if k > 1:
+            absent = torch.arange(k - 1) < (starts - first)[:, None]  # (B, k - 1)
+            values[:, : k - 1].masked_fill_(absent[:, :, None].to(device), 0.0)
         inputs = {"values": values}
-        if not self.equal_length and int(lengths.min()) < longest:
-            inputs["lengths"] = lengths.to(device)
+        if not self.equal_length and int(counts.min()) < longest:
+            inputs["lengths"] = counts.to(device)
+        if self.observed is not None:
+            at = first[:, None] + torch.arange(longest * k)  # (B, T)
+            inside = (at >= starts[:, None]) & (at < (starts + lengths)[:, None])
+            present = inside & self.observed[at.clamp_(max=len(self.rows) - 1)]
+            if not present.all():
+                inputs["present"] = present.to(device)
         if self.target is None:
             return inputs, (starts, None)
         index = index.to(device)
         weight = None if self.weight is None else self.weight[index]
+        if self.observed is not None and weight is not None:
+            inputs["weight"] = weight
         return inputs, (self.target[index], weight)
+
+    def _normalised(self, values: Tensor, index: Tensor) -> Tensor:
+        """Each sequence from its own shift and in its own scale; missing cells 0."""
+        assert self.levels is not None
+        shift, scale = (level[index, None] for level in self.levels)  # (B, 1, F)
+        features = values[:, :, : shift.shape[2]]
+        features.sub_(shift).div_(scale).nan_to_num_(nan=0.0)
+        return values
 
 
 class Batches:

@@ -39,6 +39,18 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         direction; "attention" a learned weighted mean [2]_.
     dropout : float, default=0.0
         Share of features dropped between layers and before the head, in training.
+    conv_filters : tuple of int or None, default=None
+        Filters of each layer of a convolution branch beside the recurrent layers, such
+        as (64, 128, 64) [5]_. A layer convolves over the steps (kernel sizes 8, 5 and
+        3, and 3 again for further layers), is batch-normalised and rectified; the mean
+        over the steps joins the pooled state.
+    segment_length : int or None, default=None
+        Steps read at a time, side by side as one vector [6]_; None reads one. Segments
+        end where the sequence ends; absent steps of a partial first one are 0.
+    normalization : {None, "last", "standard"}, default=None
+        What is taken out of each sequence, channel by channel: its last observed value
+        [7]_, or its mean, divided by its standard deviation [8]_. Only observed cells
+        count; one that is missing is 0 afterwards.
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
@@ -130,6 +142,15 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
     .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
        neural networks. ICML.
+    .. [5] Elsayed, Maida & Bayoumi (2018). Deep Gated Recurrent and Convolutional
+       Network Hybrid Model for Univariate Time Series Classification.
+       arXiv:1812.07683.
+    .. [6] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+       Time Series Forecasting. arXiv:2308.11200.
+    .. [7] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
+       AAAI.
+    .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
+       Forecasting against Distribution Shift. ICLR.
 
     Examples
     --------
@@ -163,6 +184,9 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        conv_filters=None,
+        segment_length=None,
+        normalization=None,
         features_per_step=1,
         learning_rate=0.01,
         weight_decay=1e-4,
@@ -189,6 +213,9 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.conv_filters = conv_filters
+        self.segment_length = segment_length
+        self.normalization = normalization
         self.features_per_step = features_per_step
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

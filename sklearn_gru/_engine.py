@@ -40,7 +40,6 @@ from sklearn_gru._fast import (
     why_declined,
 )
 from sklearn_gru._network import NetworkSpec, SequenceModel
-from sklearn_gru._sequences import Sequences
 from sklearn_gru._tasks import Task
 
 _NOT_ASKED = Declined("not asked", "not asked")
@@ -331,19 +330,18 @@ def _engine_name(net: SequenceNet) -> str:
 
 
 def forward(
-    net: SequenceNet, task: Task, rows: Tensor, sequences: Sequences, threads: int = 1
+    net: SequenceNet, task: Task, dataset: SequenceDataset, threads: int = 1
 ) -> np.ndarray:
     """Outputs (n, n_outputs) in float64."""
     module = net.module_
-    dataset = SequenceDataset(rows, sequences)
     if is_usable(net):
         if net.prediction_ is None:
             net.prediction_ = FastPrediction(describe(module.spec, task), module)
         return net.prediction_(dataset, threads).astype(np.float64)
     module.eval()
-    out = np.empty((len(sequences), module.spec.n_outputs))
+    out = np.empty((len(dataset), module.spec.n_outputs))
     with torch.inference_mode():
-        for index in blocks_by_length(sequences.lengths, _BLOCK):
+        for index in blocks_by_length(dataset.lengths.numpy(), _BLOCK):
             inputs, _ = dataset.gather(torch.from_numpy(index))
             out[index] = module(**inputs).double().cpu().numpy()
     return out

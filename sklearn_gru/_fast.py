@@ -59,7 +59,7 @@ def why_declined(
     layers = _why_not(device, dtype, work)
     if layers is not None:
         return Declined(layers, layers)
-    step = _kernels.supports(describe(spec, task))
+    step = _no_step(spec) or _kernels.supports(describe(spec, task))
     if announce and not _kernels.is_compiled(spec.cell):
         tqdm.write(_COMPILING.format(cell=spec.cell), file=sys.stderr)
     layers = _compile_error(spec.cell, whole_step=step is None)
@@ -74,6 +74,17 @@ def _why_not(device: torch.device, dtype: torch.dtype, work: int) -> str | None:
     if dtype != torch.float32:
         return "the network computes in float64"
     return _kernels.reason()
+
+
+def _no_step(spec: NetworkSpec) -> str | None:
+    """What of a network has no words in the language of the kernels."""
+    if spec.conv_filters:
+        return "a convolution branch has no kernel"
+    if spec.segment_length > 1:
+        return "segments have no kernel"
+    if spec.normalization:
+        return "normalization has no kernel"
+    return None
 
 
 @functools.cache

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
 
 from sklearn_gru._base import BaseGRU
-from sklearn_gru._params import OneOf
+from sklearn_gru._normalization import Continuation
+from sklearn_gru._params import OneOf, Satisfies, positive_integer
+from sklearn_gru._sequences import Sequences
 from sklearn_gru._tasks import Regression
-from sklearn_gru._validation import TrainingData, check_regression_target
+from sklearn_gru._validation import (
+    TrainingData,
+    check_regression_target,
+    find_channel,
+)
+from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
 
@@ -37,12 +45,29 @@ class GRURegressor(RegressorMixin, BaseGRU):
         direction; "attention" a learned weighted mean [2]_.
     dropout : float, default=0.0
         Share of features dropped between layers and before the head, in training.
+    conv_filters : tuple of int or None, default=None
+        Filters of each layer of a convolution branch beside the recurrent layers, such
+        as (64, 128, 64) [5]_. A layer convolves over the steps (kernel sizes 8, 5 and
+        3, and 3 again for further layers), is batch-normalised and rectified; the mean
+        over the steps joins the pooled state.
+    segment_length : int or None, default=None
+        Steps read at a time, side by side as one vector [6]_; None reads one. Segments
+        end where the sequence ends; absent steps of a partial first one are 0.
+    normalization : {None, "last", "standard"}, default=None
+        What is taken out of each sequence, channel by channel: its last observed value
+        [7]_, or its mean, divided by its standard deviation [8]_. Only observed cells
+        count; one that is missing is 0 afterwards.
+    target_feature : str or int, default=None
+        With `normalization`: the channel that y continues, by name or position. What
+        was taken out of it is added back to every output, and y is learned relative to
+        it; with "standard" each sequence weighs in the loss by its scale, so that the
+        loss remains one of y. None adds nothing back.
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         Loss on the standardised target; "huber" turns linear at one standard deviation
-        of y.
+        of y (with a `target_feature`: of y relative to its own sequence).
     learning_rate : float, default=0.01
         Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
         to 0. ``partial_fit`` uses it as it is.
@@ -124,6 +149,15 @@ class GRURegressor(RegressorMixin, BaseGRU):
     .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
     .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
        neural networks. ICML.
+    .. [5] Elsayed, Maida & Bayoumi (2018). Deep Gated Recurrent and Convolutional
+       Network Hybrid Model for Univariate Time Series Classification.
+       arXiv:1812.07683.
+    .. [6] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+       Time Series Forecasting. arXiv:2308.11200.
+    .. [7] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
+       AAAI.
+    .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
+       Forecasting against Distribution Shift. ICLR.
 
     Examples
     --------
@@ -141,10 +175,25 @@ class GRURegressor(RegressorMixin, BaseGRU):
     >>> ragged = [x[: 3 + i % 7] for i, x in enumerate(X)]
     >>> GRURegressor(max_iter=2).fit(ragged, y).predict(ragged[:3]).shape
     (3,)
+
+    A series that wanders is learned relative to where each window ends:
+
+    >>> walk = rng.normal(size=300).cumsum() + 50 * (np.arange(300) > 200)
+    >>> X = np.lib.stride_tricks.sliding_window_view(walk, 12)[:-1, :, None]
+    >>> model = GRURegressor(
+    ...     normalization="last", target_feature=0, max_iter=5, random_state=0
+    ... )
+    >>> model.fit(X[:150], walk[12:162]).score(X[200:], walk[212:]) > 0.8
+    True
     """
 
     _parameter_rules: ClassVar = {
         **BaseGRU._parameter_rules,
+        "target_feature": [
+            OneOf((None,)),
+            Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
+            positive_integer(0),
+        ],
         "loss": [OneOf(("squared_error", "absolute_error", "huber"))],
     }
 
@@ -157,6 +206,10 @@ class GRURegressor(RegressorMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        conv_filters=None,
+        segment_length=None,
+        normalization=None,
+        target_feature=None,
         features_per_step=1,
         loss="squared_error",
         learning_rate=0.01,
@@ -182,6 +235,10 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.conv_filters = conv_filters
+        self.segment_length = segment_length
+        self.normalization = normalization
+        self.target_feature = target_feature
         self.features_per_step = features_per_step
         self.loss = loss
         self.learning_rate = learning_rate
@@ -259,6 +316,48 @@ class GRURegressor(RegressorMixin, BaseGRU):
             )
         return y
 
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self.target_feature is not None and self.normalization is None:
+            raise InvalidParameterError(
+                f"target_feature={self.target_feature!r} names the channel to which "
+                "normalization is added back, but normalization=None takes nothing "
+                "out. Set normalization='last' or 'standard', or target_feature=None."
+            )
+
     def _make_task(self, data: TrainingData) -> Regression:
         y = data.y.reshape(len(data.y), -1).astype(np.float64)
-        return Regression.fit(y, data.weights, self.loss, standardize=self.standardize)
+        self.n_outputs_ = y.shape[1]
+        plain = Regression.fit(y, data.weights, self.loss, standardize=self.standardize)
+        self._continuation = None
+        if self.target_feature is None:
+            return plain
+        assert self._normalizer is not None
+        self._continuation = Continuation.fit(
+            self._normalizer,
+            find_channel(self, data.sequences, self.target_feature, "target_feature"),
+            plain.degree,
+            data.sequences,
+            data.weights,
+        )
+        relative = Regression.fit(
+            *self._target(data), self.loss, standardize=self.standardize
+        )
+        return replace(relative, mean=plain.mean)
+
+    def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
+        y, weights = super()._target(data)
+        if self._continuation is None:
+            return y, weights
+        shift, scale = self._continuation.levels(data.sequences)
+        factors = self._continuation.factors(scale)
+        if factors is not None:
+            weights = factors if weights is None else weights * factors
+        return (y - shift) / scale, weights
+
+    def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
+        y = super()._decode(output, sequences)
+        if self._continuation is None:
+            return y
+        shift, scale = self._continuation.levels(sequences)
+        return y * scale + shift

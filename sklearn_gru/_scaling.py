@@ -74,8 +74,13 @@ class Standardizer:
         """Columns after :meth:`transform`."""
         return len(self.mean) + len(self.marked)
 
-    def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks."""
+    def transform(
+        self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
+    ) -> np.ndarray:
+        """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks.
+
+        With `keep_missing` they stay NaN, for whoever shifts the others later.
+        """
         n_features = len(self.mean)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
         buffer = np.empty((min(len(values), _BLOCK), n_features))
@@ -86,8 +91,9 @@ class Standardizer:
             np.divide(rows, self.scale, out=rows)
             if may_have_nan(rows):
                 missing = np.isnan(rows)
-                rows[missing] = 0.0
                 out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
+                if not keep_missing:
+                    rows[missing] = 0.0
             else:
                 out[at : at + _BLOCK, n_features:] = 0.0
             out[at : at + _BLOCK, :n_features] = rows

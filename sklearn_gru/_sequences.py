@@ -263,13 +263,28 @@ class Sequences:
         starts = np.minimum(following[self.starts], ends)
         return self._with(starts=starts, lengths=ends - starts)
 
-    def without_gaps(self) -> Sequences:
+    def without_gaps(self, *, interior: bool = True) -> Sequences:
         """The same sequences over the rows they use, without steps never observed.
 
         A step without any value leaves a recurrent state as it is and is outside every
-        pooling, so dropping it is exact, wherever it stands.
+        pooling, so dropping it is exact, wherever it stands. With `interior` False it
+        is dropped at both ends only: for what reads neighbours together, a gap between
+        two steps keeps them apart.
         """
-        return self._keep_rows((self.coverage() > 0) & self.observed_rows())
+        if interior:
+            return self._keep_rows((self.coverage() > 0) & self.observed_rows())
+        cut = self.without_leading_gaps().without_trailing_gaps()
+        return cut._keep_rows(cut.coverage() > 0)
+
+    def without_trailing_gaps(self) -> Sequences:
+        """The same sequences, each ending at its last observed step."""
+        observed = self.observed_rows()
+        if observed.all():
+            return self
+        at = np.where(observed, np.arange(len(observed)), -1)
+        latest = np.append(np.maximum.accumulate(at), -1)
+        ends = latest[self.starts + self.lengths - 1] + 1
+        return self._with(lengths=np.maximum(ends - self.starts, 0))
 
     def _keep_rows(self, kept: np.ndarray) -> Sequences:
         if kept.all():

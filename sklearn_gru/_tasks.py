@@ -60,6 +60,14 @@ class Regression:
         return cls(loss, mean, mean, scale, constant)
 
     @property
+    def degree(self) -> int:
+        """Power with which the loss grows when y and outputs are scaled.
+
+        Huber's has none; it is weighed by that of its quadratic part.
+        """
+        return 1 if self.loss == "absolute_error" else 2
+
+    @property
     def n_outputs(self) -> int:
         return len(self.mean)
 

@@ -22,9 +22,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_gru._frames import as_frame, float_matrix
+from sklearn_gru._frames import as_frame, find_column, float_matrix
 from sklearn_gru._sequences import Sequences
-from sklearn_gru.exceptions import InputError, LayoutWarning
+from sklearn_gru.exceptions import InputError, InvalidParameterError, LayoutWarning
 
 _FLOATS = [np.float64, np.float32]
 
@@ -278,6 +278,29 @@ def _check_features(estimator: Any, sequences: Sequences, *, reset: bool) -> Non
         )
 
 
+def find_channel(
+    estimator: Any, sequences: Sequences, key: str | int, parameter: str
+) -> int:
+    """Position of the channel of X that a parameter names, or gives by position."""
+    n_channels = sequences.shape[2]
+    names = sequences.feature_names
+    if isinstance(key, str) and names is None:
+        raise InvalidParameterError(
+            f"{parameter}={key!r} is a name, but the {n_channels} channels of the "
+            "sequences have none (columns of 2-D X are steps). Give the position, 0 "
+            f"to {n_channels - 1}, or X as Sequences or as a list of frames."
+        )
+    if not isinstance(key, str) and key >= n_channels:
+        raise InvalidParameterError(
+            f"{parameter}={key!r} is no channel of X, which has {n_channels}: "
+            f"positions are 0 to {n_channels - 1}."
+        )
+    try:
+        return find_column(names or range(n_channels), key, parameter)
+    except InputError as error:
+        raise InvalidParameterError(str(error)) from None
+
+
 # -- y and weights --------------------------------------------------------------------
 
 
@@ -294,7 +317,7 @@ def check_training(
     y = estimator._check_y(y)
     check_consistent_length(sequences, y)
     weights = check_sample_weight(sample_weight, len(sequences))
-    sequences = sequences.without_gaps()
+    sequences = sequences.without_gaps(interior=not estimator._keeps_gaps())
     part = sequences.lengths > 0
     if not part.any():
         raise InputError(

@@ -136,6 +136,46 @@ POOLINGS = {
     ),
 }
 
+# -- the convolution branch ----------------------------------------------------------------
+
+
+def reference_convolution(state_dict, sequence, seen):
+    """Mean over the steps seen, (n_filters,), of one (T, n_inputs) in evaluation mode."""
+    state = _arrays(state_dict)
+    x = np.asarray(sequence, dtype=np.float64)
+    layer = 0
+    while f"convolution.layers.{layer}.weight" in state:
+        kernel = state[f"convolution.layers.{layer}.weight"]  # (n_out, n_in, size)
+        x = np.where(np.asarray(seen)[:, None], x, 0.0)
+        norm = f"convolution.norms.{layer}."
+        y = [
+            (same_convolution(x, w) - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+            for w, mean, variance, gamma, beta in zip(
+                kernel,
+                state[norm + "running_mean"],
+                state[norm + "running_var"],
+                state[norm + "weight"],
+                state[norm + "bias"],
+                strict=True,
+            )
+        ]
+        x = np.maximum(np.transpose(y), 0.0)
+        layer += 1
+    return x[np.asarray(seen)].mean(axis=0)
+
+
+def same_convolution(x, kernel):
+    """One filter (n_in, size) over (T, n_in): (T,), of even sizes more to the right."""
+    size = kernel.shape[1]
+    out = np.zeros(len(x))
+    for t in range(len(x)):
+        for j in range(size):
+            at = t + j - (size - 1) // 2
+            if 0 <= at < len(x):
+                out[t] += kernel[:, j] @ x[at]
+    return out
+
+
 # -- parameters ----------------------------------------------------------------------------
 
 

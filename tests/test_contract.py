@@ -22,9 +22,31 @@ CASES = {
     "regressor lstm": GRURegressor(cell="lstm"),
     "regressor bidirectional": GRURegressor(bidirectional=True),
     "regressor attention": GRURegressor(pooling="attention"),
+    "regressor from the last value": GRURegressor(
+        normalization="last", target_feature=0
+    ),
+    "regressor in own units": GRURegressor(normalization="standard", target_feature=0),
+    "regressor segments": GRURegressor(segment_length=3),
+    "regressor convolution": GRURegressor(conv_filters=(8, 8, 8)),
+    "regressor all options": GRURegressor(
+        conv_filters=(4, 4),
+        segment_length=4,
+        normalization="standard",
+        target_feature=0,
+        loss="absolute_error",
+    ),
     "classifier lstm": GRUClassifier(cell="lstm"),
     "classifier bidirectional": GRUClassifier(bidirectional=True),
     "classifier attention": GRUClassifier(pooling="attention"),
+    "classifier segments": GRUClassifier(segment_length=3),
+    "classifier convolution": GRUClassifier(conv_filters=(8, 8, 8)),
+}
+
+# The blobs of check_classifiers_train have one class a level, in two steps of a series:
+# without its level, nothing is left of it.
+WITHOUT_LEVEL = {
+    "classifier from the last value": GRUClassifier(normalization="last"),
+    "classifier in own units": GRUClassifier(normalization="standard"),
 }
 
 
@@ -47,6 +69,15 @@ def test_check_estimator(case):
     ]
     assert not_passed == []
     assert len(results) > 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", WITHOUT_LEVEL)
+def test_classes_of_levels_need_the_level(case):
+    """Normalised series cannot be told apart by their level; nothing else fails."""
+    results = run_checks(WITHOUT_LEVEL[case])
+    failed = {r["check_name"] for r in results if r["status"] != "passed"}
+    assert failed == {"check_classifiers_train"}
 
 
 @pytest.mark.parametrize("flatten", [False, True])

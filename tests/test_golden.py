@@ -84,6 +84,14 @@ CASES = {
     "regressor_two_outputs": lambda: two_outputs(
         cell="gru", loss="huber", pooling="mean_max", **WIDE
     ),
+    "regressor_options": lambda: two_outputs(
+        cell="gru",
+        loss="absolute_error",
+        conv_filters=(3, 2),
+        segment_length=2,
+        normalization="standard",
+        target_feature=1,
+    ),
     "classifier_gru": lambda: classification(cell="gru"),
     "classifier_lstm_attention": lambda: classification(
         cell="lstm", pooling="attention", **WIDE

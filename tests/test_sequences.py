@@ -529,6 +529,26 @@ def test_without_gaps(s):
 
 @given(random_sequences())
 @deterministic
+def test_without_outer_gaps(s):
+    """From the first to the last observed step; gaps between keep their place."""
+    cut = s.without_gaps(interior=False)
+    assert cut.n_steps == s.n_steps
+    for k in range(len(s)):
+        steps = s.values[s.starts[k] : s.starts[k] + s.lengths[k]]
+        observed = np.flatnonzero(~np.isnan(steps).all(axis=1))
+        if len(observed):
+            steps = steps[observed[0] : observed[-1] + 1]
+        else:
+            steps = steps[:0]
+        at = cut.starts[k]
+        equal(cut.values[at : at + cut.lengths[k]], steps)
+    assert (cut.coverage() > 0).all()
+    np.testing.assert_array_equal(cut.order, s.order)
+    np.testing.assert_array_equal(cut.groups, s.groups)
+
+
+@given(random_sequences())
+@deterministic
 def test_without_leading_gaps(s):
     """Each sequence starts at its first observed step; its end and the rows stay."""
     cut = s.without_leading_gaps()

@@ -1,5 +1,8 @@
 """The whole network: recurrent layers, pooling, dropout, one linear head.
 
+Beside the recurrent layers there may be a convolution branch; it reads the steps, also
+where the recurrent layers read segments of them, and its mean joins the pooled state.
+
 All outputs read the same pooled vector. A head that reads one state per horizon (as
 some forecasting libraries do) gives the first horizons a state that has not seen the
 newest steps.
@@ -7,10 +10,13 @@ newest steps.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from sklearn_gru._device import RandomStream
+from sklearn_gru._network._convolution import Convolution
 from sklearn_gru._network._pooling import POOLINGS
 from sklearn_gru._network._recurrent import Dropout, Recurrent, step_mask
 from sklearn_gru._network._spec import NetworkSpec
@@ -18,6 +24,9 @@ from sklearn_gru._network._spec import NetworkSpec
 
 class SequenceModel(nn.Module):
     """Sequences ``(B, T, n_inputs)``, right-padded, to outputs ``(B, n_outputs)``.
+
+    The recurrent layers read segments of ``spec.segment_length`` steps at a time, side
+    by side as one vector; T is a multiple of it and lengths count segments.
 
     Parameters
     ----------
@@ -37,7 +46,12 @@ class SequenceModel(nn.Module):
         self.dropout = Dropout(spec.dropout, stream)
         self.recurrent = Recurrent(spec, self.dropout)
         self.pooling = POOLINGS[spec.pooling](spec.state_size)
-        self.head = nn.utils.skip_init(nn.Linear, self.pooling.n_pooled, spec.n_outputs)
+        self.convolution = None
+        n_pooled: Any = self.pooling.n_pooled
+        if spec.conv_filters:
+            self.convolution = Convolution(spec.n_inputs, spec.conv_filters)
+            n_pooled += self.convolution.n_pooled
+        self.head = nn.utils.skip_init(nn.Linear, n_pooled, spec.n_outputs)
         self.recurrent.reset_parameters(spec.cell, generator)
         for module in (self.pooling, self.head):
             for parameter in module.parameters():
@@ -45,13 +59,48 @@ class SequenceModel(nn.Module):
                     nn.init.xavier_uniform_(parameter, generator=generator)
                 else:
                     nn.init.zeros_(parameter)
+        if self.convolution is not None:
+            self.convolution.reset_parameters(generator)
 
     @torch.no_grad()
     def silence(self, outputs: list[int]) -> None:
         """Let some outputs start at 0, where those of constant targets then stay."""
         self.head.weight[outputs] = 0.0
 
-    def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
-        outputs, last = self.recurrent(values, lengths)
-        pooled = self.pooling(outputs, last, step_mask(values, lengths))
-        return self.head(self.dropout(pooled))
+    def forward(
+        self,
+        values: Tensor,
+        lengths: Tensor | None = None,
+        present: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Outputs of a batch.
+
+        With a convolution branch, `present` ``(B, T)`` says which steps were observed
+        (None: all), and `weight` ``(B,)`` how much each sequence counts in the
+        statistics of a training batch.
+        """
+        if self.convolution is None:
+            return self.head(self.dropout(self._states(values, lengths)))
+        if present is None and lengths is not None:
+            present = step_mask(values, lengths * self.spec.segment_length)
+        found = self.convolution(values, present, weight)
+        if present is not None and self.spec.segment_length == 1:
+            values, lengths = observed_first(values, present)
+        pooled = self._states(values, lengths)
+        return self.head(self.dropout(torch.cat([pooled, found], dim=1)))
+
+    def _states(self, values: Tensor, lengths: Tensor | None) -> Tensor:
+        """The pooled states of the recurrent layers; ``(B, n_pooled)``."""
+        read = values.reshape(len(values), -1, self.spec.n_read)  # (B, S, n_read)
+        outputs, last = self.recurrent(read, lengths)
+        return self.pooling(outputs, last, step_mask(read, lengths))
+
+
+def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Observed steps moved together, in order, and how many there are.
+
+    A recurrent layer skips a step without any value; a convolution keeps its place.
+    """
+    order = (~present).byte().argsort(dim=1, stable=True)
+    return values.gather(1, order[:, :, None].expand_as(values)), present.sum(dim=1)

@@ -102,7 +102,7 @@ class Recurrent(nn.Module):
         self.layers = nn.ModuleList(
             nn.ModuleList(
                 make_cell(
-                    spec.cell, spec.state_size if k else spec.n_inputs, spec.hidden_size
+                    spec.cell, spec.state_size if k else spec.n_read, spec.hidden_size
                 )
                 for _ in range(n_directions)
             )

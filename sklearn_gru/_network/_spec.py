@@ -22,6 +22,20 @@ class NetworkSpec:
     bidirectional: bool
     pooling: str  # "last" | "mean" | "max" | "attention" | "mean_max"
     dropout: float
+    segment_length: int = 1
+    conv_filters: tuple[int, ...] = ()  # of the convolution branch; () for none
+    # What batches subtract; no module reads it, but whoever gathers rows must.
+    normalization: str | None = None  # None | "last" | "standard"
+
+    @property
+    def n_read(self) -> int:
+        """Numbers that the recurrent layers read at a time."""
+        return self.n_inputs * self.segment_length
+
+    @property
+    def keeps_gaps(self) -> bool:
+        """Whether a step without any value keeps its place among the others."""
+        return self.segment_length > 1 or bool(self.conv_filters)
 
     @property
     def state_size(self) -> int:

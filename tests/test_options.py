@@ -1,0 +1,84 @@
+"""Normalisation, segments and convolution together, by compiled layers and by torch."""
+
+import numpy as np
+import pytest
+
+from sklearn_gru import GRUClassifier, GRURegressor, _kernels
+from tests.test_properties import make_list, padded
+
+OPTIONS = {
+    "normalization": {"normalization": "standard"},
+    "segments": {"segment_length": 3},
+    "convolution": {"conv_filters": (4, 3)},
+    "all": {
+        "normalization": "last",
+        "segment_length": 4,
+        "conv_filters": (4,),
+        "bidirectional": True,
+        "pooling": "mean_max",
+        "num_layers": 2,
+    },
+}
+REASONS = {
+    "normalization": "normalization has no kernel",
+    "segments": "segments have no kernel",
+    "convolution": "a convolution branch has no kernel",
+    "all": "a convolution branch has no kernel",
+}
+by_option = pytest.mark.parametrize("option", OPTIONS)
+
+
+def make_data(n=1100):
+    """Ragged sequences with missing cells and a gap; sums of a feature, or their sign."""
+    items = make_list(0, np.arange(n) % 11 + 1)
+    items[10] = np.insert(items[10], 3, np.nan, axis=0)
+    y = np.array([np.nansum(x[-5:, 0]) for x in items])
+    return items, y, y > y.mean()
+
+
+@pytest.mark.skipif(not _kernels.available(), reason=f"{_kernels.reason()}")
+@by_option
+def test_compiled_layers_agree_with_torch(option, monkeypatch):
+    """The same fit by compiled layers under autograd: losses and predictions alike."""
+    items, _, labels = make_data()
+    params = {"hidden_size": 8, "max_iter": 6, "random_state": 0, **OPTIONS[option]}
+    weights = np.linspace(0.5, 2, len(items))
+    fast = GRUClassifier(**params).fit(items, labels, weights)
+    plain = GRUClassifier(**params)
+    monkeypatch.setenv("SKLEARN_GRU_NO_NUMBA", "1")
+    plain.fit(items, labels, weights)
+    expected = plain.predict_proba(items)
+    monkeypatch.delenv("SKLEARN_GRU_NO_NUMBA")
+    assert (fast.engine_, plain.engine_) == ("numba+autograd", "torch")
+    assert fast.net_.declined == (None, REASONS[option])
+    np.testing.assert_allclose(fast.loss_curve_, plain.loss_curve_, rtol=1e-3)
+    np.testing.assert_allclose(fast.predict_proba(items), expected, atol=5e-3)
+
+
+@by_option
+def test_large_fits_depend_on_each_sequence_alone(option):
+    """In float32, by whatever computes: alone, permuted and padded, one prediction."""
+    items, y, _ = make_data()
+    target = {"target_feature": 0} if "normalization" in OPTIONS[option] else {}
+    model = GRURegressor(8, max_iter=6, random_state=0, **OPTIONS[option], **target)
+    model.fit(items, y)
+    some = items[:30]
+    together = model.predict(items)[:30]
+    for X in (some, padded(some, front=True), padded(some, front=False)):
+        np.testing.assert_allclose(model.predict(X), together, rtol=1e-4, atol=1e-4)
+    alone = [model.predict([x])[0] for x in some]
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4)
+
+
+@by_option
+def test_early_stopping_and_validation_data(option):
+    """The held-out part is read as the training part is."""
+    items, y, _ = make_data(200)
+    params = {"hidden_size": 6, "max_iter": 12, "random_state": 0, **OPTIONS[option]}
+    model = GRURegressor(**params, early_stopping=True).fit(items, y)
+    assert np.isfinite(model.validation_scores_).all()
+    given = GRURegressor(**params)
+    given.fit(items[:150], y[:150], X_val=items[150:], y_val=y[150:])
+    error = ((given.predict(items[150:]) - y[150:]) ** 2).mean()
+    best = -max(given.validation_scores_) * given._task.scale[0] ** 2
+    np.testing.assert_allclose(error, best, rtol=1e-5)
