@@ -59,7 +59,9 @@ def why_declined(
     layers = _why_not(device, dtype, work)
     if layers is not None:
         return Declined(layers, layers)
-    step = _no_step(spec) or _kernels.supports(describe(spec, task))
+    step = _kernels.supports(describe(spec, task))
+    if spec.conv_filters:
+        step = "a convolution branch has no kernel"
     if announce and not _kernels.is_compiled(spec.cell):
         tqdm.write(_COMPILING.format(cell=spec.cell), file=sys.stderr)
     layers = _compile_error(spec.cell, whole_step=step is None)
@@ -74,17 +76,6 @@ def _why_not(device: torch.device, dtype: torch.dtype, work: int) -> str | None:
     if dtype != torch.float32:
         return "the network computes in float64"
     return _kernels.reason()
-
-
-def _no_step(spec: NetworkSpec) -> str | None:
-    """What of a network has no words in the language of the kernels."""
-    if spec.conv_filters:
-        return "a convolution branch has no kernel"
-    if spec.segment_length > 1:
-        return "segments have no kernel"
-    if spec.normalization:
-        return "normalization has no kernel"
-    return None
 
 
 @functools.cache
@@ -116,7 +107,7 @@ def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:
         loss, smoothing = task.loss, 0.0
     return _kernels.Network(
         cell=spec.cell,
-        n_inputs=spec.n_inputs,
+        n_inputs=spec.n_read,
         hidden_size=spec.hidden_size,
         num_layers=spec.num_layers,
         bidirectional=spec.bidirectional,
@@ -138,6 +129,15 @@ def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
         parameter.data = flat[at : at + size].view_as(parameter)
         at += size
     return flat.numpy()
+
+
+def _reading(dataset: SequenceDataset) -> dict[str, Any]:
+    """How the steps of a data set are read from its rows."""
+    levels = dataset.levels
+    return {
+        "segment_length": dataset.segment_length,
+        "levels": levels and tuple(level.numpy() for level in levels),
+    }
 
 
 class FastTraining:
@@ -187,6 +187,7 @@ class FastTraining:
                 rates=rates[at : at + batches],
                 seeds=None if seeds is None else seeds[at : at + batches],
                 threads=self.threads,
+                **_reading(dataset),
             )
             sizes = np.full(len(losses), batch_size)
             sizes[-1] = len(part) - batch_size * (len(losses) - 1)
@@ -205,7 +206,11 @@ class FastTraining:
         """Outputs (n, n_outputs) with the parameters as they are."""
         rows, starts, lengths = dataset.rows, dataset.starts, dataset.lengths
         out = self.trainer.predict(
-            rows.numpy(), starts.numpy(), lengths.numpy(), threads=self.threads
+            rows.numpy(),
+            starts.numpy(),
+            lengths.numpy(),
+            threads=self.threads,
+            **_reading(dataset),
         )
         return torch.from_numpy(out)
 
@@ -252,7 +257,11 @@ class FastPrediction:
         with self._lock:
             self._pack_if_changed()
             return self._predictor.predict(
-                rows.numpy(), starts.numpy(), lengths.numpy(), threads=threads
+                rows.numpy(),
+                starts.numpy(),
+                lengths.numpy(),
+                threads=threads,
+                **_reading(dataset),
             )
 
     def _pack_if_changed(self) -> None:

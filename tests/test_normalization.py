@@ -457,10 +457,3 @@ def test_large_levels_survive_float32():
         for dtype in ("float32", "float64")
     ]
     np.testing.assert_allclose(*predictions, rtol=0, atol=1e-2)
-
-
-def test_the_kernels_decline():
-    """They do not subtract yet, and say so."""
-    X = np.random.default_rng(0).normal(size=(1100, 10, 1))
-    fitted = model("last", target_feature=0, max_iter=5).fit(X, X[:, -1, 0])
-    assert fitted.net_.declined.step == "normalization has no kernel"

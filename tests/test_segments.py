@@ -228,11 +228,11 @@ def test_what_it_may_be(bad):
 
 
 def test_in_a_pipeline(hourly):
-    """Windows of a day in segments of 6 hours; the kernels decline and say why."""
+    """Windows of a day in segments of 6 hours, by the kernels."""
     gru = model(6, max_iter=20)
     pipeline = make_pipeline(SlidingWindow(24, lag=1), gru)
     pipeline.fit(hourly[:150], hourly["load"][:150])
     assert pipeline.score(hourly[150:], hourly["load"][150:]) > 0.8
     X = np.random.default_rng(0).normal(size=(1100, 10, 1))
     fitted = model(5, max_iter=5).fit(X, X[:, -1, 0])
-    assert fitted.net_.declined.step == "segments have no kernel"
+    assert fitted.engine_ == "numba"
