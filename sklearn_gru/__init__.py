@@ -15,6 +15,9 @@ _HOME = {
     "SlidingWindow": "sklearn_gru.windows",
     "datasets": "sklearn_gru",
     "exceptions": "sklearn_gru",
+    "future_frame": "sklearn_gru.windows",
+    "make_targets": "sklearn_gru.windows",
+    "model_selection": "sklearn_gru",
     "to_sequences": "sklearn_gru.windows",
     "windows": "sklearn_gru",
 }
@@ -26,6 +29,9 @@ __all__ = [
     "SlidingWindow",
     "datasets",
     "exceptions",
+    "future_frame",
+    "make_targets",
+    "model_selection",
     "to_sequences",
     "windows",
 ]

@@ -320,7 +320,7 @@ class BaseGRU(BaseEstimator):
 
     def _rows(self, sequences: Sequences) -> torch.Tensor:
         """The rows as the network sees them: standardised, in its dtype and place."""
-        parameter = next(self.net_.module_.parameters())
+        parameter = self.net_.module_.head.weight
         dtype = np.float32 if parameter.dtype == torch.float32 else np.float64
         rows = self._standardizer.transform(
             sequences.values,

@@ -333,11 +333,12 @@ def forward(
     net: SequenceNet, task: Task, dataset: SequenceDataset, threads: int = 1
 ) -> np.ndarray:
     """Outputs (n, n_outputs) in float64."""
-    module = net.module_.eval()
+    module = net.module_
     if is_usable(net):
         if net.prediction_ is None:
             net.prediction_ = FastPrediction(describe(module.spec, task), module)
         return net.prediction_(dataset, threads).astype(np.float64)
+    module.eval()
     out = np.empty((len(dataset), module.spec.n_outputs))
     with torch.inference_mode():
         for index in blocks_by_length(dataset.lengths.numpy(), _BLOCK):

@@ -103,8 +103,9 @@ def is_usable(net: Any) -> bool:
 
     A pickle may be opened where numba is missing, or moved to a CUDA device.
     """
-    on_cpu = next(net.module_.parameters()).device.type == "cpu"
-    return not net.declined.step and on_cpu and _kernels.available()
+    if net.declined.step or net.module_.head.weight.device.type != "cpu":
+        return False
+    return _kernels.available()
 
 
 def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:
@@ -240,7 +241,7 @@ class FastPrediction:
 
     def __init__(self, network: _kernels.Network, module: torch.nn.Module) -> None:
         self.network = network
-        self.module = module
+        self._parameters = list(module.parameters())
         self._lock = threading.Lock()  # the kernel's memory is one prediction's
         self._seen: list[tuple[int, int]] = []
         self._predictor: Any = None
@@ -256,9 +257,8 @@ class FastPrediction:
 
     def _pack_if_changed(self) -> None:
         """Notice parameters the user has loaded or changed in place."""
-        parameters = list(self.module.parameters())
-        now = [(p.data_ptr(), p._version) for p in parameters]
+        now = [(p.data_ptr(), p._version) for p in self._parameters]
         if self._predictor is None or now != self._seen:
-            flat = torch.cat([p.detach().reshape(-1) for p in parameters]).numpy()
+            flat = torch.cat([p.detach().reshape(-1) for p in self._parameters]).numpy()
             self._predictor = _kernels.Predictor(self.network, flat)
             self._seen = now

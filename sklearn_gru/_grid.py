@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._keys import Axis
+from sklearn_gru._keys import Axis, Keys
+from sklearn_gru._params import Satisfies
 from sklearn_gru.exceptions import TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
@@ -24,6 +25,11 @@ _DAY = 86_400 * 10**9  # nanoseconds
 MAX_STEPS_PER_ROW = 10
 # One very long hole must not make a regular series irregular.
 _GAP_CAP = 100
+
+DURATION = Satisfies(
+    lambda v: isinstance(v, (str, pd.Timedelta, pd.offsets.BaseOffset, np.timedelta64)),
+    "a duration such as '7D' on regular times",
+)
 
 
 class Grid(Protocol):
@@ -38,6 +44,9 @@ class Grid(Protocol):
 
     def count(self, duration: Any) -> int | None:
         """Steps in a duration, or None if it is not a whole number of them."""
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """The times so many steps later; off the grid where there is no such time."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,9 @@ class Ticks:
 
     def count(self, duration: Any) -> int | None:
         return _whole(_nanoseconds(duration), self.step) if self.is_datetime else None
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return time + steps * self.step
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,9 @@ class WallClock:
 
     def count(self, duration: Any) -> int | None:
         return _whole(_nanoseconds(duration), self.step)
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return _of_wall_clock(wall_clock(time, self.tz) + steps * self.step, self.tz)
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,13 @@ class Months:
     def count(self, duration: Any) -> int | None:
         months = _offset_months(_to_offset(duration))
         return None if months is None else _whole(months, self.step)
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        month, since, until = _months(wall_clock(time, self.tz))
+        month = month + steps * self.step
+        if self.from_end:
+            return _of_wall_clock(_month_start(month + 1) - until, self.tz)
+        return _of_wall_clock(_month_start(month) + since, self.tz)
 
 
 @dataclass(frozen=True)
@@ -125,6 +147,11 @@ class BusinessDays:
             return _whole(offset.n, self.step)
         return None
 
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        day, clock = np.divmod(wall_clock(time, self.tz), _DAY)
+        later = np.busday_offset(day.astype("datetime64[D]"), steps * self.step)
+        return _of_wall_clock(later.astype(np.int64) * _DAY + clock, self.tz)
+
 
 @dataclass(frozen=True)
 class FloatTicks:
@@ -142,12 +169,27 @@ class FloatTicks:
     def count(self, duration: Any) -> int | None:
         return None
 
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return time + steps * self.step
+
 
 def wall_clock(time: np.ndarray, tz: Any) -> np.ndarray:
     """Nanoseconds a clock on the wall shows, from nanoseconds of UTC."""
     if tz is None:
         return time
     return pd.DatetimeIndex(time, tz="UTC").tz_convert(tz).tz_localize(None).asi8
+
+
+def _of_wall_clock(wall: np.ndarray, tz: Any) -> np.ndarray:
+    """Nanoseconds of UTC; of an hour that is repeated the first."""
+    if tz is None:
+        return wall
+    # A time that the clock skips becomes another one, off the grid.
+    first = np.ones(len(wall), dtype=bool)
+    stamps = pd.DatetimeIndex(wall).tz_localize(
+        tz, ambiguous=first, nonexistent="shift_forward"
+    )
+    return stamps.asi8
 
 
 def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -157,6 +199,42 @@ def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     since = (stamp - month.astype("datetime64[ns]")).astype(np.int64)
     until = ((month + 1).astype("datetime64[ns]") - stamp).astype(np.int64)
     return month.astype(np.int64), since, until
+
+
+def _month_start(month: np.ndarray) -> np.ndarray:
+    """Nanoseconds at which months begin, from their numbers."""
+    return month.astype("datetime64[M]").astype("datetime64[ns]").astype(np.int64)
+
+
+def find_grid(freq: Any, keys: Keys | None) -> Grid | None:
+    """The grid that `freq` ("infer", None or a step) gives these keys."""
+    if keys is None or keys.axis.kind == "row" or freq is None:
+        return None
+    if isinstance(freq, str) and freq == "infer":
+        return infer_grid(keys.axis, keys.time, keys.codes)
+    return grid_from_freq(freq, keys.axis, keys.time)
+
+
+def place(
+    grid: Grid, keys: Keys, group: np.ndarray, phases: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Position of every row on the grid, and the phase of every group.
+
+    Groups that `phases` already knows keep the phase they have there.
+    """
+    position, phase = grid.split(keys.time)
+    found = np.zeros(max(int(group.max()) + 1, len(phases)), dtype=np.int64)
+    found[group[::-1]] = phase[::-1]  # the first row of each group comes last
+    found[: len(phases)] = phases
+    off = (phase != found[group]) | (phase < 0)
+    if off.any():
+        first = keys.axis.show(keys.time[int(off.argmax())])
+        raise TimeIndexError(
+            f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
+            f"the first at {first}. If the times are irregular, pass freq=None "
+            "(rows are steps whatever the gap); if the step is another one, freq=."
+        )
+    return position, found
 
 
 def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
@@ -199,12 +277,18 @@ def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
         yield WallClock(wall, axis.tz), gaps // wall
 
 
+def _at_the_end(until: np.ndarray) -> bool:
+    """Whether all times lie on the last day of a month, be it the 30th or the 31st."""
+    return bool((until <= _DAY).all())
+
+
 def _monthly(axis: Axis, wall_before: np.ndarray, wall_after: np.ndarray):
     month_before, *phases_before = _months(wall_before)
     month_after, *phases_after = _months(wall_after)
     months = month_after - month_before
     step = int(np.gcd.reduce(months))
-    for from_end in (False, True):
+    ends = _at_the_end(phases_before[1])
+    for from_end in (ends, not ends):
         if np.array_equal(phases_before[from_end], phases_after[from_end]):
             yield Months(step, axis.tz, from_end), months // step
 
@@ -234,8 +318,9 @@ def _grid_from_offset(offset: Any, axis: Axis, time: np.ndarray) -> Grid | None:
         return BusinessDays(offset.n, axis.tz)
     months = _offset_months(offset)
     if months is not None:
-        _, since, _ = _months(wall_clock(time, axis.tz))
-        return Months(months, axis.tz, from_end=bool(np.ptp(since)))
+        _, since, until = _months(wall_clock(time, axis.tz))
+        from_end = bool(np.ptp(since)) or _at_the_end(until)
+        return Months(months, axis.tz, from_end=from_end)
     step = _nanoseconds(offset)
     if step is None:
         return None

@@ -68,6 +68,8 @@ class Keys(NamedTuple):
     codes: np.ndarray  # (n_rows,) into labels
     labels: list[Any]  # a value for each group, a tuple where several columns tell it
     columns: list[int]  # columns of X that are keys, not features
+    time_column: int | None = None  # where the time was read: this column,
+    time_level: int | None = None  # or this level of the index
 
 
 def read_keys(
@@ -77,6 +79,8 @@ def read_keys(
     names = list(frame.columns)
     used: list[int] = []
     levels = _index_levels(frame.index)
+    level_number = {name: i for i, name in enumerate(levels)}
+    time_column = time_level = None
 
     def source(key: Any, parameter: str) -> pd.Index:
         if key not in names and key in levels:
@@ -90,15 +94,20 @@ def read_keys(
         used.append(at)
         return pd.Index(frame.iloc[:, at])
 
-    time_values = None if time is None else source(time, "time")
+    time_values = None
+    if time is not None:
+        time_values = source(time, "time")
+        time_column = used[0] if used else None
+        time_level = None if used else level_number[time]
     group_values = [source(key, "groups") for key in as_list(groups)]
     if isinstance(frame.index, pd.MultiIndex):
         if time_values is None:
-            time_values = levels.pop(_time_level(levels))
+            name = _time_level(levels)
+            time_level, time_values = level_number[name], levels.pop(name)
         if groups is None:
             group_values = list(levels.values())
     elif time_values is None and not from_array and _is_time(frame.index):
-        time_values = frame.index
+        time_level, time_values = 0, frame.index
     if time_values is None and not group_values:
         return None
     if time_values is None:
@@ -112,7 +121,32 @@ def read_keys(
     else:
         time_array, axis = read_time(time_values, whole_floats=from_array)
     codes, labels = _group_codes(group_values, len(frame))
-    return Keys(time_array, axis, codes, labels, used)
+    return Keys(time_array, axis, codes, labels, used, time_column, time_level)
+
+
+def keys_of(X: Any, time: Any, groups: Any) -> Keys | None:
+    """Keys of a frame or array that is only to be cut or extended; None if it has none.
+
+    Without a model behind it, nothing else would notice a column of times that was not
+    named: rows would silently count as steps.
+    """
+    if not isinstance(X, pd.DataFrame):
+        if time is None and not as_list(groups):
+            return None
+        return read_keys(pd.DataFrame(X), time, groups, from_array=True)
+    keys = read_keys(X, time, groups)
+    if time is None and (keys is None or keys.axis.kind in ("integer", "row")):
+        used = [] if keys is None else keys.columns
+        for j, dtype in enumerate(X.dtypes):
+            dated = isinstance(dtype, pd.PeriodDtype)
+            dated |= pd.api.types.is_datetime64_any_dtype(dtype)
+            if dated and j not in used:
+                raise TimeIndexError(
+                    f"Column {X.columns[j]!r} holds times (dtype {dtype}), but the "
+                    f"index of X was taken. If it is the time of the rows, pass "
+                    f"time={X.columns[j]!r}; otherwise drop it."
+                )
+    return keys
 
 
 def _index_levels(index: pd.Index) -> dict[Any, pd.Index]:

@@ -7,7 +7,8 @@ model useless, so it is an error, not a warning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,25 @@ _MIN_ROWS_MONOTONE = 20
 def check_no_leak(
     values: np.ndarray,
     y: Any,
-    visible: np.ndarray,
+    known: np.ndarray,
     names: Sequence[str],
     *,
     lag: int,
+    previous: Callable[[], np.ndarray],
 ) -> None:
-    """Raise LeakageError if a visible column equals y or is a monotone copy of it."""
-    columns = np.flatnonzero(visible)
-    for target in _targets(y):
-        if len(target) != len(values):
-            return  # scikit-learn's own message comes from whatever is fitted next
+    """Raise LeakageError if a visible column equals y or is a monotone copy of it.
+
+    `previous` gives the row one step before each row; it is asked for several outputs.
+    """
+    targets = _targets(y)
+    if any(len(target) != len(values) for target in targets):
+        return  # scikit-learn's own message comes from whatever is fitted next
+    if len(targets) > max(lag, 1):
+        lagged = [j for j in np.flatnonzero(~known).tolist() if _varies(values[:, j])]
+        if lagged and _is_path(targets, previous()):
+            raise _lag_below_horizon([names[j] for j in lagged], lag, len(targets))
+    columns = np.flatnonzero(known) if lag else range(values.shape[1])
+    for target in targets:
         for j in columns:
             found = _copy_of(values[:, j], target)
             if found:
@@ -44,6 +54,60 @@ def check_no_leak(
                     "target's own time: the model would read the answer. Please "
                     f"{remedy}."
                 )
+
+
+def _lag_below_horizon(names: list[str], lag: int, horizon: int) -> LeakageError:
+    shown = ", ".join(repr(name) for name in names[:5])
+    more = f", … ({len(names)} in all)" if len(names) > 5 else ""
+    return LeakageError(
+        f"y holds the {horizon} steps that end at its row (make_targets), and with "
+        f"lag={lag} the windows would show {shown}{more} at the time of some of them. "
+        f"Please use lag={horizon}, so that windows end before the first step, and "
+        "name columns known ahead of time in known_future."
+    )
+
+
+def _is_path(targets: list[np.ndarray], previous: np.ndarray) -> bool:
+    """Whether the outputs are consecutive steps of one series, labelled by the last.
+
+    Then each output says what the one behind it said a step before; up to a scale,
+    because a target may have been standardised output by output.
+    """
+    now = np.flatnonzero(previous >= 0)
+    if len(now) < 2:
+        return False
+    now = now[:: max(len(now) // 2048, 1)]
+    before = previous[now]
+    return all(
+        _continues(early, late, now, before) for early, late in pairwise(targets)
+    )
+
+
+def _continues(
+    early: np.ndarray, late: np.ndarray, now: np.ndarray, before: np.ndarray
+) -> bool:
+    """Whether `early` at each row is what `late` was a step before."""
+    if not _varies(late[before]):
+        return False
+    if np.array_equal(early[now], late[before], equal_nan=True):
+        return True
+    # Where a series is a line in time, it is a scaled copy of every other line.
+    return _is_scaled(early[now], late[before]) and not _is_scaled(
+        early[now], early[before]
+    )
+
+
+def _is_scaled(a: np.ndarray, b: np.ndarray) -> bool:
+    both = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[both], b[both]
+    if len(a) < _MIN_ROWS_MONOTONE or not (np.ptp(a) and np.ptp(b)):
+        return False
+    return np.allclose((a - a.mean()) / a.std(), (b - b.mean()) / b.std(), atol=1e-4)
+
+
+def _varies(column: np.ndarray) -> bool:
+    column = column[~np.isnan(column)]
+    return len(column) > 1 and bool(np.ptp(column))
 
 
 def _targets(y: Any) -> list[np.ndarray]:

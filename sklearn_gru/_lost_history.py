@@ -56,7 +56,7 @@ def warn_lost_history(
         problems += _after_a_hole(line, reach, known)
         problems += _forgotten(line, memory, reach)
         problems += _past_the_last_observation(line, reach, known, axis)
-    problems += _cut_by_row_number(line)
+    problems += _cut_by_row_number(line, known)
     for problem in problems:
         _warn(problem)
 
@@ -77,10 +77,13 @@ def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
         return []
     first = np.full(n_groups, np.iinfo(np.int64).max)
     np.minimum.at(first, group[later], line.coordinate[later])
-    shift = 0 if known.any() else reach.lag
-    newest = line.coordinate - shift
     hole = first[group] > end[group] + 1
-    looks_into = (newest > end[group]) & (newest - reach.window + 1 < first[group])
+    looks_into = np.zeros(len(later), dtype=bool)
+    for shift, columns in ((0, known), (reach.lag, ~known)):
+        newest = line.coordinate - shift
+        looks_into |= columns.any() & (
+            (newest > end[group]) & (newest - reach.window + 1 < first[group])
+        )
     lost = int((later & hole & looks_into).sum())
     if not lost:
         return []
@@ -142,7 +145,7 @@ def _past_the_last_observation(
     ]
 
 
-def _cut_by_row_number(line: Timeline) -> list[str]:
+def _cut_by_row_number(line: Timeline, known: np.ndarray) -> list[str]:
     """Other groups are remembered beyond the times transformed."""
     group = line.rows.group
     n = int(group.max()) + 1
@@ -155,7 +158,11 @@ def _cut_by_row_number(line: Timeline) -> list[str]:
         return []
     # Groups that go on after their own past, while others are already further. (Groups
     # never seen are left alone: to hold out whole groups is another way to split.)
-    forward = given & seen & (low > last_old)
+    # (Rows with nothing observed are the future of a series, not a test fold.)
+    observed = known.all() | ~np.isnan(line.rows.values[:, ~known]).all(axis=1)
+    scored = np.zeros(n, dtype=bool)
+    scored[group[line.given & observed]] = True
+    forward = given & seen & scored & (low > last_old)
     behind = forward & (_maximum_of_others(last_old) > low)
     if not behind.any():
         return []

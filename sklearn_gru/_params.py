@@ -98,10 +98,14 @@ def real(low: float, high: float = float("inf"), **open_bounds: bool) -> Number:
 def check_parameters(estimator: Any, rules: Mapping[str, Iterable[Rule]]) -> None:
     """Raise InvalidParameterError for the first parameter no rule accepts."""
     for name, choices in rules.items():
-        value = getattr(estimator, name)
-        if not any(rule.accepts(value) for rule in choices):
-            expected = ", or ".join(str(rule) for rule in choices)
-            raise InvalidParameterError(
-                f"{type(estimator).__name__}: {name}={value!r} is not allowed; "
-                f"expected {expected}."
-            )
+        check_value(type(estimator).__name__, name, getattr(estimator, name), choices)
+
+
+def check_value(owner: str, name: str, value: Any, choices: Iterable[Rule]) -> None:
+    """Raise InvalidParameterError if no rule accepts the value."""
+    choices = list(choices)
+    if not any(rule.accepts(value) for rule in choices):
+        expected = ", or ".join(str(rule) for rule in choices)
+        raise InvalidParameterError(
+            f"{owner}: {name}={value!r} is not allowed; expected {expected}."
+        )

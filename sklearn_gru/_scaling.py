@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_gru._sequences import Sequences
+from sklearn_gru._sequences import Sequences, may_have_nan
 
 _BLOCK = 8192  # rows: some hundred kilobytes of float64, which stay in the cache
 
@@ -45,17 +45,26 @@ class Standardizer:
         total, first, second = np.zeros((3, len(origin)))
         marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences.values, coverage):
-            missing = np.isnan(rows)
-            marked |= missing.any(axis=0)
-            total += weight @ ~missing
-            first += weight @ np.where(missing, 0.0, rows - origin)
+            rows -= origin
+            if may_have_nan(rows):
+                missing = np.isnan(rows)
+                marked |= missing.any(axis=0)
+                total += weight @ ~missing
+                rows[missing] = 0.0
+            else:
+                total += weight.sum()
+            first += weight @ rows
         if identity:
             zeros = np.zeros(len(origin))
             return cls(zeros, zeros + 1, np.flatnonzero(marked))
         total = np.maximum(total, np.finfo(float).tiny)
         mean = origin + first / total
         for rows, weight in _blocks(sequences.values, coverage):
-            second += weight @ np.nan_to_num(rows - mean, nan=0.0) ** 2
+            rows -= mean
+            rows *= rows
+            if may_have_nan(rows):
+                rows[np.isnan(rows)] = 0.0
+            second += weight @ rows
         return cls(
             mean, nonzero_scale(np.sqrt(second / total), mean), np.flatnonzero(marked)
         )
@@ -74,15 +83,20 @@ class Standardizer:
         """
         n_features = len(self.mean)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
+        buffer = np.empty((min(len(values), _BLOCK), n_features))
         for at in range(0, len(values), _BLOCK):
-            rows = (
-                values[at : at + _BLOCK].astype(np.float64) - self.mean
-            ) / self.scale
-            missing = np.isnan(rows)
-            if not keep_missing:
-                rows[missing] = 0.0
+            block = values[at : at + _BLOCK]
+            rows = buffer[: len(block)]
+            np.subtract(block, self.mean, out=rows)
+            np.divide(rows, self.scale, out=rows)
+            if may_have_nan(rows):
+                missing = np.isnan(rows)
+                out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
+                if not keep_missing:
+                    rows[missing] = 0.0
+            else:
+                out[at : at + _BLOCK, n_features:] = 0.0
             out[at : at + _BLOCK, :n_features] = rows
-            out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
         return out
 
 

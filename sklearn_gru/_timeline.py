@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_gru._keys import Axis
+from sklearn_gru._grid import Grid
+from sklearn_gru._keys import Axis, Keys
 from sklearn_gru._sequences import Sequences
 from sklearn_gru.exceptions import TimeIndexError
 
@@ -91,6 +92,20 @@ def merge(
         place=place[n_old:],
         new_group=new_group,
     )
+
+
+def previous_rows(grid: Grid | None, keys: Keys | None, n: int) -> np.ndarray:
+    """For each row the row one step before it, or -1."""
+    if keys is None:
+        return np.arange(n) - 1
+    position = keys.time if grid is None else grid.split(keys.time)[0]
+    order = np.lexsort((position, keys.codes))
+    step = np.diff(position[order])
+    one = step > 0 if grid is None else step == 1
+    one &= np.diff(keys.codes[order]) == 0
+    previous = np.full(n, -1)
+    previous[order[1:][one]] = order[:-1][one]
+    return previous
 
 
 def _sorted_order(rows: Rows) -> np.ndarray | None:

@@ -9,6 +9,7 @@ skorch is imported here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_gru._events import to_sequences
 from sklearn_gru._frames import as_frame, as_list, find_column, float_matrix
-from sklearn_gru._grid import grid_from_freq, infer_grid, steps_of
+from sklearn_gru._future import future_frame
+from sklearn_gru._grid import DURATION, find_grid, infer_grid, place, steps_of
 from sklearn_gru._keys import (
     Axis,
     Keys,
@@ -36,10 +38,10 @@ from sklearn_gru._lost_history import (
 from sklearn_gru._params import (
     Boolean,
     Rule,
-    Satisfies,
     check_parameters,
     positive_integer,
 )
+from sklearn_gru._targets import make_targets
 from sklearn_gru._timeline import (
     Memory,
     Reach,
@@ -47,6 +49,7 @@ from sklearn_gru._timeline import (
     Timeline,
     lay_windows,
     merge,
+    previous_rows,
     remember,
     window_view,
 )
@@ -56,13 +59,9 @@ from sklearn_gru.exceptions import (
     TimeIndexError,
 )
 
-__all__ = ["SlidingWindow", "to_sequences"]
+__all__ = ["SlidingWindow", "future_frame", "make_targets", "to_sequences"]
 
 _FLOATS = [np.float64, np.float32]
-_DURATION = Satisfies(
-    lambda v: isinstance(v, (str, pd.Timedelta, pd.offsets.BaseOffset, np.timedelta64)),
-    "a duration such as '7D' on regular times",
-)
 
 
 class SlidingWindow(TransformerMixin, BaseEstimator):
@@ -155,8 +154,8 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     """
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
-        "window_size": [positive_integer(), _DURATION],
-        "lag": [positive_integer(0), _DURATION],
+        "window_size": [positive_integer(), DURATION],
+        "lag": [positive_integer(0), DURATION],
         "flatten": [Boolean()],
     }
 
@@ -354,7 +353,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         check_parameters(self, self._parameter_rules)
         values, keys = self._read(X, reset=True)
         self._axis = Axis("row") if keys is None else keys.axis
-        self._grid = self._find_grid(keys)
+        self._grid = find_grid(self.freq, keys)
         self.freq_ = None if self._grid is None else self._grid.freq
         reach = Reach(
             steps_of(self.window_size, self._grid, "window_size"),
@@ -366,8 +365,14 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
                 f"{reach.window} and {reach.lag} steps; expected at least 1 and 0."
             )
         if y is not None:
-            visible = self._known if reach.lag else np.ones_like(self._known)
-            check_no_leak(values, y, visible, self._names, lag=reach.lag)
+            check_no_leak(
+                values,
+                y,
+                self._known,
+                self._names,
+                lag=reach.lag,
+                previous=partial(previous_rows, self._grid, keys, len(values)),
+            )
         self._groups: dict[Any, int] = {}
         self._phases = np.empty(0, dtype=np.int64)
         self._memory = None
@@ -452,13 +457,6 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
                 continue
             self._known[features.index(at)] = True
 
-    def _find_grid(self, keys: Keys | None) -> Any:
-        if keys is None or keys.axis.kind == "row" or self.freq is None:
-            return None
-        if isinstance(self.freq, str) and self.freq == "infer":
-            return infer_grid(keys.axis, keys.time, keys.codes)
-        return grid_from_freq(self.freq, keys.axis, keys.time)
-
     def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
         """Rows at their group and position; `keep` learns groups not seen before."""
         check_group_kinds(keys.labels, self._groups)
@@ -472,18 +470,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             if keep:
                 self._groups = groups
             return Rows(group, keys.time, keys.time, values)
-        position, phase = self._grid.split(keys.time)
-        phases = np.zeros(len(groups), dtype=np.int64)
-        phases[group[::-1]] = phase[::-1]  # the first row of each group comes last
-        phases[: len(self._phases)] = self._phases
-        off = (phase != phases[group]) | (phase < 0)
-        if off.any():
-            first = self._axis.show(keys.time[int(off.argmax())])
-            raise TimeIndexError(
-                f"{off.sum()} of {len(off)} rows are off the grid of {self.freq_!r}, "
-                f"the first at {first}. If the times are irregular, pass freq=None "
-                "(rows are steps whatever the gap); if the step is another one, freq=."
-            )
+        position, phases = place(self._grid, keys, group, self._phases)
         if keep:
             self._groups, self._phases = groups, phases
         return Rows(group, position, keys.time, values)

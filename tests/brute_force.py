@@ -47,6 +47,50 @@ def brute_windows(past, X, *, window, lag, known, group, time, back):
     return out
 
 
+def brute_paths(rows, horizon, *, target, group, time, back):
+    """Paths of the rows that have one, as ``[(row number, [oldest, …, own])]``.
+
+    A path of row t holds `target` at the `horizon` steps that end at t; a row whose
+    group has no row at one of these steps has none.
+    """
+    table, times = {}, {}
+    for row in rows:
+        table[row[group], row[time]] = row[target]
+        times.setdefault(row[group], []).append(row[time])
+    order = {g: sorted(set(t)) for g, t in times.items()}
+    paths = []
+    for i, row in enumerate(rows):
+        g, t = row[group], row[time]
+        path = []
+        for k in range(horizon):
+            if back is not None:
+                at = back(t, k)
+            else:
+                place = order[g].index(t) - k
+                at = order[g][place] if place >= 0 else None
+            if (g, at) not in table:
+                break
+            path.insert(0, table[g, at])
+        if len(path) == horizon:
+            paths.append((i, path))
+    return paths
+
+
+def brute_splits(times, n_splits, *, max_train_size=None, test_size=None, gap=0):
+    """Rows to train and test on, for the time of each row, by loops over the times."""
+    distinct = sorted(set(times))
+    size = len(distinct) // (n_splits + 1) if test_size is None else test_size
+    for k in range(n_splits):
+        begin = len(distinct) - (n_splits - k) * size
+        end = begin - gap
+        first = 0 if max_train_size is None else max(0, end - max_train_size)
+        train, test = distinct[first:end], distinct[begin : begin + size]
+        yield (
+            [i for i, t in enumerate(times) if t in train],
+            [i for i, t in enumerate(times) if t in test],
+        )
+
+
 def records(frame, group=None):
     """Rows of a frame as dicts with keys 'group' and 'time'."""
     rows = []

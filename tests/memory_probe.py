@@ -1,4 +1,7 @@
-"""Peak memory of one fit in a fresh process; run by test_memory."""
+"""Peak memory of one fit in a fresh process; run by test_memory and benchmarks.
+
+Arguments: "array" or "frame", the number of rows, and the length of the windows.
+"""
 
 import sys
 from pathlib import Path
@@ -33,11 +36,11 @@ def _rows(n, kind):
     return pd.DataFrame(X, index=index, columns=list("abcdefgh"))
 
 
-def _fit(X):
+def _fit(X, window):
     y = np.zeros(len(X), dtype=np.float32)
     y[::2] = 1
     model = make_pipeline(
-        SlidingWindow(WINDOW),
+        SlidingWindow(window),
         GRURegressor(hidden_size=2, max_iter=1, batch_size=256, random_state=0),
     )
     model.fit(X, y)
@@ -45,8 +48,9 @@ def _fit(X):
 
 if __name__ == "__main__":
     kind, n = sys.argv[1], int(sys.argv[2])
-    _fit(_rows(5000, kind))
+    window = int(sys.argv[3]) if len(sys.argv) > 3 else WINDOW
+    _fit(_rows(5000, kind), window)
     X = _rows(n, kind)
     before = _peak()
-    _fit(X)
+    _fit(X, window)
     sys.stdout.write(f"{(_peak() - before) / (n * N_FEATURES * 4)}\n")

@@ -280,6 +280,56 @@ def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
     assert relative_error(found, scores.detach()) < TOLERANCE
 
 
+@pytest.mark.parametrize("segment_length", [1, 4])
+@pytest.mark.parametrize("normalised", [False, True])
+def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normalised):
+    """The step sees what a loop over the sequences would have laid out."""
+    if segment_length == 1 and not normalised:
+        return
+    rng = np.random.default_rng(2)
+    n, width, k = 60, 3, segment_length
+    network = Network("gru", width * k, 12, bidirectional=True, pooling="mean_max")
+    params = make_params(network, rng)
+    lengths = rng.integers(1, 15, n)
+    values = rng.standard_normal((lengths.sum() + k - 1, width)).astype(np.float32)
+    starts = k - 1 + np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    levels = None
+    if normalised:
+        values[rng.random(values.shape) < 0.1] = np.nan
+        levels = tuple(
+            rng.uniform(0.5, 2.0, (n, 2)).astype(np.float32) for _ in range(2)
+        )
+        values[:, 2] = np.nan_to_num(values[:, 2])
+    counts = -(-lengths // k)
+    laid_out = np.zeros((counts.sum(), k * width), dtype=np.float32)
+    firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    for i in range(n):
+        rows = values[starts[i] : starts[i] + lengths[i]].copy()
+        if normalised:
+            rows[:, :2] = np.nan_to_num((rows[:, :2] - levels[0][i]) / levels[1][i])
+        padded = np.zeros((counts[i] * k, width), dtype=np.float32)
+        padded[counts[i] * k - lengths[i] :] = rows
+        laid_out[firsts[i] : firsts[i] + counts[i]] = padded.reshape(counts[i], -1)
+    targets, ones = (
+        rng.standard_normal((n, 1)).astype(np.float32),
+        np.ones(n, np.float32),
+    )
+    results = []
+    for data, options in (
+        ((values, starts, lengths), {"segment_length": k, "levels": levels}),
+        ((laid_out, firsts, counts), {}),
+    ):
+        trainer = Trainer(network, params.copy())
+        losses = trainer.train_epoch(
+            *data, targets, ones, order=np.arange(n), batch_size=n, rates=np.zeros(1),
+            **options,
+        )  # fmt: skip
+        scores = Predictor(network, params).predict(*data, threads=2, **options)
+        results.append((losses, trainer.grads, scores))
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
 def test_the_same_epoch_gives_the_same_bits():
     """Training is a function of its arguments, also after other work in the memory."""
     network, rng = STEPS[3], np.random.default_rng(0)
@@ -305,7 +355,7 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
     """Training and prediction by one, two and five threads are the same."""
     from sklearn_gru._kernels import _threads
 
-    monkeypatch.setattr(_threads, "WORTH_SHARING", 0)
+    monkeypatch.setattr(_threads, "WORTH_SHARING", 1)
     rng = np.random.default_rng(0)
     start = make_params(network, rng)
     sequences = make_sequences(network, 300, 12, rng)
@@ -332,14 +382,16 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
 def test_small_networks_stay_on_one_thread():
     """Handing over must not cost more than the work."""
     from sklearn_gru._kernels._shape import make_shape
-    from sklearn_gru._kernels._threads import n_threads
+    from sklearn_gru._kernels._threads import for_prediction, for_training
 
     small = make_shape(Network("gru", 8, 32), 16)
     large = make_shape(Network("gru", 8, 128, 2), 16)
-    assert n_threads(small, 64, 24, 8) == 1
-    assert n_threads(large, 128, 96, 8) == 4  # one a block of 32 sequences
-    assert n_threads(large, 128, 96, 2) == 2
-    assert n_threads(large, 20, 96, 8) == 1
+    assert for_training(small, 64, 24, 8) == 1
+    assert for_training(large, 128, 96, 8) == 4  # one a block of 32 sequences
+    assert for_training(large, 128, 96, 2) == 2
+    assert for_training(large, 20, 96, 8) == 1
+    assert for_prediction(small, 100, 24, 8) == 1
+    assert for_prediction(small, 20_000, 24, 8) == 8
 
 
 def test_threads_that_train_at_the_same_time_do_not_meet():

@@ -134,6 +134,15 @@ def test_explicit_freq():
         SlidingWindow(3, freq="hourly").fit(days)
 
 
+@pytest.mark.parametrize("freq", ["infer", "2ME", pd.DateOffset(months=2)])
+def test_the_31st_is_the_end_of_the_month(freq):
+    """After 31 January … 31 July, two months apart, 30 September is the next step."""
+    index = pd.date_range("2024-01-31", periods=6, freq="2ME")
+    window = SlidingWindow(3, freq=freq).fit(frame_at(index[:4]))
+    got = dense(window.transform(frame_at(index)))
+    np.testing.assert_array_equal(got[4, :, 0], [2, 3, 4])
+
+
 @pytest.mark.parametrize(
     ("index", "size", "lag", "steps"),
     [
@@ -415,6 +424,10 @@ def test_hole_after_the_history_is_said():
     lagged = SlidingWindow(4, lag=6).fit(frame.iloc[:20])
     with pytest.warns(LostHistoryWarning, match=r"windows of 8 of 15 rows.*hole"):
         lagged.transform(frame.iloc[25:])
+    both = frame.assign(b=frame["a"] % 5)
+    known = SlidingWindow(4, lag=6, known_future="b").fit(both.iloc[:20])
+    with pytest.warns(LostHistoryWarning, match=r"windows of 9 of 15 rows.*hole"):
+        known.transform(both.iloc[25:])  # "b" in rows 1 to 3, "a" in rows 2 to 9
 
 
 def test_rows_past_the_last_observation_are_said():

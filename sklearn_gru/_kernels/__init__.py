@@ -171,7 +171,7 @@ class Trainer:
 
     def train_epoch(
         self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
-        seeds=None, threads=1,
+        seeds=None, threads=1, segment_length=1, levels=None,
     ) -> np.ndarray:  # fmt: skip
         """Run one AdamW step for every batch of `order`; return the batches' losses.
 
@@ -180,8 +180,9 @@ class Trainer:
 
         Parameters
         ----------
-        values : float32 (n_rows, n_inputs)
+        values : float32 (n_rows, n_inputs / segment_length)
         starts, lengths : int64 (n,)
+            In rows.
         targets : float32 (n, n_outputs), or integers (n,) for cross-entropy
         weights : float32 (n,)
             Sample weight times class weight.
@@ -194,13 +195,21 @@ class Trainer:
             Of the dropout masks; see `dropout_mask`.
         threads : int
             At most; used where they pay, and never seen in the result.
+        segment_length : int
+            Rows read at a time, so that the last segment ends with its sequence; what
+            the first one reaches in front of it counts as 0, and must exist.
+        levels : pair of float32 (n, n_levels), optional
+            Shift and scale of every sequence: of the first columns,
+            (values - shift) / scale is read, and 0 where they are NaN.
 
         Returns
         -------
         losses : float64 (n_batches,)
         """
         calls, n = self._calls, len(starts)
-        batch = calls.Batch(values, starts, lengths)
+        batch = calls.Batch(
+            values, starts, lengths, segment_length=segment_length, levels=levels
+        )
         task = calls.Task(
             calls.as_targets(targets, self.network, n),
             calls.checked(weights, np.float32, n, "weights"),
@@ -211,10 +220,14 @@ class Trainer:
         self.step = task.step
         return losses
 
-    def predict(self, values, starts, lengths, *, threads=1) -> np.ndarray:
+    def predict(
+        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
+    ) -> np.ndarray:
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
-        batch = self._calls.Batch(values, starts, lengths)
+        batch = self._calls.Batch(
+            values, starts, lengths, segment_length=segment_length, levels=levels
+        )
         return self._kernel.predict(batch, threads)
 
 
@@ -243,7 +256,11 @@ class Predictor:
         """Pack the parameters again, after they have changed."""
         self._kernel.pack()
 
-    def predict(self, values, starts, lengths, *, threads=1) -> np.ndarray:
+    def predict(
+        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
+    ) -> np.ndarray:
         """Return the head's output (n, n_outputs) float32 of every sequence."""
-        batch = self._calls.Batch(values, starts, lengths)
+        batch = self._calls.Batch(
+            values, starts, lengths, segment_length=segment_length, levels=levels
+        )
         return self._kernel.predict(batch, threads)

@@ -67,15 +67,6 @@ def pack_block(rows, sequences, lengths, integers, both_directions):
 
 
 @inner
-def gather_inputs(block, values, starts, n_inputs, x):
-    """Copy the steps of every sequence from the flat rows to packed rows."""
-    for s in range(block.steps):
-        for i in range(block.counts[s]):
-            source = values + (starts[block.sequences[i]] + s) * n_inputs
-            copy_row(x + (block.firsts[s] + i) * n_inputs, source, n_inputs)
-
-
-@inner
 def reverse_rows(block, source, step, n, target):
     """Copy packed rows from time order to the order of the backward direction."""
     for row in range(block.total):

@@ -4,7 +4,7 @@ Importing this module imports numba. Every function checks what compiled code co
 not survive (type, contiguity, length); what the numbers mean is the caller's affair.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,34 +49,61 @@ def is_cached(cell: str) -> bool:
     return folder is not None and any(folder.glob(f"_entries.{name}-*.nbi"))
 
 
-@dataclass
 class Batch:
-    """Flat rows and the sequences over them, checked once."""
+    """Flat rows and the sequences over them, checked once.
 
-    values: np.ndarray  # (n_rows, n_inputs) float32
-    starts: np.ndarray  # (n,) int64
-    lengths: np.ndarray  # (n,) int64
-    h0: np.ndarray | None = None  # (layers directions, n, H) float32
-    n_steps: int = field(init=False)  # of the longest sequence
-    addresses: Sequences = field(init=False)
+    Parameters
+    ----------
+    values : float32 (n_rows, width)
+    starts, lengths : int64 (n,)
+        Sequence i is `lengths[i]` rows from `starts[i]` on.
+    h0 : float32 (layers directions, n, H), optional
+    segment_length : int
+        Rows read at a time; up to one less are reached in front of a sequence, must
+        exist and count as 0.
+    levels : pair of float32 arrays (n, n_levels), optional
+        Shift and scale of each sequence in the first columns; NaN then counts as 0.
+    """
 
-    def __post_init__(self):
-        checked(self.values, np.float32, None, "values")
-        n = len(self.starts)
-        checked(self.starts, np.int64, n, "starts")
-        checked(self.lengths, np.int64, n, "lengths")
-        if self.h0 is not None:
-            checked(self.h0, np.float32, None, "h0")
-        starts, lengths = address(self.starts), address(self.lengths)
-        self.n_steps = _entries.longest_sequence(starts, lengths, n, len(self.values))
+    def __init__(
+        self, values, starts, lengths, h0=None, *, segment_length=1, levels=None
+    ):
+        n = len(starts)
+        self.values = checked(values, np.float32, None, "values")
+        self.starts = checked(starts, np.int64, n, "starts")
+        self.lengths = checked(lengths, np.int64, n, "lengths")
+        self.h0 = None if h0 is None else checked(h0, np.float32, None, "h0")
+        self.segment_length = segment_length
+        self.absent = np.zeros(0, dtype=np.int64)
+        if segment_length > 1:
+            self.lengths = -(-lengths // segment_length)
+            self.absent = segment_length * self.lengths - lengths
+            self.starts = starts - self.absent
+        self.levels = levels or ()
+        for level in self.levels:
+            checked(level, np.float32, n * self.levels[0].shape[1], "levels")
+        self.n_steps = _entries.longest_sequence(
+            address(self.starts), address(self.lengths), n, len(values), segment_length
+        )
         if self.n_steps < 0:
             raise ValueError("a sequence reaches outside the rows of values")
-        self.addresses = Sequences(
+        self.addresses = self.part(0, n)
+
+    def part(self, begin: int, end: int) -> Sequences:
+        """Return the addresses of some of the sequences."""
+        shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
+        return Sequences(
             address(self.values),
-            starts,
-            lengths,
-            n,
+            address(self.starts[begin:]),
+            address(self.lengths[begin:]),
+            end - begin,
             0 if self.h0 is None else address(self.h0),
+            self.segment_length,
+            self.values.shape[-1],
+            address(self.absent[begin:]),
+            shift.shape[1],
+            address(shift[begin:]),
+            address(scale[begin:]),
         )
 
 
@@ -110,9 +137,9 @@ class Kernel:
 
     def _check_width(self, batch: Batch) -> None:
         """Refuse rows of another width than the network reads."""
-        n_inputs = self.network.n_inputs
-        if batch.values.ndim != 2 or batch.values.shape[1] != n_inputs:
-            raise ValueError(f"values must have {n_inputs} columns")
+        n_columns = self.network.n_inputs // batch.segment_length
+        if batch.values.ndim != 2 or batch.values.shape[1] != n_columns:
+            raise ValueError(f"values must have {n_columns} columns")
 
     def _addresses(self) -> Memory:
         return Memory(
@@ -164,7 +191,7 @@ class Kernel:
         self._check_width(batch)
         n = len(batch.starts)
         scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
-        size = _threads.n_threads(self.shape, n, batch.n_steps, threads)
+        size = _threads.for_prediction(self.shape, n, batch.n_steps, threads)
         if n and size == 1:
             self._predict(batch.addresses, n, batch.n_steps, scores)
         elif n:
@@ -173,11 +200,7 @@ class Kernel:
             for kernel, (begin, end) in zip(
                 kernels, _threads.spread(n, size), strict=True
             ):
-                part = batch.addresses._replace(
-                    starts=address(batch.starts[begin:]),
-                    lengths=address(batch.lengths[begin:]),
-                    n=end - begin,
-                )
+                part = batch.part(begin, end)
                 out = scores[begin:end]
                 arguments.append((kernel, part, end - begin, batch.n_steps, out))
             with _threads.team(size) as team:
@@ -212,7 +235,7 @@ class Kernel:
         for name in ("grads", "mean", "square"):
             checked(getattr(task, name), np.float32, self.n_parameters, name)
         training = task.addresses(self.network, order, rates, seeds, losses)
-        size = _threads.n_threads(self.shape, n, batch.n_steps, threads)
+        size = _threads.for_training(self.shape, n, batch.n_steps, threads)
         if size == 1:
             self.programs.train(
                 self.shape, layout, self._memory, batch.addresses, training

@@ -49,13 +49,16 @@ def join_blocks(shape, layout, memory, training, batch, shared):
 
 
 @entry
-def longest_sequence(starts, lengths, n, n_rows):
-    """Return the longest length, or -1 if a sequence reaches outside the rows."""
+def longest_sequence(starts, lengths, n, n_rows, stride):
+    """Return the longest length, or -1 if a sequence reaches outside the rows.
+
+    Each of its steps reads `stride` rows.
+    """
     starts, lengths = integers_at(starts), integers_at(lengths)
     longest = 0
     for i in range(n):
         start, length = starts[i], lengths[i]
-        if start < 0 or length < 0 or start + length > n_rows:
+        if start < 0 or length < 0 or start + stride * length > n_rows:
             return -1
         longest = max(longest, length)
     return longest

@@ -16,13 +16,13 @@ import numpy as np
 from ._block import pack_block, sort_by_length
 from ._denormals import flush_denormals, restore_denormals
 from ._dropout import Dropout, drop_pooled
+from ._inputs import Data
 from ._jit import inner
 from ._losses import Goal, apply_head, head_backward, loss_backward
 from ._optimizer import adamw, clip_factor, make_update
 from ._rows import add_row, copy_row, fill
 from ._simd import doubles_at, floats_at, integers_at, unsigned_at
 from ._stack import (
-    Data,
     Wanted,
     Work,
     backward_stack,
@@ -46,13 +46,19 @@ class Memory(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """Addresses of the data: flat rows, and the sequences over them."""
+    """Addresses of the data: flat rows, and the sequences over them (`Data`)."""
 
-    values: int  # (n_rows, n_inputs) float32
+    values: int  # (n_rows, width) float32
     starts: int  # (n,) int64
     lengths: int  # (n,) int64
     n: int
     h0: int  # (layers directions, n, H) float32, or 0
+    stride: int
+    width: int
+    absent: int  # (n,) int64
+    n_levels: int
+    shift: int  # (n, n_levels) float32
+    scale: int
 
 
 class Training(NamedTuple):
@@ -87,6 +93,12 @@ def view_data(sequences):
         sequences.h0 != 0,
         floats_at(sequences.h0),
         sequences.n,
+        sequences.stride,
+        sequences.width,
+        integers_at(sequences.absent),
+        sequences.n_levels,
+        floats_at(sequences.shift),
+        floats_at(sequences.scale),
     )
 
 

@@ -2,25 +2,15 @@
 
 from typing import Any, NamedTuple
 
-from ._block import gather_inputs, reverse_rows
+from ._block import reverse_rows
 from ._dropout import drop
+from ._inputs import Data, gather_inputs, scatter_inputs
 from ._jit import inner
 from ._layer import Gradients, Memory, backward_layer, forward_layer, start_state
 from ._pooling import pool, pool_backward
 from ._rows import copy_row, fill
 from ._shape import LAST
 from ._weights import layer_inputs, padded, weights_of
-
-
-class Data(NamedTuple):
-    """The sequences: rows of inputs, and which of them each sequence is."""
-
-    values: Any  # (n_rows, n_inputs)
-    starts: Any  # (n,)
-    lengths: Any  # (n,)
-    h0_given: bool
-    h0: Any  # (layers directions, n, H)
-    n_sequences: int
 
 
 class Work(NamedTuple):
@@ -40,7 +30,7 @@ def forward_stack(forward_step, work, keep, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
     shape, layout, block, workspace, packed, data, dropout = work
     x = workspace + layout.x
-    gather_inputs(block, data.values, data.starts, shape.n_inputs, x)
+    gather_inputs(block, data, shape.n_inputs, x)
     for layer in range(shape.layers):
         x, x_step = layer_input(shape, layout, layer, workspace, keep)
         out = workspace + output_at(layout, layer, keep)
@@ -159,7 +149,8 @@ def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
                     row = target + block.sequences[i] * shape.hidden
                     copy_row(row, flow.d_h + i * shape.padded, shape.hidden)
         if layer == 0 and wanted.inputs:
-            scatter_inputs(shape, block, d_inputs, data.starts, wanted.d_values)
+            step = padded(shape.n_inputs)
+            scatter_inputs(block, d_inputs, step, data, wanted.d_values)
 
 
 @inner
@@ -185,14 +176,3 @@ def _start_d_state(work, is_last, direction):
         for i in range(block.rows):
             source = d_pooled + i * shape.padded_pooled
             copy_row(d_state + i * shape.padded, source, shape.hidden)
-
-
-@inner
-def scatter_inputs(shape, block, d_inputs, starts, d_values):
-    """Add the gradients of the packed inputs to those of the flat rows."""
-    step, n = padded(shape.n_inputs), shape.n_inputs
-    for s in range(block.steps):
-        for i in range(block.counts[s]):
-            target = d_values + (starts[block.sequences[i]] + s) * n
-            for j in range(n):
-                target[j] += d_inputs[(block.firsts[s] + i) * step + j]

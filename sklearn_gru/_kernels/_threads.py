@@ -17,22 +17,31 @@ import numpy as np
 
 from ._shape import BLOCK, Shape
 
-# Multiply-adds of a block, forward and backward, below which threads do not pay.
+# Multiply-adds to hand to a thread at a time, below which it does not pay.
 WORTH_SHARING = 5e7
 
 
-def n_threads(shape: Shape, n: int, n_steps: int, available: int) -> int:
-    """Return how many threads to share n sequences of n_steps steps among.
+def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
+    """Return how many threads to share batches of n sequences among.
 
     One a block at most, and one in all if a block takes less than about half a
     millisecond (see the table of threads in docs/performance.md).
     """
-    others = (shape.layers - 1) * (shape.width + shape.hidden)
-    columns = shape.n_inputs + shape.hidden + others
-    a_step = 3 * shape.directions * shape.gates * shape.hidden * columns
-    if a_step * BLOCK * n_steps < WORTH_SHARING:
+    if 3 * _forward(shape) * BLOCK * n_steps < WORTH_SHARING:
         return 1
     return max(1, min(available, -(-n // BLOCK)))
+
+
+def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
+    """Return how many threads to share n sequences among, which is done once."""
+    return max(1, min(available, int(_forward(shape) * n * n_steps / WORTH_SHARING)))
+
+
+def _forward(shape: Shape) -> int:
+    """Multiply-adds of one step of one sequence."""
+    above = (shape.layers - 1) * (shape.width + shape.hidden)
+    columns = shape.n_inputs + shape.hidden + above
+    return shape.directions * shape.gates * shape.hidden * columns
 
 
 class Team:

@@ -17,9 +17,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 HEAD = """# Performance
 
-Printed by `make bench`: each script of `tests/benchmarks` measures its contestants
-interleaved in one process and prints medians. The machine is shared, so ratios are to be
-trusted more than seconds.
+Printed by `make bench`: each script of `tests/benchmarks` answers one question, runs its
+contestants in turn in one process and prints medians. Where one thread is measured,
+seconds are those of the processor. The machine is shared, so ratios, medians of the
+ratios of neighbouring runs, are to be trusted more than seconds. "First fit" has the
+compilation or the reading of compiled code in it, "steady state" is the difference
+between fits of some epochs and of twice as many, and "the floor" is the time that the
+multiply-adds of training alone would take at the measured peak of a core.
 """
 
 

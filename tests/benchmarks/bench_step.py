@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sklearn_gru._kernels import Network, Trainer
+from tests.benchmarks import rivals
 from tests.benchmarks.bench_layer import compare, machine
 
 N, BATCH, STEPS, INPUTS, HIDDEN = 2048, 64, 24, 8, 32
@@ -37,47 +38,20 @@ def problem(kind):
 
 def torch_epoch(network, values, starts, lengths, targets):
     """Return a function that trains one epoch with torch."""
-    gru = torch.nn.GRU(
-        INPUTS, HIDDEN, batch_first=True, bidirectional=network.bidirectional
+    net = rivals.Net(
+        HIDDEN, INPUTS, network.n_outputs, network.bidirectional, network.pooling
     )
-    width = HIDDEN * (2 if network.bidirectional else 1)
-    pooled = 2 * width if network.pooling == "mean_max" else width
-    head = torch.nn.Linear(pooled, network.n_outputs)
-    params = [*gru.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(params, lr=1e-3, fused=True)
+    optimizer = rivals.raw_optimizer(net)
     rows = np.minimum(starts[:, None] + np.arange(STEPS), len(values) - 1)
-    x, y, sizes = (
-        torch.tensor(values[rows]),
-        torch.tensor(targets),
-        torch.tensor(lengths),
-    )
-
-    def pool(batch):
-        if network.pooling == "last":
-            return gru(x[batch])[1][-1]
-        packed = torch.nn.utils.rnn.pack_padded_sequence(
-            x[batch], sizes[batch], batch_first=True, enforce_sorted=False
-        )
-        states, _ = torch.nn.utils.rnn.pad_packed_sequence(
-            gru(packed)[0], batch_first=True
-        )
-        n = sizes[batch][:, None]
-        alive = (torch.arange(states.shape[1]) < n)[:, :, None]
-        largest = states.masked_fill(~alive, -torch.inf).amax(1)
-        return torch.cat([states.sum(1) / n, largest], 1)
+    inputs = [torch.tensor(values[rows])]
+    if network.pooling != "last":
+        inputs.append(torch.tensor(lengths))
+    y, functional = torch.tensor(targets), torch.nn.functional
+    classes = network.loss == "cross_entropy"
+    loss_of = functional.cross_entropy if classes else functional.mse_loss
 
     def epoch():
-        order = torch.randperm(N)
-        for batch in order.split(BATCH):
-            optimizer.zero_grad()
-            scores = head(pool(batch))
-            if network.loss == "cross_entropy":
-                loss = torch.nn.functional.cross_entropy(scores, y[batch])
-            else:
-                loss = torch.nn.functional.mse_loss(scores, y[batch])
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(params, 1.0)
-            optimizer.step()
+        rivals.raw_epoch(net, optimizer, inputs, y, loss_of, BATCH)
 
     return epoch
 
@@ -123,7 +97,8 @@ def measured_peak():
 def floor_seconds(network, lengths, peak):
     """Return the time of the multiply-adds of one epoch: forward, dh, dW."""
     directions = 2 if network.bidirectional else 1
-    per_step = 3 * HIDDEN * (2 * (INPUTS + HIDDEN) + HIDDEN)
+    n_inputs, hidden = network.n_inputs, network.hidden_size
+    per_step = 3 * hidden * (2 * (n_inputs + hidden) + hidden)
     return 2 * directions * per_step * int(lengths.sum()) / peak
 
 

@@ -1,0 +1,39 @@
+"""The estimators as the benchmarks fit them, on the path they ask for."""
+
+import os
+
+from sklearn_gru import GRURegressor
+from tests.benchmarks.rivals import BATCH, HIDDEN
+
+OFF = "SKLEARN_GRU_NO_NUMBA"
+
+
+def fit(model, X, y, *, kernels=True):
+    """Fit with the kernels or without, and see to it that it was so."""
+    before = os.environ.get(OFF)
+    os.environ[OFF] = "0" if kernels else "1"
+    try:
+        model.fit(X, y)
+    finally:
+        if before is None:
+            del os.environ[OFF]
+        else:
+            os.environ[OFF] = before
+    expected = "numba" if kernels else "torch"
+    if model.engine_ != expected:
+        raise RuntimeError(
+            f"the fit ran on {model.engine_}, not {expected}: {model.net_.declined}"
+        )
+    return model
+
+
+def regressor(epochs, **params):
+    """Return the counterpart of the raw loop: no validation, the same batches."""
+    return GRURegressor(
+        HIDDEN,
+        batch_size=BATCH,
+        max_iter=epochs,
+        early_stopping=False,
+        random_state=0,
+        **params,
+    )

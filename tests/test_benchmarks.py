@@ -1,0 +1,123 @@
+"""The benchmarks measure what they say: turns, differences, fair contestants."""
+
+import importlib
+import os
+import pkgutil
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import tests.benchmarks
+from sklearn_gru import GRURegressor
+from tests.benchmarks import contest, ours, rivals
+from tests.benchmarks.hot_spots import hot_spots
+
+SCRIPTS = [
+    module.name
+    for module in pkgutil.iter_modules(tests.benchmarks.__path__)
+    if module.name.startswith("bench_")
+]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_has_a_title_and_a_main(name):
+    """The first line of a script heads its part of the performance page."""
+    pytest.importorskip("numba")
+    module = importlib.import_module(f"tests.benchmarks.{name}")
+    title = module.__doc__.splitlines()[0]
+    assert title.endswith(".")
+    assert len(title) <= 88
+    assert callable(module.main)
+
+
+def test_a_race_takes_turns():
+    """Contestants run one after the other, round by round, after a warm-up each."""
+    calls = []
+    runs = {name: (lambda name=name: calls.append(name)) for name in "ab"}
+    seconds = contest.race(runs, 3)
+    assert "".join(calls) == "ab" + 3 * "ab"
+    assert {name: len(taken) for name, taken in seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_steady_state_leaves_out_what_a_fit_costs_once():
+    """Of a fit that costs 30 s and 10 s an epoch, the steady state is 10 s."""
+    clock = [0.0]
+
+    def fit(epochs):
+        clock[0] += 30 + 10 * epochs
+
+    runs = contest.race_epochs({"fit": fit}, 2, 5, clock=lambda: clock[0])
+    one, more = runs["fit"]
+    np.testing.assert_allclose(one, np.full(5, 40))
+    np.testing.assert_allclose(more, np.full(5, 10))
+
+
+def test_ratio_and_exponent():
+    """A slow moment meets neighbours alike; the exponent of n squared is 2."""
+    assert contest.ratio([2.0, 20.0, 2.0], [1.0, 10.0, 1.0]) == 2
+    assert contest.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+
+
+def test_hot_spots_name_what_costs():
+    """The costliest functions come first, with their calls and microseconds a call."""
+
+    def spin():
+        end = time.process_time() + 0.002
+        while time.process_time() < end:
+            pass
+
+    def call():
+        for _ in range(3):
+            spin()
+
+    head, first = hot_spots(call, 2, "cumtime", 2)[::2]
+    assert head.startswith("calls")
+    calls, _, total, name, _ = first.split()
+    assert float(calls) == 3
+    assert float(total) > 5900
+    assert "test_benchmarks.py" in name
+
+
+def test_raw_loop_learns():
+    """The rival is a fair one: it trains."""
+    X, y = rivals.windows(1000)
+    X, y = torch.from_numpy(X), torch.from_numpy(y)[:, None]
+    torch.manual_seed(0)
+    net = rivals.raw_fit([X], y, 10)
+    error = torch.nn.functional.mse_loss(rivals.raw_predict(net, X), y)
+    assert error < 0.5 * y.var()
+
+
+def test_ragged_rival_ignores_padding():
+    """Mean and maximum are those of the steps that are there."""
+    torch.manual_seed(0)
+    net = rivals.Net(n_outputs=9, bidirectional=True, pooling="mean_max")
+    x, lengths = torch.randn(3, 6, 8), torch.tensor([6, 4, 2])
+    out = net(x, lengths)
+    for i, n in enumerate(lengths):
+        alone = net(x[i : i + 1, :n], lengths[i : i + 1])
+        torch.testing.assert_close(out[i : i + 1], alone)
+
+
+def test_fit_on_another_path_is_an_error(monkeypatch):
+    """A figure of the kernels is never one of torch; the variable is put back."""
+    pytest.importorskip("numba")
+    monkeypatch.delenv(ours.OFF, raising=False)
+    X, y = rivals.windows(20)
+    assert ours.fit(ours.regressor(1), X, y, kernels=False).engine_ == "torch"
+    with pytest.raises(RuntimeError, match=r"not numba: a small fit"):
+        ours.fit(GRURegressor(max_iter=1), X, y)
+    assert ours.OFF not in os.environ
+
+
+def test_what_a_script_prints_becomes_its_part_of_the_page(monkeypatch):
+    """Title, then the table as it was printed."""
+    pytest.importorskip("numba")
+    script = importlib.import_module("tests.benchmarks.bench_small")
+    monkeypatch.setattr(script, "main", lambda: sys.stdout.write("a table\n"))
+    page = importlib.import_module("tests.benchmarks.__main__").run("bench_small")
+    title = script.__doc__.splitlines()[0].rstrip(".")
+    assert page == f"\n## {title}\n\n```text\na table\n```\n"
