@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
 from sklearn_gru._batches import SequenceDataset
+from sklearn_gru._categories import CategoryTable
 from sklearn_gru._device import resolve_device, resolve_dtype, torch_threads
 from sklearn_gru._engine import (
     Stopping,
@@ -28,7 +29,8 @@ from sklearn_gru._engine import (
     move_net,
     train,
 )
-from sklearn_gru._network import NetworkSpec
+from sklearn_gru._frames import as_list
+from sklearn_gru._network import NetworkSpec, embedding_width
 from sklearn_gru._params import (
     Boolean,
     Number,
@@ -49,6 +51,13 @@ from sklearn_gru.exceptions import InputError, InvalidParameterError
 STOP_EARLY_FROM = 1000
 
 
+def _names_features(value: Any) -> bool:
+    keys = as_list(value)
+    return np.ndim(value) < 2 and all(
+        isinstance(key, (str, Integral, np.bool_)) for key in keys
+    )
+
+
 class BaseGRU(BaseEstimator):
     """Everything but the target."""
 
@@ -60,6 +69,10 @@ class BaseGRU(BaseEstimator):
         "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
         "dropout": [real(0, 1, high_open=True)],
         "features_per_step": [positive_integer()],
+        "categorical_features": [
+            OneOf((None,)),
+            Satisfies(_names_features, "'from_dtype', names, positions or a mask"),
+        ],
         "learning_rate": [real(0, low_open=True)],
         "weight_decay": [real(0)],
         "batch_size": [OneOf(("auto",)), positive_integer()],
@@ -209,8 +222,13 @@ class BaseGRU(BaseEstimator):
     def _start(self, data: TrainingData, n_given: int) -> None:
         """Freeze what the first fit freezes, and build the net."""
         dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
+        self._table = CategoryTable.learn(data.sequences, self.is_categorical_)
+        self.categories_ = self._table.categories
         self._standardizer = Standardizer.fit(
-            data.sequences, self._loss_weights(data), identity=not self.standardize
+            data.sequences,
+            self._loss_weights(data),
+            identity=not self.standardize,
+            embedded=self._table.columns,
         )
         self._task = self._make_task(data)
         self.n_outputs_ = self._task.n_outputs
@@ -231,8 +249,10 @@ class BaseGRU(BaseEstimator):
         )
 
     def _spec(self) -> NetworkSpec:
+        tables = tuple((n, embedding_width(n)) for n in self._table.sizes)
+        n_dense = self._standardizer.n_inputs - len(tables)
         return NetworkSpec(
-            n_inputs=self._standardizer.n_inputs,
+            n_inputs=n_dense + sum(width for _, width in tables),
             n_outputs=self._task.n_outputs,
             cell=self.cell,
             hidden_size=int(self.hidden_size),
@@ -240,6 +260,7 @@ class BaseGRU(BaseEstimator):
             bidirectional=bool(self.bidirectional),
             pooling=self.pooling,
             dropout=float(self.dropout),
+            embeddings=tables,
         )
 
     def _batch_size(self, n_sequences: int) -> int:
@@ -282,13 +303,28 @@ class BaseGRU(BaseEstimator):
         self, training: TrainingData, validation: TrainingData | None
     ) -> tuple[SequenceDataset, SequenceDataset | None]:
         """Training and validation part, over the same rows where they share them."""
+        training = self._recoded(training)
         rows = self._rows(training.sequences)
         dataset = self._dataset(training, rows)
         if validation is None:
             return dataset, None
+        validation = self._recoded(validation)
         if validation.sequences.values is not training.sequences.values:
             rows = self._rows(validation.sequences)
         return dataset, self._dataset(validation, rows)
+
+    def _recoded(self, data: TrainingData) -> TrainingData:
+        """Categories in the codes of fit; what holds nothing known drops out."""
+        sequences = self._table.encode(data.sequences)
+        if sequences is data.sequences:
+            return data
+        some = sequences.lengths > 0
+        if not some.any():
+            raise InputError(
+                f"None of the {len(some)} sequences holds a category that fit has seen "
+                "or a number: there is nothing to learn from."
+            )
+        return _select(data._replace(sequences=sequences), some)
 
     def _rows(self, sequences: Sequences) -> torch.Tensor:
         """The rows as the network sees them: standardised, in its dtype and place."""
@@ -331,7 +367,7 @@ class BaseGRU(BaseEstimator):
     def _decoded(self, X: Any) -> np.ndarray:
         """Predictions of the task, (n, n_outputs), in the float dtype of X."""
         check_is_fitted(self)
-        sequences: Sequences = check_X(self, X, reset=False).without_gaps()
+        sequences = self._table.encode(check_X(self, X, reset=False)).without_gaps()
         observed = sequences.lengths > 0
         out = np.empty((len(observed), self.n_outputs_))
         out[~observed] = self._task.without_input

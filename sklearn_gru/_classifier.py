@@ -42,6 +42,9 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
+    categorical_features : "from_dtype", None, or names, positions or a mask, \
+default="from_dtype"
+        Features that are categories, each learned as a vector (an embedding [5]_).
     learning_rate : float, default=0.01
         Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
         to 0. ``partial_fit`` uses it as it is.
@@ -164,6 +167,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         pooling="last",
         dropout=0.0,
         features_per_step=1,
+        categorical_features="from_dtype",
         learning_rate=0.01,
         weight_decay=1e-4,
         batch_size="auto",
@@ -190,6 +194,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.pooling = pooling
         self.dropout = dropout
         self.features_per_step = features_per_step
+        self.categorical_features = categorical_features
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size

@@ -42,6 +42,8 @@ def why_declined(
         return "the network computes in float64"
     if spec.dropout:
         return "dropout has no kernel"
+    if spec.embeddings:
+        return "embeddings of categories have no kernel"
     return (
         _kernels.supports(describe(spec, task))
         or _kernels.reason()

@@ -24,16 +24,21 @@ def check_no_leak(
     y: Any,
     visible: np.ndarray,
     names: Sequence[str],
+    categories: Sequence[Any] | None = None,
     *,
     lag: int,
 ) -> None:
     """Raise LeakageError if a visible column equals y or is a monotone copy of it."""
     columns = np.flatnonzero(visible)
-    for target in _targets(y):
+    carried = [None] * len(names) if categories is None else categories
+    for target, raw in zip(_targets(y), _columns_of(y), strict=True):
         if len(target) != len(values):
             return  # scikit-learn's own message comes from whatever is fitted next
         for j in columns:
-            found = _copy_of(values[:, j], target)
+            if carried[j] is None:
+                found = _copy_of(values[:, j], target)
+            else:
+                found = _renaming_of(values[:, j], carried[j], raw)
             if found:
                 if lag:
                     remedy = f"remove it from known_future (lag={lag} then applies)"
@@ -46,12 +51,15 @@ def check_no_leak(
                 )
 
 
+def _columns_of(y: Any) -> list[np.ndarray]:
+    y = np.asarray(y)
+    return [y] if y.ndim == 1 else [y[:, k] for k in range(y.shape[1])]
+
+
 def _targets(y: Any) -> list[np.ndarray]:
     """Each output as numbers; labels become codes."""
-    y = np.asarray(y)
-    columns = [y] if y.ndim == 1 else [y[:, k] for k in range(y.shape[1])]
     numeric = []
-    for column in columns:
+    for column in _columns_of(y):
         if column.dtype.kind in "OUSmM":
             column = pd.factorize(column)[0]
         numeric.append(column.astype(np.float64))
@@ -76,4 +84,22 @@ def _copy_of(column: np.ndarray, target: np.ndarray) -> str | None:
     dy, dc = np.diff(target[order]), np.diff(column[order])
     if np.array_equal(dy == 0, dc == 0) and ((dc >= 0).all() or (dc <= 0).all()):
         return "is a monotone copy of"
+    return None
+
+
+def _renaming_of(codes: np.ndarray, categories: Any, y: np.ndarray) -> str | None:
+    """How a column of categories copies the target, or None."""
+    known = ~(np.isnan(codes) | pd.isna(y))
+    codes, target = codes[known].astype(np.int64), y[known]
+    classes = pd.factorize(target)[0]
+    n_kinds = len(np.unique(codes))
+    if n_kinds < 2:
+        return None
+    if np.all(np.asarray(categories, dtype=object)[codes] == target):
+        return "equals"
+    pairs = len(np.unique(codes * (classes.max() + 1) + classes))
+    one_to_one = pairs == n_kinds == classes.max() + 1
+    # Where nearly every row has a category of its own, that says nothing.
+    if len(codes) >= max(_MIN_ROWS_MONOTONE, 2 * n_kinds) and one_to_one:
+        return "is a renamed copy of"
     return None

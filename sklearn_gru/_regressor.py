@@ -40,6 +40,9 @@ class GRURegressor(RegressorMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
+    categorical_features : "from_dtype", None, or names, positions or a mask, \
+default="from_dtype"
+        Features that are categories, each learned as a vector (an embedding [5]_).
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         Loss on the standardised target; "huber" turns linear at one standard deviation
         of y.
@@ -158,6 +161,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         pooling="last",
         dropout=0.0,
         features_per_step=1,
+        categorical_features="from_dtype",
         loss="squared_error",
         learning_rate=0.01,
         weight_decay=1e-4,
@@ -183,6 +187,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.pooling = pooling
         self.dropout = dropout
         self.features_per_step = features_per_step
+        self.categorical_features = categorical_features
         self.loss = loss
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -1,4 +1,4 @@
-"""The whole network: recurrent layers, pooling, dropout, one linear head.
+"""The whole network: embeddings, recurrent layers, pooling, dropout, one linear head.
 
 All outputs read the same pooled vector. A head that reads one state per horizon (as
 some forecasting libraries do) gives the first horizons a state that has not seen the
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_gru._device import RandomStream
+from sklearn_gru._network._embedding import Embedding
 from sklearn_gru._network._pooling import POOLINGS
 from sklearn_gru._network._recurrent import Dropout, Recurrent, step_mask
 from sklearn_gru._network._spec import NetworkSpec
 
 
 class SequenceModel(nn.Module):
-    """Sequences ``(B, T, n_inputs)``, right-padded, to outputs ``(B, n_outputs)``.
+    """Sequences ``(B, T, n_columns)``, right-padded, to outputs ``(B, n_outputs)``.
 
     Parameters
     ----------
@@ -45,6 +46,9 @@ class SequenceModel(nn.Module):
                     nn.init.xavier_uniform_(parameter, generator=generator)
                 else:
                     nn.init.zeros_(parameter)
+        self.embedding = Embedding(spec.embeddings) if spec.embeddings else None
+        if self.embedding is not None:
+            self.embedding.reset_parameters(generator)
 
     @torch.no_grad()
     def silence(self, outputs: list[int]) -> None:
@@ -52,6 +56,8 @@ class SequenceModel(nn.Module):
         self.head.weight[outputs] = 0.0
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            values = self.embedding(values)
         outputs, last = self.recurrent(values, lengths)
         pooled = self.pooling(outputs, last, step_mask(values, lengths))
         return self.head(self.dropout(pooled))
