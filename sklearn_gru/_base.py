@@ -29,7 +29,6 @@ from sklearn_gru._engine import (
     move_net,
     train,
 )
-from sklearn_gru._frames import as_list
 from sklearn_gru._network import NetworkSpec, embedding_width
 from sklearn_gru._params import (
     Boolean,
@@ -52,9 +51,10 @@ STOP_EARLY_FROM = 1000
 
 
 def _names_features(value: Any) -> bool:
-    keys = as_list(value)
-    return np.ndim(value) < 2 and all(
-        isinstance(key, (str, Integral, np.bool_)) for key in keys
+    if np.ndim(value) == 0:
+        return isinstance(value, (str, Integral))
+    return np.ndim(value) == 1 and all(
+        isinstance(key, (str, Integral, np.bool_)) for key in value
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._frames import as_list, find_column, float_column, is_numeric
+from sklearn_gru._frames import as_list, find_column, float_column
 from sklearn_gru._sequences import Sequences
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
@@ -128,9 +128,9 @@ def _too_many(what: str, n: int) -> str:
 # -- frames ---------------------------------------------------------------------------
 
 
-def has_categories(column: pd.Series) -> bool:
-    """Whether the dtype of a column says that it holds categories."""
-    return isinstance(column.dtype, pd.CategoricalDtype)
+def has_categories(dtype: Any) -> bool:
+    """Whether a dtype of pandas is one of categories."""
+    return isinstance(dtype, pd.CategoricalDtype)
 
 
 def read_columns(
@@ -160,7 +160,7 @@ def categories_of(books: Sequence[Codebook | None]) -> tuple[Any, ...] | None:
 
 
 def named_features(keys: Any, names: Sequence[Any]) -> np.ndarray:
-    """Mask of the features named by `categorical_features`: names, positions, a mask."""
+    """Mask of the features that names, positions or a mask stand for."""
     chosen = np.zeros(len(names), dtype=bool)
     keys = as_list(keys)
     if keys and all(isinstance(key, (bool, np.bool_)) for key in keys):
@@ -175,11 +175,10 @@ def named_features(keys: Any, names: Sequence[Any]) -> np.ndarray:
     return chosen
 
 
-def needs_codes(columns: Iterable[pd.Series], named: bool) -> bool:
-    """Whether values of a feature must become codes to enter a float array."""
-    return any(
-        has_categories(column) or (named and not is_numeric(column))
-        for column in columns
+def needs_codes(dtype: Any, named: bool) -> bool:
+    """Whether the values of a feature must become codes to enter a float array."""
+    return has_categories(dtype) or (
+        bool(named) and not pd.api.types.is_numeric_dtype(dtype)
     )
 
 

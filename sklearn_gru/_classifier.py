@@ -42,9 +42,11 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
-    categorical_features : "from_dtype", None, or names, positions or a mask, \
-default="from_dtype"
-        Features that are categories, each learned as a vector (an embedding [5]_).
+    categorical_features : array-like, str, int or None, default="from_dtype"
+        Features that are categories, by name, position or boolean mask; each category
+        is learned as a vector (an embedding [5]_). "from_dtype" takes those of category
+        dtype, None allows none. Values are compared with those of fit; an unknown one
+        is missing. In 2-D X a position is one within a step.
     learning_rate : float, default=0.01
         Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
         to 0. ``partial_fit`` uses it as it is.
@@ -98,6 +100,10 @@ default="from_dtype"
         Columns of 2-D X, features a step otherwise.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had any.
+    is_categorical_ : ndarray of shape (n_features,) or None
+        Mask of the categorical features; None if there are none.
+    categories_ : tuple of length n_features
+        For each feature the array of its categories, None for a numeric one.
     n_outputs_ : int
         Number of outputs of the network, one a class.
     n_iter_ : int
@@ -133,6 +139,8 @@ default="from_dtype"
     .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
     .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
        neural networks. ICML.
+    .. [5] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
+       arXiv:1604.06737.
 
     Examples
     --------

@@ -89,14 +89,12 @@ class Columns:
             known=known[positions],
             books=[],
         )
-        series = found._series(X) if named or chosen.any() else [None] * len(positions)
-        return replace(
-            found,
-            books=[
-                Codebook() if chosen[j] or (named and has_categories(column)) else None
-                for j, column in zip(positions, series, strict=True)
-            ],
-        )
+        series = found._series(X) if named or chosen.any() else []
+        books: list[Codebook | None] = [None] * len(positions)
+        for k, column in enumerate(series):
+            if chosen[positions[k]] or (named and has_categories(column.dtype)):
+                books[k] = Codebook()
+        return replace(found, books=books)
 
     @property
     def categories(self) -> tuple[Any, ...] | None:
@@ -142,8 +140,8 @@ def _level(frame: pd.DataFrame, name: Any) -> pd.Series:
     values = frame.index.get_level_values(name)
     if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
         raise InputError(
-            f"categorical_features={name!r} names an index level of times. Only columns "
-            "and group keys can be categories; a calendar column (hour, weekday) can."
+            f"categorical_features={name!r} names an index level of times, which are "
+            "no categories. Make a calendar column (hour, weekday) of it."
         )
     return pd.Series(values, name=name)
 

@@ -69,11 +69,6 @@ def missing_column_message(names: Sequence[Any], key: Any, parameter: str) -> st
     return f"{parameter}={key!r}: X has no such column.{hint} Seen: {shown}{more}."
 
 
-def is_numeric(column: pd.Series) -> bool:
-    """Whether the dtype of a column is one of numbers or booleans."""
-    return pd.api.types.is_numeric_dtype(column.dtype)
-
-
 def float_column(column: pd.Series, dtype: Any) -> np.ndarray:
     """A column as floats, missing as NaN."""
     _check_numeric(column)

@@ -29,7 +29,7 @@ def check_no_leak(
     lag: int,
 ) -> None:
     """Raise LeakageError if a visible column equals y or is a monotone copy of it."""
-    columns = np.flatnonzero(visible)
+    columns = np.flatnonzero(visible).tolist()
     carried = [None] * len(names) if categories is None else categories
     for target, raw in zip(_targets(y), _columns_of(y), strict=True):
         if len(target) != len(values):
@@ -41,11 +41,14 @@ def check_no_leak(
                 found = _renaming_of(values[:, j], carried[j], raw)
             if found:
                 if lag:
-                    remedy = f"remove it from known_future (lag={lag} then applies)"
+                    remedy = (
+                        f"remove it from known_future (lag={lag} then applies), or "
+                        "from categorical_features if it is a group key"
+                    )
                 else:
                     remedy = "use lag=1 or more (predict from earlier rows) or drop it"
                 raise LeakageError(
-                    f"Column {names[int(j)]!r} {found} y and would be seen at the "
+                    f"Column {names[j]!r} {found} y and would be seen at the "
                     "target's own time: the model would read the answer. Please "
                     f"{remedy}."
                 )

@@ -40,9 +40,11 @@ class GRURegressor(RegressorMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
-    categorical_features : "from_dtype", None, or names, positions or a mask, \
-default="from_dtype"
-        Features that are categories, each learned as a vector (an embedding [5]_).
+    categorical_features : array-like, str, int or None, default="from_dtype"
+        Features that are categories, by name, position or boolean mask; each category
+        is learned as a vector (an embedding [5]_). "from_dtype" takes those of category
+        dtype, None allows none. Values are compared with those of fit; an unknown one
+        is missing. In 2-D X a position is one within a step.
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         Loss on the standardised target; "huber" turns linear at one standard deviation
         of y.
@@ -92,6 +94,10 @@ default="from_dtype"
         Columns of 2-D X, features a step otherwise.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had any.
+    is_categorical_ : ndarray of shape (n_features,) or None
+        Mask of the categorical features; None if there are none.
+    categories_ : tuple of length n_features
+        For each feature the array of its categories, None for a numeric one.
     n_outputs_ : int
         Number of outputs.
     n_iter_ : int
@@ -127,6 +133,8 @@ default="from_dtype"
     .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
     .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
        neural networks. ICML.
+    .. [5] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
+       arXiv:1604.06737.
 
     Examples
     --------

@@ -399,10 +399,11 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
         """Features as floats (n_rows, n_features), keys, and columns with new codes."""
         frame = as_frame(X)
+        table: Any = frame
         if frame is None:
             table, keys = self._read_array(X, reset=reset)
         else:
-            table, keys = frame, self._read_frame(X, frame, reset=reset)
+            keys = self._read_frame(X, frame, reset=reset)
         if reset:
             self._from_frame = frame is not None
             self._columns = Columns.find(
