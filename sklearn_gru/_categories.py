@@ -73,10 +73,10 @@ def _factorize(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
         return column.cat.codes.to_numpy(), list(column.cat.categories)
     try:
         codes, seen = pd.factorize(column)
-    except TypeError as error:
-        raise InputError(
-            f"Column {column.name!r} holds values that cannot be categories, such as "
-            f"{column.iloc[0]!r}: {error}."
+    except TypeError as error:  # unhashable; in the words scikit-learn has for it
+        raise TypeError(
+            f"Column {column.name!r} cannot be categories ({error}): a category as an "
+            "argument must be a string or a number."
         ) from error
     values = list(pd.Index(seen, tupleize_cols=False))
     order = sorted_order(values)

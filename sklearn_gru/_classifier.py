@@ -277,7 +277,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         -------
         p : ndarray of shape (n, n_classes)
             In the order of ``classes_``. A sequence without any observed step gets the
-            class frequencies.
+            frequencies of the classes, weighted as in the loss.
         """
         return self._decoded(X)
 
@@ -321,7 +321,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     def _make_task(self, data: TrainingData) -> Classification:
         return Classification.fit(
             self._encode(data.y),
-            data.weights,
+            self._loss_weights(data),
             len(self.classes_),
             float(self.label_smoothing),
         )

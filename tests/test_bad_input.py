@@ -248,7 +248,7 @@ PARAMETERS = {
     "pooling": ("avg", None),
     "dropout": (-0.1, 1.0, "0.5"),
     "features_per_step": (0, 1.5),
-    "categorical_features": 3.5,
+    "categorical_features": (3.5, {"a": 1}, [None]),
     "learning_rate": (0, -1.0, "fast", np.nan),
     "weight_decay": (-1,),
     "batch_size": (0, "all", 2.5),

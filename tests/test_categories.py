@@ -218,7 +218,9 @@ def test_codebook_takes_what_cannot_be_sorted():
     assert list(book.values) == [(0, "a"), (1, "b")]
     _, book = Codebook().encode(pd.Series(["b", 1], dtype=object))
     assert list(book.values) == ["b", 1]
-    with pytest.raises(InputError, match=r"cannot be categories, such as \[1\]"):
+    with pytest.raises(
+        TypeError, match=r"'k' cannot be categories .*a string or a num"
+    ):
         Codebook().encode(pd.Series([[1], [2]], name="k"))
 
 
@@ -721,7 +723,7 @@ TOKENS = [["a", "b"], ["c"]]
         ({"categorical_features": [1]}, TOKENS, r"categorical_features=1: X has no"),
         ({"categorical_features": [0, 0, True]}, TOKENS, "no such column"),
         ({"categorical_features": [True, False]}, TOKENS, "mask of 2 entries.*has 1"),
-        ({"categorical_features": ["lod"]}, [FRAME, FRAME], "Did you mean 'load'"),
+        ({"categorical_features": ["laod"]}, [FRAME, FRAME], "Did you mean 'load'"),
         ({"categorical_features": ["load"]}, np.ones((2, 2)), "no such column"),
     ],
     ids=["no name", "list", "array", "range", "bool", "mask", "typo", "no names"],

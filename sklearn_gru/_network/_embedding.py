@@ -41,8 +41,9 @@ class Embedding(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Standard normal, as standardised features are; row 0 is zero."""
+        """Normal, the vectors about as long as one standardised feature; row 0 zero."""
         for table in self.tables:
             assert isinstance(table, nn.Embedding)
-            nn.init.normal_(table.weight, generator=generator)
+            std = table.embedding_dim**-0.5
+            nn.init.normal_(table.weight, std=std, generator=generator)
             table.weight[0] = 0.0
