@@ -154,6 +154,13 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     True
     >>> model.classes_
     array(['down', 'up'], dtype='<U4')
+
+    Words are categories, and texts sequences of any lengths:
+
+    >>> words = [["so", "good"], ["so", "bad"], ["bad"], ["good", "day"]] * 5
+    >>> model = GRUClassifier(8, categorical_features=[0], random_state=0)
+    >>> model.fit(words, [1, 0, 0, 1] * 5).predict([["good", "news"]])
+    array([1])
     """
 
     _parameter_rules: ClassVar = {

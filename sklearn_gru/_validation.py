@@ -35,7 +35,7 @@ from sklearn_gru._categories import (
     needs_codes,
     read_columns,
 )
-from sklearn_gru._frames import as_frame
+from sklearn_gru._frames import as_frame, float_column
 from sklearn_gru._sequences import Sequences
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
@@ -180,7 +180,8 @@ def _from_3d(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, np.ndar
     categories = None
     if array.dtype.kind not in "fiub" and named.any():
         table = pd.DataFrame(array.reshape(-1, array.shape[2]))
-        values, categories = _read_table(table, named)
+        columns = [table[j] for j in table]
+        values, categories = _read_columns(columns, named)
         array = values.reshape(array.shape)
     elif array.dtype.kind not in "fiub":
         flat = check_array(
@@ -206,12 +207,11 @@ def _from_3d(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, np.ndar
     return _check_finite(estimator, sequences), named
 
 
-def _read_table(
-    table: pd.DataFrame, coded: np.ndarray
+def _read_columns(
+    columns: list[pd.Series], coded: np.ndarray
 ) -> tuple[np.ndarray, tuple[Any, ...] | None]:
-    """All columns of a frame as floats, and the categories of those that are codes."""
-    columns = [table.iloc[:, j] for j in range(table.shape[1])]
-    books = [Codebook() if c else None for c in coded]
+    """Columns as floats, and the categories of those that become codes."""
+    books = [Codebook() if code else None for code in coded]
     values, grown = read_columns(columns, books)
     return values, categories_of(grown)
 
@@ -234,23 +234,21 @@ def _from_items(
         tables.append(table)
     width = tables[0].shape[1]
     named = named_in(estimator, names or range(width), reset=reset)
-    books: list[Codebook | None] = [None] * width
-    for j in np.flatnonzero(_coded_in_items(tables, named)):
-        books[j] = Codebook()
-    arrays: list[np.ndarray] = []
-    for k, table in enumerate(tables):
-        array, books = _item_array(k, table, books)
-        arrays.append(array)
-    lengths = np.array([len(a) for a in arrays])
-    flat = np.concatenate(arrays)
+    coded = _coded_in_items(tables, named)
+    if coded.any():
+        flat, categories = _joined(tables, coded)
+    else:
+        arrays = [_item_array(k, table) for k, table in enumerate(tables)]
+        flat, categories = np.concatenate(arrays), None
     if flat.dtype not in _FLOATS:
         flat = flat.astype(np.float64)
+    lengths = np.array([len(table) for table in tables])
     sequences = Sequences(
         flat,
         np.cumsum(lengths) - lengths,
         lengths,
         feature_names=names,
-        categories=categories_of(books),
+        categories=categories,
     )
     return _check_finite(estimator, sequences), named
 
@@ -305,22 +303,44 @@ def _item_table(
     return array
 
 
-def _item_array(
-    k: int, table: Any, books: list[Codebook | None]
-) -> tuple[np.ndarray, list[Codebook | None]]:
-    """One item as numbers (n_steps, n_features), and the grown books."""
-    if isinstance(table, pd.DataFrame) or any(book is not None for book in books):
-        table = pd.DataFrame(table)
-        return read_columns([table.iloc[:, j] for j in range(len(books))], books)
+def _item_array(k: int, table: Any) -> np.ndarray:
+    """One item without categories as numbers (n_steps, n_features)."""
+    if isinstance(table, pd.DataFrame):
+        columns = [table.iloc[:, j] for j in range(table.shape[1])]
+        return read_columns(columns, [None] * len(columns))[0]
     if table.dtype.kind not in "fiub":
         try:
-            return table.astype(np.float64), books
+            return table.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"Item {k} of X is not numeric: {error}. Tokens and other categories "
                 "are named by categorical_features=[0] (their positions)."
             ) from error
-    return table, books
+    return table
+
+
+def _joined(
+    tables: list[Any], coded: np.ndarray
+) -> tuple[np.ndarray, tuple[Any, ...] | None]:
+    """All items as numbers, one below the other, and the categories of the codes.
+
+    Values are joined before they get codes: a long list of short texts would have its
+    vocabulary extended thousands of times.
+    """
+    columns = []
+    for j, code in enumerate(coded):
+        parts = [
+            t.iloc[:, j] if isinstance(t, pd.DataFrame) else pd.Series(t[:, j])
+            for t in tables
+        ]
+        values = [
+            p.to_numpy(dtype=object)
+            if code
+            else float_column(p, np.float32 if p.dtype == np.float32 else np.float64)
+            for p in parts
+        ]
+        columns.append(pd.Series(np.concatenate(values), name=parts[0].name))
+    return _read_columns(columns, coded)
 
 
 def _check_finite(estimator: Any, sequences: Sequences) -> Sequences:
