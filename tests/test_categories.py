@@ -165,14 +165,14 @@ def test_embedded_sequence_ignores_its_batch_mates():
 
 
 def test_width_rule():
-    """Fastai's rule, at least 1, at most 64, never falling."""
+    """Fastai's rule, at least 1, at most 128, never falling."""
     assert [embedding_width(n) for n in (0, 1, 2, 10, 100, 10**6)] == [
         1,
         2,
         2,
         6,
         21,
-        64,
+        128,
     ]
     widths = [embedding_width(n) for n in range(3000)]
     assert widths == sorted(widths)
@@ -723,7 +723,7 @@ TOKENS = [["a", "b"], ["c"]]
         ({"categorical_features": [1]}, TOKENS, r"categorical_features=1: X has no"),
         ({"categorical_features": [0, 0, True]}, TOKENS, "no such column"),
         ({"categorical_features": [True, False]}, TOKENS, "mask of 2 entries.*has 1"),
-        ({"categorical_features": ["laod"]}, [FRAME, FRAME], "Did you mean 'load'"),
+        ({"categorical_features": ["loaf"]}, [FRAME, FRAME], "Did you mean 'load'"),
         ({"categorical_features": ["load"]}, np.ones((2, 2)), "no such column"),
     ],
     ids=["no name", "list", "array", "range", "bool", "mask", "typo", "no names"],
