@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
 from sklearn_gru._batches import SequenceDataset
+from sklearn_gru._categories import CategoryTable
 from sklearn_gru._device import resolve_device, resolve_dtype, torch_threads
 from sklearn_gru._engine import (
     Stopping,
@@ -28,7 +29,7 @@ from sklearn_gru._engine import (
     move_net,
     train,
 )
-from sklearn_gru._network import NetworkSpec
+from sklearn_gru._network import NetworkSpec, embedding_width
 from sklearn_gru._normalization import Normalizer
 from sklearn_gru._params import (
     Boolean,
@@ -48,6 +49,14 @@ from sklearn_gru.exceptions import InputError, InvalidParameterError
 # Early stopping "auto": below, a tenth of the data is too few to judge by and too much
 # to lose.
 STOP_EARLY_FROM = 1000
+
+
+def _names_features(value: Any) -> bool:
+    if np.ndim(value) == 0:
+        return isinstance(value, (str, Integral))
+    return np.ndim(value) == 1 and all(
+        isinstance(key, (str, Integral, np.bool_)) for key in value
+    )
 
 
 class BaseGRU(BaseEstimator):
@@ -74,6 +83,10 @@ class BaseGRU(BaseEstimator):
         "segment_length": [OneOf((None,)), positive_integer()],
         "normalization": [OneOf((None, "last", "standard"))],
         "features_per_step": [positive_integer()],
+        "categorical_features": [
+            OneOf((None,)),
+            Satisfies(_names_features, "'from_dtype', names, positions or a mask"),
+        ],
         "learning_rate": [real(0, low_open=True)],
         "weight_decay": [real(0)],
         "batch_size": [OneOf(("auto",)), positive_integer()],
@@ -223,8 +236,13 @@ class BaseGRU(BaseEstimator):
     def _start(self, data: TrainingData, n_given: int) -> None:
         """Freeze what the first fit freezes, and build the net."""
         dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
+        self._table = CategoryTable.learn(data.sequences, self.is_categorical_)
+        self.categories_ = self._table.categories
         self._standardizer = Standardizer.fit(
-            data.sequences, self._loss_weights(data), identity=not self.standardize
+            data.sequences,
+            self._loss_weights(data),
+            identity=not self.standardize,
+            embedded=self._table.columns,
         )
         self._normalizer = None
         if self.normalization is not None:
@@ -252,8 +270,10 @@ class BaseGRU(BaseEstimator):
         )
 
     def _spec(self) -> NetworkSpec:
+        tables = tuple((n, embedding_width(n)) for n in self._table.sizes)
+        n_dense = self._standardizer.n_inputs - len(tables)
         return NetworkSpec(
-            n_inputs=self._standardizer.n_inputs,
+            n_inputs=n_dense + sum(width for _, width in tables),
             n_outputs=self._task.n_outputs,
             cell=self.cell,
             hidden_size=int(self.hidden_size),
@@ -264,6 +284,7 @@ class BaseGRU(BaseEstimator):
             segment_length=int(self.segment_length or 1),
             conv_filters=tuple(int(size) for size in self.conv_filters or ()),
             normalization=self.normalization,
+            embeddings=tables,
         )
 
     def _keeps_gaps(self) -> bool:
@@ -310,13 +331,29 @@ class BaseGRU(BaseEstimator):
         self, training: TrainingData, validation: TrainingData | None
     ) -> tuple[SequenceDataset, SequenceDataset | None]:
         """Training and validation part, over the same rows where they share them."""
+        training = self._recoded(training)
         rows = self._rows(training.sequences)
         dataset = self._labelled(training, rows)
         if validation is None:
             return dataset, None
+        validation = self._recoded(validation)
         if validation.sequences.values is not training.sequences.values:
             rows = self._rows(validation.sequences)
         return dataset, self._labelled(validation, rows)
+
+    def _recoded(self, data: TrainingData) -> TrainingData:
+        """Categories in the codes of fit; what holds nothing known drops out."""
+        sequences = self._table.encode(data.sequences)
+        if sequences is data.sequences:
+            return data
+        sequences = sequences.without_gaps(interior=not self._keeps_gaps())
+        some = sequences.lengths > 0
+        if not some.any():
+            raise InputError(
+                f"None of the {len(some)} sequences holds a category that fit has seen "
+                "or a number: there is nothing to learn from."
+            )
+        return _select(data._replace(sequences=sequences), some)
 
     def _rows(self, sequences: Sequences) -> torch.Tensor:
         """The rows as the network sees them: standardised, in its dtype and place."""
@@ -395,7 +432,7 @@ class BaseGRU(BaseEstimator):
     def _decoded(self, X: Any) -> np.ndarray:
         """Predictions of the task, (n, n_outputs), in the float dtype of X."""
         check_is_fitted(self)
-        given: Sequences = check_X(self, X, reset=False)
+        given = self._table.encode(check_X(self, X, reset=False))
         keeps_gaps = self.net_.module_.spec.keeps_gaps
         sequences = given.without_gaps(interior=not keeps_gaps)
         observed = sequences.lengths > 0

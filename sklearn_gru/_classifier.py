@@ -54,6 +54,11 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
+    categorical_features : array-like, str, int or None, default="from_dtype"
+        Features that are categories, by name, position or boolean mask; each category
+        is learned as a vector (an embedding [9]_). "from_dtype" takes those of category
+        dtype, None allows none. Values are compared with those of fit; an unknown one
+        is missing. In 2-D X a position is one within a step.
     learning_rate : float, default=0.01
         Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
         to 0. ``partial_fit`` uses it as it is.
@@ -107,6 +112,10 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         Columns of 2-D X, features a step otherwise.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had any.
+    is_categorical_ : ndarray of shape (n_features,) or None
+        Mask of the categorical features; None if there are none.
+    categories_ : tuple of length n_features
+        For each feature the array of its categories, None for a numeric one.
     n_outputs_ : int
         Number of outputs of the network, one a class.
     n_iter_ : int
@@ -151,6 +160,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
        AAAI.
     .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
        Forecasting against Distribution Shift. ICLR.
+    .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
+       arXiv:1604.06737.
 
     Examples
     --------
@@ -164,6 +175,13 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     True
     >>> model.classes_
     array(['down', 'up'], dtype='<U4')
+
+    Words are categories, and texts sequences of any lengths:
+
+    >>> words = [["so", "good"], ["so", "bad"], ["bad"], ["good", "day"]] * 5
+    >>> model = GRUClassifier(8, categorical_features=[0], random_state=0)
+    >>> model.fit(words, [1, 0, 0, 1] * 5).predict([["good", "news"]])
+    array([1])
     """
 
     _parameter_rules: ClassVar = {
@@ -188,6 +206,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         segment_length=None,
         normalization=None,
         features_per_step=1,
+        categorical_features="from_dtype",
         learning_rate=0.01,
         weight_decay=1e-4,
         batch_size="auto",
@@ -217,6 +236,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.segment_length = segment_length
         self.normalization = normalization
         self.features_per_step = features_per_step
+        self.categorical_features = categorical_features
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -291,7 +311,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         -------
         p : ndarray of shape (n, n_classes)
             In the order of ``classes_``. A sequence without any observed step gets the
-            class frequencies.
+            frequencies of the classes, weighted as in the loss.
         """
         return self._decoded(X)
 
@@ -335,7 +355,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     def _make_task(self, data: TrainingData) -> Classification:
         return Classification.fit(
             self._encode(data.y),
-            data.weights,
+            self._loss_weights(data),
             len(self.classes_),
             float(self.label_smoothing),
         )

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array
 
-from sklearn_gru._frames import as_frame, float_matrix
+from sklearn_gru._categories import sorted_order
+from sklearn_gru._columns import Columns
+from sklearn_gru._frames import as_frame
 from sklearn_gru._keys import read_keys
 from sklearn_gru._sequences import Sequences
 from sklearn_gru.exceptions import InputError, TimeIndexError
@@ -18,7 +20,7 @@ from sklearn_gru.exceptions import InputError, TimeIndexError
 __all__ = ["to_sequences"]
 
 
-def to_sequences(frame, groups=None, time=None):
+def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     """One sequence a group from a long frame of events or recordings.
 
     Parameters
@@ -31,6 +33,9 @@ def to_sequences(frame, groups=None, time=None):
     time : str or int, default=None
         Column or index level to order each sequence by; as in :class:`SlidingWindow`.
         Rows of equal or no time keep the order they stand in.
+    categorical_features : str, int or list of them, default=None
+        Columns to carry as categories besides those of category dtype; a group key
+        named here is a feature too. As in :class:`SlidingWindow`.
 
     Returns
     -------
@@ -75,17 +80,21 @@ def to_sequences(frame, groups=None, time=None):
             "to_sequences needs groups= with the column that tells the sequences "
             f"apart. Seen: {', '.join(repr(c) for c in table.columns)}."
         )
-    features = [j for j in range(table.shape[1]) if j not in keys.columns]
+    columns = Columns.find(
+        table,
+        keys.columns,
+        categorical=categorical_features,
+        groups=groups,
+        time=time,
+    )
+    values, columns = columns.read(table)
     values = check_array(
-        float_matrix(table, features),
+        values,
         dtype=[np.float64, np.float32],
         ensure_all_finite="allow-nan",
         input_name="frame",
     )
-    try:
-        ranked = sorted(range(len(keys.labels)), key=keys.labels.__getitem__)
-    except TypeError:
-        ranked = list(range(len(keys.labels)))
+    ranked = sorted_order(keys.labels)
     rank = np.empty(len(ranked), dtype=np.int64)
     rank[ranked] = np.arange(len(ranked))
     group = rank[keys.codes]
@@ -96,6 +105,7 @@ def to_sequences(frame, groups=None, time=None):
         values[np.lexsort((keys.time, group))],
         np.cumsum(lengths) - lengths,
         lengths,
-        feature_names=tuple(str(table.columns[j]) for j in features),
+        feature_names=tuple(columns.names),
+        categories=columns.categories,
         groups=pd.MultiIndex.from_tuples(labels) if several else pd.Index(labels),
     )

@@ -62,6 +62,8 @@ def why_declined(
     step = _kernels.supports(describe(spec, task))
     if spec.conv_filters:
         step = "a convolution branch has no kernel"
+    elif spec.embeddings:
+        step = "embeddings of categories have no kernel"
     if announce and not _kernels.is_compiled(spec.cell):
         tqdm.write(_COMPILING.format(cell=spec.cell), file=sys.stderr)
     layers = _compile_error(spec.cell, whole_step=step is None)

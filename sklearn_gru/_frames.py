@@ -30,6 +30,11 @@ def as_frame(X: Any) -> pd.DataFrame | None:
 
 def _polars_column(column: Any) -> Any:
     zone = getattr(column.dtype, "time_zone", None)
+    if type(column.dtype).__name__ in ("Categorical", "Enum"):
+        # An Enum lists its values; those of a Categorical are the ones it holds.
+        fixed = type(column.dtype).__name__ == "Enum"
+        listed = column.dtype.categories.to_list() if fixed else None
+        return pd.Categorical(column.to_list(), listed)
     values = column.to_numpy()
     if zone is None:
         return values
@@ -64,29 +69,17 @@ def missing_column_message(names: Sequence[Any], key: Any, parameter: str) -> st
     return f"{parameter}={key!r}: X has no such column.{hint} Seen: {shown}{more}."
 
 
-def float_matrix(frame: pd.DataFrame, positions: Sequence[int]) -> np.ndarray:
-    """Columns of a frame as one float matrix (n_rows, n_columns), missing as NaN."""
-    columns = [frame.iloc[:, p] for p in positions]
-    for column in columns:
-        _check_numeric(column)
-    single = bool(columns) and all(
-        c.dtype in (np.dtype(np.float32), np.dtype(np.float16)) for c in columns
-    )
-    dtype = np.float32 if single else np.float64
-    out = np.empty((len(frame), len(columns)), dtype=dtype)
-    for j, column in enumerate(columns):
-        out[:, j] = _float_column(column, dtype)
-    return out
-
-
-def _float_column(column: pd.Series, dtype: Any) -> np.ndarray:
+def float_column(column: pd.Series, dtype: Any) -> np.ndarray:
+    """A column as floats, missing as NaN."""
+    _check_numeric(column)
     try:
         return column.to_numpy(dtype=dtype, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"Column {column.name!r} (dtype {column.dtype}) holds values that are not "
-            f"numbers, such as {_first_text(column)!r}. Encode it as numbers, drop it, "
-            "or name it in groups= or time= if it is a key."
+            f"numbers, such as {_first_text(column)!r}. Name it in "
+            "categorical_features=, encode it as numbers or drop it; if it is a key of "
+            "the rows, name it in groups= or time= of SlidingWindow."
         ) from error
 
 
@@ -98,11 +91,10 @@ def _check_numeric(column: pd.Series) -> None:
             f"the rows, pass time={column.name!r}; otherwise turn it into numbers "
             "(hour of day, day of week, …) or drop it."
         )
-    if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_complex_dtype(dtype):
+    if pd.api.types.is_complex_dtype(dtype):
         raise InputError(
-            f"Column {column.name!r} has dtype {dtype}, which is no number. Encode it "
-            "(OrdinalEncoder, OneHotEncoder), drop it, or name it in groups= if it "
-            "tells the groups apart."
+            f"Column {column.name!r} has dtype {dtype}, which is no real number. Give "
+            "real and imaginary part as two columns, or drop it."
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_gru._categories import kind_of
 from sklearn_gru._frames import as_list, find_column, missing_column_message
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
@@ -276,18 +277,9 @@ def check_group_kinds(labels: list[Any], known: dict[Any, int]) -> None:
     """Refuse text where fit saw numbers: such groups would all be new, in silence."""
     if not known or any(label in known for label in labels):
         return
-    now, before = _kind(labels[0]), _kind(next(iter(known)))
+    now, before = kind_of(labels[0]), kind_of(next(iter(known)))
     if now != before:
         raise TimeIndexError(
             f"The groups hold {now}, such as {labels[0]!r}, but those seen in fit hold "
             f"{before}, such as {next(iter(known))!r}: convert them with astype."
         )
-
-
-def _kind(label: Any) -> Any:
-    if isinstance(label, tuple):
-        return tuple(_kind(part) for part in label)
-    if isinstance(label, str):
-        return "text"
-    number = isinstance(label, (int, float, np.number, np.bool_))
-    return "numbers" if number else type(label).__name__

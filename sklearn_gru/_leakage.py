@@ -25,6 +25,7 @@ def check_no_leak(
     y: Any,
     known: np.ndarray,
     names: Sequence[str],
+    categories: Sequence[Any] | None = None,
     *,
     lag: int,
     previous: Callable[[], np.ndarray],
@@ -40,17 +41,24 @@ def check_no_leak(
         lagged = [j for j in np.flatnonzero(~known).tolist() if _varies(values[:, j])]
         if lagged and _is_path(targets, previous()):
             raise _lag_below_horizon([names[j] for j in lagged], lag, len(targets))
-    columns = np.flatnonzero(known) if lag else range(values.shape[1])
-    for target in targets:
+    columns = np.flatnonzero(known).tolist() if lag else range(values.shape[1])
+    carried = [None] * len(names) if categories is None else categories
+    for target, raw in zip(targets, _columns_of(y), strict=True):
         for j in columns:
-            found = _copy_of(values[:, j], target)
+            if carried[j] is None:
+                found = _copy_of(values[:, j], target)
+            else:
+                found = _renaming_of(values[:, j], carried[j], raw)
             if found:
                 if lag:
-                    remedy = f"remove it from known_future (lag={lag} then applies)"
+                    remedy = (
+                        f"remove it from known_future (lag={lag} then applies), or "
+                        "from categorical_features if it is a group key"
+                    )
                 else:
                     remedy = "use lag=1 or more (predict from earlier rows) or drop it"
                 raise LeakageError(
-                    f"Column {names[int(j)]!r} {found} y and would be seen at the "
+                    f"Column {names[j]!r} {found} y and would be seen at the "
                     "target's own time: the model would read the answer. Please "
                     f"{remedy}."
                 )
@@ -110,12 +118,15 @@ def _varies(column: np.ndarray) -> bool:
     return len(column) > 1 and bool(np.ptp(column))
 
 
+def _columns_of(y: Any) -> list[np.ndarray]:
+    y = np.asarray(y)
+    return [y] if y.ndim == 1 else [y[:, k] for k in range(y.shape[1])]
+
+
 def _targets(y: Any) -> list[np.ndarray]:
     """Each output as numbers; labels become codes."""
-    y = np.asarray(y)
-    columns = [y] if y.ndim == 1 else [y[:, k] for k in range(y.shape[1])]
     numeric = []
-    for column in columns:
+    for column in _columns_of(y):
         if column.dtype.kind in "OUSmM":
             column = pd.factorize(column)[0]
         numeric.append(column.astype(np.float64))
@@ -140,4 +151,22 @@ def _copy_of(column: np.ndarray, target: np.ndarray) -> str | None:
     dy, dc = np.diff(target[order]), np.diff(column[order])
     if np.array_equal(dy == 0, dc == 0) and ((dc >= 0).all() or (dc <= 0).all()):
         return "is a monotone copy of"
+    return None
+
+
+def _renaming_of(codes: np.ndarray, categories: Any, y: np.ndarray) -> str | None:
+    """How a column of categories copies the target, or None."""
+    known = ~(np.isnan(codes) | pd.isna(y))
+    codes, target = codes[known].astype(np.int64), y[known]
+    classes = pd.factorize(target)[0]
+    n_kinds = len(np.unique(codes))
+    if n_kinds < 2:
+        return None
+    if np.all(np.asarray(categories, dtype=object)[codes] == target):
+        return "equals"
+    pairs = len(np.unique(codes * (classes.max() + 1) + classes))
+    one_to_one = pairs == n_kinds == classes.max() + 1
+    # Where nearly every row has a category of its own, that says nothing.
+    if len(codes) >= max(_MIN_ROWS_MONOTONE, 2 * n_kinds) and one_to_one:
+        return "is a renamed copy of"
     return None

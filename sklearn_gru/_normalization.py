@@ -61,7 +61,10 @@ class Normalizer:
     def inputs(
         self, sequences: Sequences, dtype: np.dtype
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and scale (n, n_features) in units of standardised rows."""
+        """Shift and scale (n, n_numeric) in units of standardised rows.
+
+        Categories, which stand behind all numbers there, have no level.
+        """
         shift, scale = self.levels(sequences)
         whole = self.standardizer
         shift = (shift - whole.mean) / whole.scale
@@ -72,6 +75,10 @@ class Normalizer:
         # A channel never observed has no cell to shift; a constant one is 0 already.
         shift[np.isnan(shift)] = 0.0
         scale[np.isnan(scale)] = 1.0
+        if len(whole.embedded):
+            shift, scale = (
+                np.delete(a, whole.embedded, axis=1) for a in (shift, scale)
+            )
         return shift.astype(dtype), scale.astype(dtype)
 
 

@@ -65,6 +65,11 @@ class GRURegressor(RegressorMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
+    categorical_features : array-like, str, int or None, default="from_dtype"
+        Features that are categories, by name, position or boolean mask; each category
+        is learned as a vector (an embedding [9]_). "from_dtype" takes those of category
+        dtype, None allows none. Values are compared with those of fit; an unknown one
+        is missing. In 2-D X a position is one within a step.
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         Loss on the standardised target; "huber" turns linear at one standard deviation
         of y (with a `target_feature`: of y relative to its own sequence).
@@ -114,6 +119,10 @@ class GRURegressor(RegressorMixin, BaseGRU):
         Columns of 2-D X, features a step otherwise.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had any.
+    is_categorical_ : ndarray of shape (n_features,) or None
+        Mask of the categorical features; None if there are none.
+    categories_ : tuple of length n_features
+        For each feature the array of its categories, None for a numeric one.
     n_outputs_ : int
         Number of outputs.
     n_iter_ : int
@@ -158,6 +167,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
        AAAI.
     .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
        Forecasting against Distribution Shift. ICLR.
+    .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
+       arXiv:1604.06737.
 
     Examples
     --------
@@ -212,6 +223,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         normalization=None,
         target_feature=None,
         features_per_step=1,
+        categorical_features="from_dtype",
         loss="squared_error",
         learning_rate=0.01,
         weight_decay=1e-4,
@@ -241,6 +253,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.normalization = normalization
         self.target_feature = target_feature
         self.features_per_step = features_per_step
+        self.categorical_features = categorical_features
         self.loss = loss
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -334,9 +347,17 @@ class GRURegressor(RegressorMixin, BaseGRU):
         if self.target_feature is None:
             return plain
         assert self._normalizer is not None
+        column = find_channel(
+            self, data.sequences, self.target_feature, "target_feature"
+        )
+        if column in self._table.columns:
+            raise InvalidParameterError(
+                f"target_feature={self.target_feature!r} is a category; y can only "
+                "continue a number. Name that column, or set target_feature=None."
+            )
         self._continuation = Continuation.fit(
             self._normalizer,
-            find_channel(self, data.sequences, self.target_feature, "target_feature"),
+            column,
             plain.degree,
             data.sequences,
             data.weights,

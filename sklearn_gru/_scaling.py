@@ -10,7 +10,8 @@ computes in float32.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -23,23 +24,45 @@ _BLOCK = 8192  # rows: some hundred kilobytes of float64, which stay in the cach
 class Standardizer:
     """Affine map of the columns, and the columns whose missing cells are marked.
 
+    Columns of categories are no quantities: code k becomes the row k + 1 of a table of
+    embeddings, and a missing one row 0.
+
     Attributes
     ----------
     mean, scale : ndarray of shape (n_features,)
         ``(x - mean) / scale`` is what the network sees.
     marked : ndarray of shape (n_marked,)
         Columns in which fit saw missing cells; each adds an indicator column.
+    embedded : ndarray of shape (n_embedded,)
+        Columns of categories; they stand last in the output.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     marked: np.ndarray
+    embedded: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @classmethod
     def fit(
-        cls, sequences: Sequences, weights: np.ndarray | None, *, identity: bool
+        cls,
+        sequences: Sequences,
+        weights: np.ndarray | None,
+        *,
+        identity: bool,
+        embedded: np.ndarray | None = None,
     ) -> Standardizer:
         """Weighted moments of all observed steps; `identity` learns only the marks."""
+        found = cls._moments(sequences, weights, identity=identity)
+        if embedded is None or not len(embedded):
+            return found
+        mean, scale = found.mean.copy(), found.scale.copy()
+        mean[embedded], scale[embedded] = -1.0, 1.0  # index = code + 1
+        return cls(mean, scale, np.setdiff1d(found.marked, embedded), embedded)
+
+    @classmethod
+    def _moments(
+        cls, sequences: Sequences, weights: np.ndarray | None, *, identity: bool
+    ) -> Standardizer:
         coverage = sequences.coverage(weights).astype(np.float64)
         origin = _origin(sequences.values, coverage)
         total, first, second = np.zeros((3, len(origin)))
@@ -77,26 +100,31 @@ class Standardizer:
     def transform(
         self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
     ) -> np.ndarray:
-        """Rows (n_rows, n_inputs): standardised, missing cells 0, then the marks.
+        """Rows (n_rows, n_inputs): standardised, missing cells 0; marks; indices.
 
         With `keep_missing` they stay NaN, for whoever shifts the others later.
         """
-        n_features = len(self.mean)
+        n_numeric = len(self.mean) - len(self.embedded)
+        numeric: Any = slice(None)
+        if len(self.embedded):
+            numeric = np.delete(np.arange(len(self.mean)), self.embedded)
+        n_dense = self.n_inputs - len(self.embedded)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
-        buffer = np.empty((min(len(values), _BLOCK), n_features))
+        buffer = np.empty((min(len(values), _BLOCK), len(self.mean)))
         for at in range(0, len(values), _BLOCK):
-            block = values[at : at + _BLOCK]
-            rows = buffer[: len(block)]
-            np.subtract(block, self.mean, out=rows)
+            rows = buffer[: len(values) - at]
+            np.subtract(values[at : at + _BLOCK], self.mean, out=rows)
             np.divide(rows, self.scale, out=rows)
+            block = out[at : at + _BLOCK]
+            block[:, n_numeric:n_dense] = 0.0
             if may_have_nan(rows):
                 missing = np.isnan(rows)
-                out[at : at + _BLOCK, n_features:] = missing[:, self.marked]
-                if not keep_missing:
-                    rows[missing] = 0.0
-            else:
-                out[at : at + _BLOCK, n_features:] = 0.0
-            out[at : at + _BLOCK, :n_features] = rows
+                block[:, n_numeric:n_dense] = missing[:, self.marked]
+                if keep_missing:
+                    missing &= np.isin(np.arange(len(self.mean)), self.embedded)
+                rows[missing] = 0.0
+            block[:, :n_numeric] = rows[:, numeric]
+            block[:, n_dense:] = rows[:, self.embedded]
         return out
 
 

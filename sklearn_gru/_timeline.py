@@ -9,9 +9,8 @@ whole arrays; nothing loops over groups or rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -165,12 +164,13 @@ def lay_windows(
     line: Timeline,
     reach: Reach,
     known: np.ndarray,
-    feature_names: Sequence[str] | None,
+    **about: Any,
 ) -> Sequences:
     """The window of every new row, over one flat array of cells.
 
     A cell at coordinate c holds the known-future columns of the row at c and the other
-    columns of the row at c - lag, so one run of cells is one window.
+    columns of the row at c - lag, so one run of cells is one window. `about` describes
+    the columns.
     """
     shifts = _shifts(reach.lag, known)
     # In this order, each in a function of its own: the peak of memory is one of them.
@@ -182,8 +182,8 @@ def lay_windows(
         starts,
         lengths,
         n_steps=reach.window,
-        feature_names=None if feature_names is None else tuple(feature_names),
         order=order,
+        **about,
     )
     return windows.without_leading_gaps()
 

@@ -22,7 +22,20 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_gru._frames import as_frame, find_column, float_matrix
+from sklearn_gru._categorical import (
+    coded_in_rows,
+    coded_rows,
+    named_in,
+    named_in_rows,
+    settle_categories,
+)
+from sklearn_gru._categories import (
+    Codebook,
+    categories_of,
+    needs_codes,
+    read_columns,
+)
+from sklearn_gru._frames import as_frame, find_column, float_column
 from sklearn_gru._sequences import Sequences
 from sklearn_gru.exceptions import InputError, InvalidParameterError, LayoutWarning
 
@@ -45,22 +58,27 @@ class TrainingData(NamedTuple):
 
 def check_X(estimator: Any, X: Any, *, reset: bool) -> Sequences:
     """Any accepted layout as sequences; sets or checks what fit has seen."""
-    items = _as_items(X)
+    if isinstance(X, pd.Series):
+        X = X.to_numpy()
+    items, ndim = _as_items(X), 3
     if isinstance(X, Sequences):
-        sequences, ndim = _check_finite(estimator, X), 3
+        sequences = _check_finite(estimator, X)
+        names = X.feature_names or range(X.shape[2])
+        named = named_in(estimator, names, reset=reset)
     elif items is not None:
-        sequences, ndim = _from_items(estimator, items, reset=reset), 3
+        sequences, named = _from_items(estimator, items, reset=reset)
     elif _ndim(X) == 3:
-        sequences, ndim = _from_3d(estimator, X, reset=reset), 3
+        sequences, named = _from_3d(estimator, X, reset=reset)
     else:
         ndim = 2
         _check_ndim_agrees(estimator, X, ndim, reset=reset)
-        sequences = _from_2d(estimator, X, reset=reset)
+        sequences, named = _from_2d(estimator, X, reset=reset)
     if ndim == 3:
         _check_ndim_agrees(estimator, X, ndim, reset=reset)
         _check_features(estimator, sequences, reset=reset)
     if reset:
         estimator._input_ndim = ndim
+    settle_categories(estimator, sequences, named, reset=reset)
     return sequences
 
 
@@ -76,6 +94,8 @@ def _as_items(X: Any) -> list[Any] | None:
         return None
     if all(hasattr(item, "shape") for item in X):
         return list(X)  # arrays or frames
+    if all(isinstance(item, (list, tuple)) for item in X) and any(map(_is_text, X)):
+        return [np.array(item, dtype=object) for item in X]  # tokens
     try:
         np.asarray(X, dtype=object if _is_text(X) else None)
     except ValueError:  # nested lists of different lengths
@@ -84,11 +104,20 @@ def _as_items(X: Any) -> list[Any] | None:
 
 
 def _is_text(X: Any) -> bool:
-    first = X[0]
-    return isinstance(first, (str, bytes))
+    return len(X) > 0 and isinstance(X[0], (str, bytes))
 
 
-def _from_2d(estimator: Any, X: Any, *, reset: bool) -> Sequences:
+def _refuse_whole_texts(X: Any) -> None:
+    if isinstance(X, (list, tuple, np.ndarray)) and _is_text(X):
+        raise InputError(
+            f"X holds whole texts, such as {X[0][:40]!r}; expected sequences of "
+            "tokens. Split them, tokens = CountVectorizer().build_analyzer(); "
+            "X = [tokens(text) for text in X], and pass categorical_features=[0]."
+        )
+
+
+def _from_2d(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, np.ndarray]:
+    _refuse_whole_texts(X)
     frame = as_frame(X)
     if frame is not None and reset:
         _warn_time_index(estimator, frame)
@@ -97,17 +126,33 @@ def _from_2d(estimator: Any, X: Any, *, reset: bool) -> Sequences:
             f"X has {X.ndim} dimensions; expected 2 (each row one series), 3 "
             "(sequences, steps, features) or a list of 2-D arrays."
         )
+    per_step = estimator.features_per_step
+    table = _as_table(X) if frame is None else frame
+    if table is not None and len(table) and table.shape[1] % per_step == 0:
+        named = named_in_rows(estimator, list(table.columns), reset=reset)
+        coded = coded_in_rows(table, named)
+        if coded.any():
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+            return coded_rows(table, coded), named
     array = validate_data(
         estimator, X, reset=reset, dtype=_FLOATS, ensure_all_finite="allow-nan"
     )
-    width, per_step = array.shape[1], estimator.features_per_step
+    width = array.shape[1]
     if width % per_step:
         raise InputError(
             f"X has {width} columns, which is no multiple of features_per_step="
             f"{per_step}: a flat row holds whole steps, all features of the oldest "
             "step first."
         )
-    return Sequences.from_array(array.reshape(len(array), -1, per_step))
+    columns = range(per_step) if table is None else list(table.columns)
+    named = named_in_rows(estimator, columns, reset=reset)
+    return Sequences.from_array(array.reshape(len(array), -1, per_step)), named
+
+
+def _as_table(X: Any) -> pd.DataFrame | None:
+    """A 2-D array that may hold text, as a frame; None if it is something else."""
+    text = isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS"
+    return pd.DataFrame(X) if text else None
 
 
 def _warn_time_index(estimator: Any, frame: pd.DataFrame) -> None:
@@ -123,15 +168,22 @@ def _warn_time_index(estimator: Any, frame: pd.DataFrame) -> None:
         )
 
 
-def _from_3d(estimator: Any, X: Any, *, reset: bool) -> Sequences:
+def _from_3d(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, np.ndarray]:
     array = np.asarray(X)
+    named = named_in(estimator, range(array.shape[2]), reset=reset)
     if array.size == 0:
         raise InputError(
             f"Found array with shape {array.shape}, of which at least one side is 0 "
             f"sample(s), step(s) or feature(s), while {type(estimator).__name__} "
             "requires at least 1 of each."
         )
-    if array.dtype.kind not in "fiub":
+    categories = None
+    if array.dtype.kind not in "fiub" and named.any():
+        table = pd.DataFrame(array.reshape(-1, array.shape[2]))
+        columns = [table[j] for j in table]
+        values, categories = _read_columns(columns, named)
+        array = values.reshape(array.shape)
+    elif array.dtype.kind not in "fiub":
         flat = check_array(
             array.reshape(len(array), -1),
             dtype=_FLOATS,
@@ -151,31 +203,66 @@ def _from_3d(estimator: Any, X: Any, *, reset: bool) -> Sequences:
             LayoutWarning,
             stacklevel=5,
         )
-    return _check_finite(estimator, Sequences.from_array(array))
+    sequences = Sequences.from_array(array, categories=categories)
+    return _check_finite(estimator, sequences), named
 
 
-def _from_items(estimator: Any, items: list[Any], *, reset: bool) -> Sequences:
+def _read_columns(
+    columns: list[pd.Series], coded: np.ndarray
+) -> tuple[np.ndarray, tuple[Any, ...] | None]:
+    """Columns as floats, and the categories of those that become codes."""
+    books = [Codebook() if code else None for code in coded]
+    values, grown = read_columns(columns, books)
+    return values, categories_of(grown)
+
+
+def _from_items(
+    estimator: Any, items: list[Any], *, reset: bool
+) -> tuple[Sequences, np.ndarray]:
     """A list of 2-D arrays, DataFrames or 1-D arrays, of any lengths."""
     frames = [as_frame(item) for item in items]
     names = _item_names(estimator, frames, reset=reset)
-    arrays: list[np.ndarray] = []
+    tables: list[Any] = []
     for k, (item, frame) in enumerate(zip(items, frames, strict=True)):
-        array = _item_array(k, item, frame, names)
-        expected = arrays[0].shape[1] if arrays else array.shape[1]
-        if array.shape[1] != expected:
+        table = _item_table(k, item, frame, names)
+        expected = tables[0].shape[1] if tables else table.shape[1]
+        if table.shape[1] != expected:
             raise InputError(
-                f"Item {k} of X has {array.shape[1]} features, but item 0 has "
+                f"Item {k} of X has {table.shape[1]} features, but item 0 has "
                 f"{expected}: every sequence needs the same features in its columns."
             )
-        arrays.append(array)
-    lengths = np.array([len(a) for a in arrays])
-    flat = np.concatenate(arrays)
+        tables.append(table)
+    width = tables[0].shape[1]
+    named = named_in(estimator, names or range(width), reset=reset)
+    coded = _coded_in_items(tables, named)
+    if coded.any():
+        flat, categories = _joined(tables, coded)
+    else:
+        arrays = [_item_array(k, table) for k, table in enumerate(tables)]
+        flat, categories = np.concatenate(arrays), None
     if flat.dtype not in _FLOATS:
         flat = flat.astype(np.float64)
+    lengths = np.array([len(table) for table in tables])
     sequences = Sequences(
-        flat, np.cumsum(lengths) - lengths, lengths, feature_names=names
+        flat,
+        np.cumsum(lengths) - lengths,
+        lengths,
+        feature_names=names,
+        categories=categories,
     )
-    return _check_finite(estimator, sequences)
+    return _check_finite(estimator, sequences), named
+
+
+def _coded_in_items(tables: list[Any], named: np.ndarray) -> np.ndarray:
+    """Features whose values become codes in all items, because they must in one."""
+    coded = np.zeros(len(named), dtype=bool)
+    for table in tables:
+        if not isinstance(table, pd.DataFrame):
+            coded |= named & (table.dtype.kind not in "fiub")
+            continue
+        for j, dtype in enumerate(table.dtypes):
+            coded[j] |= needs_codes(dtype, named[j])
+    return coded
 
 
 def _item_names(
@@ -191,10 +278,10 @@ def _item_names(
     return tuple(str(c) for c in first.columns)
 
 
-def _item_array(
+def _item_table(
     k: int, item: Any, frame: pd.DataFrame | None, names: tuple[str, ...] | None
-) -> np.ndarray:
-    """One item as (n_steps, n_features)."""
+) -> Any:
+    """One item as a frame with its columns in order, or as an array (n_steps, …)."""
     if frame is not None and names is not None:
         columns = [str(c) for c in frame.columns]
         if sorted(columns) != sorted(names):
@@ -204,7 +291,7 @@ def _item_array(
                 f"Item {k} of X has other columns than the first sequence or fit: "
                 f"missing {missing}, not expected {extra}."
             )
-        return float_matrix(frame, [columns.index(name) for name in names])
+        return frame.iloc[:, [columns.index(name) for name in names]]
     array = np.asarray(item)
     if array.ndim == 1:
         array = array[:, None]
@@ -213,12 +300,47 @@ def _item_array(
             f"Item {k} of X has {array.ndim} dimensions; expected a 2-D array (steps, "
             "features) or a 1-D array (one feature)."
         )
-    if array.dtype.kind not in "fiub":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"Item {k} of X is not numeric: {error}") from error
     return array
+
+
+def _item_array(k: int, table: Any) -> np.ndarray:
+    """One item without categories as numbers (n_steps, n_features)."""
+    if isinstance(table, pd.DataFrame):
+        columns = [table.iloc[:, j] for j in range(table.shape[1])]
+        return read_columns(columns, [None] * len(columns))[0]
+    if table.dtype.kind not in "fiub":
+        try:
+            return table.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"Item {k} of X is not numeric: {error}. Tokens and other categories "
+                "are named by categorical_features=[0] (their positions)."
+            ) from error
+    return table
+
+
+def _joined(
+    tables: list[Any], coded: np.ndarray
+) -> tuple[np.ndarray, tuple[Any, ...] | None]:
+    """All items as numbers, one below the other, and the categories of the codes.
+
+    Values are joined before they get codes: a long list of short texts would have its
+    vocabulary extended thousands of times.
+    """
+    columns = []
+    for j, code in enumerate(coded):
+        parts = [
+            t.iloc[:, j] if isinstance(t, pd.DataFrame) else pd.Series(t[:, j])
+            for t in tables
+        ]
+        values = [
+            p.to_numpy(dtype=object)
+            if code
+            else float_column(p, np.float32 if p.dtype == np.float32 else np.float64)
+            for p in parts
+        ]
+        columns.append(pd.Series(np.concatenate(values), name=parts[0].name))
+    return _read_columns(columns, coded)
 
 
 def _check_finite(estimator: Any, sequences: Sequences) -> Sequences:

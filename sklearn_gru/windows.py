@@ -18,8 +18,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sklearn_gru._columns import Columns
 from sklearn_gru._events import to_sequences
-from sklearn_gru._frames import as_frame, as_list, find_column, float_matrix
+from sklearn_gru._frames import as_frame, as_list
 from sklearn_gru._future import future_frame
 from sklearn_gru._grid import DURATION, find_grid, infer_grid, place, steps_of
 from sklearn_gru._keys import (
@@ -41,6 +42,7 @@ from sklearn_gru._params import (
     check_parameters,
     positive_integer,
 )
+from sklearn_gru._sequences import Sequences
 from sklearn_gru._targets import make_targets
 from sklearn_gru._timeline import (
     Memory,
@@ -98,6 +100,9 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     freq : "infer", None, str, number or pandas offset, default="infer"
         What one step is. "infer" finds it in the times given to fit; None declares that
         rows are steps whatever the gap; ``"B"`` counts business days.
+    categorical_features : str, int or list of them, default=None
+        Columns to carry as categories (texts, booleans, numbered kinds) besides those
+        of category dtype, which always are. A group key named here is a feature too.
     flatten : bool, default=False
         Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
         first, for estimators that take no sequences.
@@ -106,6 +111,9 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
     ----------
     freq_ : Timedelta, DateOffset, int, float or None
         The step found; None if the times are irregular or X carries none.
+    categories_ : tuple or None
+        For each feature the array of its categories in the order of their codes, None
+        for a numeric one; None if all are numeric.
     n_features_in_ : int
         Number of columns seen in fit, keys included.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -168,6 +176,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         groups=None,
         time=None,
         freq="infer",
+        categorical_features=None,
         flatten=False,
     ):
         self.window_size = window_size
@@ -176,6 +185,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         self.groups = groups
         self.time = time
         self.freq = freq
+        self.categorical_features = categorical_features
         self.flatten = flatten
 
     _memory: Memory | None
@@ -217,7 +227,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             One window a row; see :meth:`transform`.
         """
         values, line = self._fit(X, y)
-        return self._windows(values, line)
+        return self._windows(values, line, self._columns)
 
     def transform(self, X):
         """Look up the window of every row.
@@ -235,11 +245,13 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             of the rows.
         """
         check_is_fitted(self)
-        values, keys = self._read(X, reset=False)
+        values, keys, columns = self._read(X, reset=False)
+        if self.flatten and columns.categories is not None:
+            values = self._columns.without_new(values)
         if keys is None:
             if self._reach.memory:
                 warn_without_time(len(values), self._reach)
-            return self._windows(values, None)
+            return self._windows(values, None, columns)
         rows = self._locate(keys, values, keep=False)
         line = self._merge(rows)
         if self._memory is None:
@@ -252,11 +264,11 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
                 line,
                 self._memory,
                 self._reach,
-                self._known,
+                self._columns.known,
                 self._axis,
                 regular=self._grid is not None,
             )
-        return self._windows(values, line)
+        return self._windows(values, line, columns)
 
     def partial_fit(self, X, y=None):
         """Append rows to those remembered, forgetting none.
@@ -278,7 +290,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         """
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
-        values, keys = self._read(X, reset=False)
+        values, keys, columns = self._read(X, reset=False)
         if keys is None or self._axis.kind == "row":
             return self
         rows = self._locate(keys, values, keep=True)
@@ -288,6 +300,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         self._memory = remember(
             line, self._reach, regular=self._grid is not None, before=self._memory
         )
+        self._keep_columns(columns)
         return self
 
     @available_if(lambda self: self.flatten is True)
@@ -305,10 +318,10 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             The number in a name is the shift from the row's own time.
         """
         check_is_fitted(self)
-        names = self._names
+        names = self._columns.names
         if input_features is not None:
             names = self._checked_names(input_features)
-        shift = np.where(self._known, 0, self._reach.lag)
+        shift = np.where(self._columns.known, 0, self._reach.lag)
         return np.array(
             [
                 f"{name}_lag{back + shift[j]}"
@@ -351,7 +364,8 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, Timeline | None]:
         check_parameters(self, self._parameter_rules)
-        values, keys = self._read(X, reset=True)
+        values, keys, columns = self._read(X, reset=True)
+        self._keep_columns(columns)
         self._axis = Axis("row") if keys is None else keys.axis
         self._grid = find_grid(self.freq, keys)
         self.freq_ = None if self._grid is None else self._grid.freq
@@ -368,8 +382,9 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             check_no_leak(
                 values,
                 y,
-                self._known,
-                self._names,
+                self._columns.known,
+                self._columns.names,
+                self._columns.categories,
                 lag=reach.lag,
                 previous=partial(previous_rows, self._grid, keys, len(values)),
             )
@@ -384,41 +399,49 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             self._memory = remember(line, reach, regular=self._grid is not None)
         return values, line
 
-    def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None]:
-        """Feature columns as floats (n_rows, n_features), and the keys of the rows."""
+    def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
+        """Features as floats (n_rows, n_features), keys, and columns with new codes."""
         frame = as_frame(X)
+        table: Any = frame
         if frame is None:
-            values, keys, key_columns = self._read_array(X, reset=reset)
+            table, keys = self._read_array(X, reset=reset)
         else:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            keys = None
-            if reset or self._from_frame:
-                keys = read_keys(frame, self.time, self.groups)
-                if reset and keys is None:
-                    warn_unread_dates(frame.index)
-            key_columns = [] if keys is None else keys.columns
-            features = [j for j in range(frame.shape[1]) if j not in key_columns]
-            values = float_matrix(frame, features)
-            if values.size:
-                check_array(
-                    values,
-                    dtype=_FLOATS,
-                    ensure_all_finite="allow-nan",
-                    input_name="X",
-                    estimator=self,
-                )
-            elif not len(values):
-                raise InputError("Found array with 0 sample(s): X has no rows.")
+            keys = self._read_frame(X, frame, reset=reset)
         if reset:
             self._from_frame = frame is not None
-            self._describe_columns(X if frame is None else frame, key_columns, values)
+            self._columns = Columns.find(
+                table,
+                [] if keys is None else keys.columns,
+                categorical=self.categorical_features,
+                groups=self.groups,
+                time=self.time,
+                known_future=self.known_future,
+            )
         elif keys is not None:
             self._axis.check_same(keys.axis)
-        return values, keys
+        values, columns = self._columns.read(table)
+        if frame is not None and values.size:
+            check_array(
+                values,
+                dtype=_FLOATS,
+                ensure_all_finite="allow-nan",
+                input_name="X",
+                estimator=self,
+            )
+        elif not len(values):
+            raise InputError("Found array with 0 sample(s): X has no rows.")
+        return values, keys, columns
 
-    def _read_array(
-        self, X: Any, *, reset: bool
-    ) -> tuple[np.ndarray, Keys | None, list[int]]:
+    def _read_frame(self, X: Any, frame: pd.DataFrame, *, reset: bool) -> Keys | None:
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if not reset and not self._from_frame:
+            return None
+        keys = read_keys(frame, self.time, self.groups)
+        if reset and keys is None:
+            warn_unread_dates(frame.index)
+        return keys
+
+    def _read_array(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None]:
         if not reset and self._from_frame and self._axis.kind != "row":
             raise TimeIndexError(
                 f"X is an array without an index, but the rows seen in fit carried "
@@ -428,34 +451,17 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         values = validate_data(
             self, X, reset=reset, dtype=_FLOATS, ensure_all_finite="allow-nan"
         )
-        if self.time is None and not as_list(self.groups):
-            return values, None, []
-        keys = read_keys(pd.DataFrame(values), self.time, self.groups, from_array=True)
-        assert keys is not None
-        features = np.delete(values, keys.columns, axis=1)
-        return features, keys, keys.columns
-
-    def _describe_columns(
-        self, X: Any, key_columns: list[int], values: np.ndarray
-    ) -> None:
-        """Names of the features, and which of them are known ahead."""
-        columns: list[Any] = list(range(self.n_features_in_))
-        if isinstance(X, pd.DataFrame):
-            columns = list(X.columns)
-        features = [j for j in range(len(columns)) if j not in key_columns]
-        if not features:
+        if self.time is not None or as_list(self.groups):
+            frame = pd.DataFrame(values)
+            return values, read_keys(frame, self.time, self.groups, from_array=True)
+        if reset and as_list(self.categorical_features):
             raise InputError(
-                f"X has no column left: all of {columns} are keys (time= or groups=)."
+                "categorical_features needs a DataFrame, or an array with time=: the "
+                "windows of a plain array are an array again, which has no place for "
+                "categories. Leave it out here and name the columns in the estimator: "
+                "GRURegressor(categorical_features=[…])."
             )
-        named = isinstance(X, pd.DataFrame)
-        self._names = [str(columns[j]) if named else f"x{j}" for j in features]
-        self._feature_columns = features
-        self._known = np.zeros(values.shape[1], dtype=bool)
-        for key in as_list(self.known_future):
-            at = find_column(columns, key, "known_future")
-            if at in key_columns:
-                continue
-            self._known[features.index(at)] = True
+        return values, None
 
     def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
         """Rows at their group and position; `keep` learns groups not seen before."""
@@ -497,11 +503,24 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         keys = Keys(rows.time, self._axis, rows.group, labels, [])
         return self._merge(self._locate(keys, rows.values, keep=True))
 
-    def _windows(self, values: np.ndarray, line: Timeline | None) -> Any:
-        if line is None:
-            windows: Any = window_view(values, self._reach, self._known)
+    def _keep_columns(self, columns: Columns) -> None:
+        """Remember the codes given so far."""
+        self._columns = columns
+        self.categories_ = columns.categories
+
+    def _windows(
+        self, values: np.ndarray, line: Timeline | None, columns: Columns
+    ) -> Any:
+        about: dict[str, Any] = {
+            "feature_names": tuple(columns.names),
+            "categories": columns.categories,
+        }
+        if line is not None:
+            windows: Any = lay_windows(line, self._reach, columns.known, **about)
         else:
-            windows = lay_windows(line, self._reach, self._known, self._names)
+            windows = window_view(values, self._reach, columns.known)
+            if columns.categories is not None and not self.flatten:
+                return Sequences.from_array(windows, **about)
         if not self.flatten:
             return windows
         n, n_steps, n_features = windows.shape
@@ -517,4 +536,4 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         seen = getattr(self, "feature_names_in_", None)
         if seen is not None and list(seen) != given:
             raise ValueError("input_features is not equal to feature_names_in_")
-        return [given[j] for j in self._feature_columns]
+        return self._columns.renamed(given)

@@ -178,17 +178,17 @@ WINDOW_ERRORS = {
     "strings as a feature": (
         {},
         FRAME.assign(city="Rome"),
-        r"Column 'city' .* such as 'Rome'. Encode it",
+        r"Column 'city' .* such as 'Rome'. Name it in categorical_features=",
     ),
     "a second time": (
         {},
         FRAME.assign(due=HOURS),
         r"Column 'due' holds times .* pass time='due'",
     ),
-    "categories": (
+    "complex numbers": (
         {},
-        FRAME.assign(kind=pd.Categorical(["a"] * 12)),
-        r"Column 'kind' has dtype category",
+        FRAME.assign(kind=1j),
+        r"Column 'kind' has dtype complex128",
     ),
     "infinity": (
         {},
@@ -252,6 +252,7 @@ PARAMETERS = {
     "normalization": ("first", True),
     "target_feature": (-1, 1.5, True, [0], 0),
     "features_per_step": (0, 1.5),
+    "categorical_features": (3.5, {"a": 1}, [None]),
     "learning_rate": (0, -1.0, "fast", np.nan),
     "weight_decay": (-1,),
     "batch_size": (0, "all", 2.5),

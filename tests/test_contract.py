@@ -35,6 +35,8 @@ CASES = {
         target_feature=0,
         loss="absolute_error",
     ),
+    "regressor categorical": GRURegressor(categorical_features=[0]),
+    "classifier categorical": GRUClassifier(categorical_features=[0]),
     "classifier lstm": GRUClassifier(cell="lstm"),
     "classifier bidirectional": GRUClassifier(bidirectional=True),
     "classifier attention": GRUClassifier(pooling="attention"),

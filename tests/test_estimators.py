@@ -144,6 +144,15 @@ def test_class_weight_and_balanced():
     )
 
 
+def test_class_weight_counts_without_input():
+    """A sequence without any step gets the class frequencies of the weighted classes."""
+    weights = {"up": 1.0, "down": 5.0, "flat": 0.5}
+    model = classifier(class_weight=weights).fit(X, LABELS)
+    share = np.array([weights[c] * np.mean(LABELS == c) for c in model.classes_])
+    nothing = np.full_like(X[:1], np.nan)
+    np.testing.assert_allclose(model.predict_proba(nothing)[0], share / share.sum())
+
+
 def test_label_smoothing_makes_less_sure():
     """Smoothed targets keep probabilities away from 1."""
     sure = classifier(max_iter=100).fit(X, LABELS).predict_proba(X).max(axis=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_gru import GRUClassifier, GRURegressor, _kernels
+from sklearn_gru.exceptions import InvalidParameterError
 from tests.test_properties import make_list, padded
 
 OPTIONS = {
@@ -84,3 +85,44 @@ def test_early_stopping_and_validation_data(option):
     error = ((given.predict(items[150:]) - y[150:]) ** 2).mean()
     best = -max(given.validation_scores_) * given._task.scale[0] ** 2
     np.testing.assert_allclose(error, best, rtol=1e-5)
+
+
+CATEGORY = {"categorical_features": [2]}
+
+
+def with_category(items):
+    """The same sequences with a third feature: one of four categories, or missing."""
+    rng = np.random.default_rng(1)
+    kinds = np.array([3.0, 10.0, 11.0, 40.0, np.nan])
+    return [
+        np.column_stack(
+            [
+                x[:, :2],
+                np.where(np.isnan(x).all(axis=1), np.nan, rng.choice(kinds, len(x))),
+            ]
+        )
+        for x in items
+    ]
+
+
+@by_option
+def test_each_option_beside_categories(option):
+    """Indices of categories have no level, fill segments and pass convolutions."""
+    items, y, _ = make_data(400)
+    items = with_category(items)
+    y = y + np.array([np.sum(x[:, 2] == 40.0) for x in items])
+    target = {"target_feature": 0} if "normalization" in OPTIONS[option] else {}
+    model = GRURegressor(
+        8, max_iter=6, random_state=0, **OPTIONS[option], **target, **CATEGORY
+    ).fit(items, y)
+    together = model.predict(items)[:30]
+    some = items[:30]
+    for X in (some, padded(some, front=True), padded(some, front=False)):
+        np.testing.assert_allclose(model.predict(X), together, rtol=1e-8)
+    renamed = [np.where(x == 40.0, 41.0, x) for x in some]  # unknown is missing
+    missing = [np.where(x == 40.0, np.nan, x) for x in some]
+    np.testing.assert_array_equal(model.predict(renamed), model.predict(missing))
+    assert (model.predict(renamed) != together).any()
+    if target:
+        with pytest.raises(InvalidParameterError, match="is a category"):
+            model.set_params(target_feature=2).fit(items, y)

@@ -89,7 +89,7 @@ def close(a, b, dtype):
 def padded(items, *, front, extra=0):
     """The 3-D array with NaN in front of or behind each sequence."""
     width = max(1, *map(len, items)) + extra
-    out = np.full((len(items), width, N_FEATURES), np.nan)
+    out = np.full((len(items), width, items[0].shape[1]), np.nan)
     for k, x in enumerate(items):
         if front:
             out[k, width - len(x) :] = x

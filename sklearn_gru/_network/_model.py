@@ -1,4 +1,4 @@
-"""The whole network: recurrent layers, pooling, dropout, one linear head.
+"""The whole network: embeddings, recurrent layers, pooling, dropout, one linear head.
 
 Beside the recurrent layers there may be a convolution branch; it reads the steps, also
 where the recurrent layers read segments of them, and its mean joins the pooled state.
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from sklearn_gru._device import RandomStream
 from sklearn_gru._network._convolution import Convolution
+from sklearn_gru._network._embedding import Embedding
 from sklearn_gru._network._pooling import POOLINGS
 from sklearn_gru._network._recurrent import Dropout, Recurrent, step_mask
 from sklearn_gru._network._spec import NetworkSpec
 
 
 class SequenceModel(nn.Module):
-    """Sequences ``(B, T, n_inputs)``, right-padded, to outputs ``(B, n_outputs)``.
+    """Sequences ``(B, T, n_columns)``, right-padded, to outputs ``(B, n_outputs)``.
 
     The recurrent layers read segments of ``spec.segment_length`` steps at a time, side
     by side as one vector; T is a multiple of it and lengths count segments.
@@ -61,6 +62,9 @@ class SequenceModel(nn.Module):
                     nn.init.zeros_(parameter)
         if self.convolution is not None:
             self.convolution.reset_parameters(generator)
+        self.embedding = Embedding(spec.embeddings) if spec.embeddings else None
+        if self.embedding is not None:
+            self.embedding.reset_parameters(generator)
 
     @torch.no_grad()
     def silence(self, outputs: list[int]) -> None:
@@ -80,6 +84,8 @@ class SequenceModel(nn.Module):
         (None: all), and `weight` ``(B,)`` how much each sequence counts in the
         statistics of a training batch.
         """
+        if self.embedding is not None:
+            values = self.embedding(values)
         if self.convolution is None:
             return self.head(self.dropout(self._states(values, lengths)))
         if present is None and lengths is not None:

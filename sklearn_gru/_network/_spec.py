@@ -12,6 +12,10 @@ class NetworkSpec:
     One object crosses the border between estimators and torch, so that no module
     reaches back for a parameter, and a fast path can be offered the whole description
     and decline.
+
+    `n_inputs` is what the first recurrent layer reads. With `embeddings`, a pair of
+    number of categories and width each, the last ``len(embeddings)`` columns of the
+    values are indices, and their widths are part of `n_inputs`.
     """
 
     n_inputs: int
@@ -36,6 +40,8 @@ class NetworkSpec:
     def keeps_gaps(self) -> bool:
         """Whether a step without any value keeps its place among the others."""
         return self.segment_length > 1 or bool(self.conv_filters)
+
+    embeddings: tuple[tuple[int, int], ...] = ()
 
     @property
     def state_size(self) -> int:
