@@ -57,6 +57,15 @@ def test_training_curves_agree(cell, loss, monkeypatch):
     assert_alike(*pair(monkeypatch=monkeypatch, cell=cell, loss=loss))
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_training_curves_stay_together(cell, monkeypatch):
+    """Rounding grows with the steps: to 1e-3 after twenty epochs."""
+    fast, plain = pair(
+        monkeypatch=monkeypatch, cell=cell, max_iter=20, early_stopping=False
+    )
+    np.testing.assert_allclose(fast.loss_curve_, plain.loss_curve_, rtol=1e-3)
+
+
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_classification_of_ragged_sequences_agrees(pooling, bidirectional, monkeypatch):
