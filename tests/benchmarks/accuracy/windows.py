@@ -1,0 +1,233 @@
+"""Windows and targets for the forecasting tasks, as scikit-learn steps.
+
+The baselines and the networks read the same windows through these.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
+
+
+class Resampled(TransformerMixin, BaseEstimator):
+    """Series of any length as flat rows: each channel interpolated to `n_steps`."""
+
+    def __init__(self, n_steps=None):
+        self.n_steps = n_steps
+
+    def fit(self, X, y=None):
+        """Learn the number of steps: the longest series, at most 128."""
+        self.n_steps_ = self.n_steps or min(128, max(len(x) for x in X))
+        return self
+
+    def transform(self, X):
+        """(n, n_steps * n_channels), step-major."""
+        return np.stack([self._resample(np.asarray(x)) for x in X])
+
+    def _resample(self, x):
+        at = np.linspace(0, len(x) - 1, self.n_steps_)
+        steps = np.arange(len(x))
+        return np.stack([np.interp(at, steps, c) for c in x.T], axis=1).ravel()
+
+
+class AsCube(TransformerMixin, BaseEstimator):
+    """Series as (n, channels, steps), the order of aeon; ragged ones interpolated."""
+
+    def fit(self, X, y=None):
+        """Nothing but the common length is learned."""
+        self.flat_ = Resampled().fit(X)
+        return self
+
+    def transform(self, X):
+        """The cube, float32."""
+        flat = self.flat_.transform(X).astype(np.float32)
+        return flat.reshape(len(flat), self.flat_.n_steps_, -1).swapaxes(1, 2)
+
+
+class LastObserved(RegressorMixin, BaseEstimator):
+    """The last observed value of each flat window of one column, or the mean of y."""
+
+    def fit(self, X, y):
+        """Keep the mean of y for windows without a value."""
+        self.mean_ = np.mean(y)
+        return self
+
+    def predict(self, X):
+        """One value a window."""
+        X = np.asarray(X)
+        seen = ~np.isnan(X)
+        last = X.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
+        values = X[np.arange(len(X)), last]
+        return np.where(seen.any(axis=1), values, self.mean_)
+
+
+class Repeated(RegressorMixin, BaseEstimator):
+    """The last `period` values of each window, over and over."""
+
+    def __init__(self, period=1):
+        self.period = period
+
+    def fit(self, X, y):
+        """Keep the horizon."""
+        self.horizon_ = y.shape[1]
+        return self
+
+    def predict(self, X):
+        """(n, horizon)."""
+        tail = np.asarray(X)[:, -self.period :, 0]
+        return np.tile(tail, -(-self.horizon_ // self.period))[:, : self.horizon_]
+
+
+class LastSubtracted(RegressorMixin, BaseEstimator):
+    """A regressor of flat windows that sees and predicts differences to the last value.
+
+    `every` > 1 keeps only each so-many-th window, where a regressor needs no more.
+    """
+
+    def __init__(self, regressor, every=1):
+        self.regressor = regressor
+        self.every = every
+
+    def fit(self, X, y):
+        """Fit on windows and targets less the last value."""
+        flat, last = self._flat(X[:: self.every])
+        self.regressor_ = clone(self.regressor).fit(flat, y[:: self.every] - last)
+        return self
+
+    def predict(self, X):
+        """Predict the differences and add the last value."""
+        flat, last = self._flat(X)
+        return self.regressor_.predict(flat) + last
+
+    @staticmethod
+    def _flat(X):
+        flat = np.asarray(X)[:, :, 0]
+        return flat - flat[:, -1:], flat[:, -1:]
+
+
+class StepAsFeature(RegressorMixin, BaseEstimator):
+    """One single-output regressor for all steps ahead: which step is a feature.
+
+    It learns from `n_rows` random pairs of a window and a step, and sees the last
+    `n_lags` values and the one a season before the step.
+    """
+
+    def __init__(self, regressor, n_rows=100_000, n_lags=48, season=24, random_state=0):
+        self.regressor = regressor
+        self.n_rows = n_rows
+        self.n_lags = n_lags
+        self.season = season
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        """Fit on random pairs."""
+        rng = np.random.default_rng(self.random_state)
+        self.horizon_ = y.shape[1]
+        window = rng.integers(0, len(X), self.n_rows)
+        step = rng.integers(0, self.horizon_, self.n_rows)
+        table = self._table(X, window, step)
+        self.regressor_ = clone(self.regressor).fit(table, y[window, step])
+        return self
+
+    def predict(self, X):
+        """All windows, one step ahead after the other."""
+        every = np.arange(len(X))
+        steps = (np.full(len(X), step) for step in range(self.horizon_))
+        tables = (self._table(X, every, step) for step in steps)
+        return np.stack([self.regressor_.predict(t) for t in tables], axis=1)
+
+    def _table(self, X, window, step):
+        tail = np.asarray(X)[:, -self.n_lags :, 0][window]
+        seasonal = tail[np.arange(len(tail)), step % self.season - self.season]
+        return np.column_stack([tail, seasonal, step])
+
+
+class Recursive(RegressorMixin, BaseEstimator):
+    """Forecast far ahead with a regressor of `n_lags` log-differences, step by step.
+
+    X is a frame whose rows to forecast have no value; they follow those of fit.
+    """
+
+    def __init__(self, regressor, n_lags=12):
+        self.regressor = regressor
+        self.n_lags = n_lags
+
+    def fit(self, X, y):
+        """Fit one step ahead."""
+        self.log_ = np.log(np.asarray(y, float))
+        change = np.diff(self.log_)
+        lags = np.lib.stride_tricks.sliding_window_view(change, self.n_lags)
+        target = change[self.n_lags :]
+        self.regressor_ = clone(self.regressor).fit(lags[: len(target)], target)
+        return self
+
+    def predict(self, X):
+        """As many steps as X has rows."""
+        change = list(np.diff(self.log_))
+        for _ in range(len(X)):
+            lags = np.array(change[-self.n_lags :])[None]
+            change.append(float(self.regressor_.predict(lags)[0]))
+        return np.exp(self.log_[-1] + np.cumsum(change[-len(X) :]))
+
+
+class SeasonalNaive(RegressorMixin, BaseEstimator):
+    """The last `period` values of y over and over."""
+
+    def __init__(self, period=12):
+        self.period = period
+
+    def fit(self, X, y):
+        """Keep the last season."""
+        self.season_ = np.asarray(y, float)[-self.period :]
+        return self
+
+    def predict(self, X):
+        """As many steps as X has rows."""
+        return np.resize(self.season_, len(X))
+
+
+class Tail(TransformerMixin, BaseEstimator):
+    """The last `n_steps` of each sequence; a description, no copy."""
+
+    def __init__(self, n_steps=96):
+        self.n_steps = n_steps
+
+    def fit(self, X, y=None):
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X):
+        """The same sequences, cut in front."""
+        lengths = np.minimum(X.lengths, self.n_steps)
+        starts = X.starts + X.lengths - lengths
+        return replace(X, starts=starts, lengths=lengths, n_steps=self.n_steps)
+
+
+class AgainstLag(RegressorMixin, BaseEstimator):
+    """A regressor of the logarithm of y less that of `lag` rows earlier.
+
+    The value that far back is known at every row to forecast, which is what makes a
+    trend and a season that grow with the series learnable from few rows.
+    """
+
+    def __init__(self, regressor, lag=24):
+        self.regressor = regressor
+        self.lag = lag
+
+    def fit(self, X, y):
+        """Fit on the rows that have such a past."""
+        self.log_ = np.log(np.asarray(y, float))
+        past = np.concatenate([np.full(self.lag, np.nan), self.log_[: -self.lag]])
+        known = ~np.isnan(past)
+        self.regressor_ = clone(self.regressor)
+        self.regressor_.fit(
+            np.log(X),
+            np.where(known, self.log_ - past, 0.0),
+            gruregressor__sample_weight=known.astype(float),
+        )
+        return self
+
+    def predict(self, X):
+        """Rows that follow those of fit, at most `lag`."""
+        past = self.log_[-self.lag :][: len(X)]
+        return np.exp(self.regressor_.predict(X) + past)
