@@ -6,6 +6,7 @@ writes docs/development/defaults_study.md. Test parts are not read.
 """
 
 import argparse
+import json
 import os
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -18,7 +19,7 @@ import numpy as np  # noqa: E402
 
 from tests.benchmarks.accuracy.run import CACHE, Store, measure  # noqa: E402
 from tests.benchmarks.accuracy.tasks import TASKS  # noqa: E402
-from tests.benchmarks.accuracy.variants import VARIANTS  # noqa: E402
+from tests.benchmarks.accuracy.variants import AROUND, VARIANTS  # noqa: E402
 from tests.benchmarks.machine import describe  # noqa: E402
 
 CHEAP = ("JapaneseVowels", "BasicMotions", "ERing", "GunPoint", "ItalyPowerDemand")
@@ -122,14 +123,16 @@ def _beyond_noise(base, scores):
 def write(found, tasks, seeds, path):
     """The page."""
     path.write_text(
-        HEAD.format(seeds=len(seeds), machine=describe()) + table(found, tasks) + "\n"
+        HEAD.format(seeds=len(seeds), around=AROUND or "no change", machine=describe())
+        + table(found, tasks)
+        + "\n"
     )
 
 
 HEAD = """# The study behind the defaults
 
 Printed by `python -m tests.benchmarks.accuracy.defaults`. Every row changes one thing
-of the defaults and is judged by inner validation on the training parts: means and
+of the defaults (with {around} to begin with) and is judged by inner validation on the training parts: means and
 deviations over {seeds} seeds (folds are drawn anew for each), CPU seconds of a fit
 summed over the tasks. ▲ and ▼ mark what is better or worse than the first row by more
 than two standard errors of the difference.
@@ -151,9 +154,11 @@ def main():
         "--aspects", nargs="+", choices=VARIANTS, default=list(VARIANTS)
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--around", type=json.loads, default={}, help="JSON")
     parser.add_argument("--page", type=Path)
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
+    AROUND.update(args.around)
     store = Store(args.cache, "validate")
     found = study(args.data, store, args.tasks, args.aspects, args.seeds)
     if args.page:

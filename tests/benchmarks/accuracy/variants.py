@@ -15,7 +15,15 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, LRScheduler
 
 from tests.benchmarks.accuracy.baselines import ALPHAS
-from tests.benchmarks.accuracy.settings import default
+from tests.benchmarks.accuracy.settings import default as untouched
+
+# What the study varies around: nothing, or the winners of a round before.
+AROUND = {}
+
+
+def default(task, seed, **changes):
+    """The defaults with the winners of the round before, and one change."""
+    return untouched(task, seed, **(AROUND | changes))
 
 
 class SeedAverage(BaseEstimator):
@@ -165,7 +173,7 @@ VARIANTS = {
     "defaults": {"unchanged": _with()},
     "learning rate": _values("learning_rate", 0.001, 0.003, 0.03),
     "schedule": {"constant 0.003": _constant},
-    "epochs": _values("max_iter", 25, 100, 200),
+    "epochs": _values("max_iter", 25, 50, 100, 200, 400),
     "width": _values("hidden_size", 16, 32, 128),
     "layers": _values("num_layers", 2),
     "directions": _values("bidirectional", True),

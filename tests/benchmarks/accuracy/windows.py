@@ -79,30 +79,35 @@ class Repeated(RegressorMixin, BaseEstimator):
 
 
 class LastSubtracted(RegressorMixin, BaseEstimator):
-    """A regressor of flat windows that sees and predicts differences to the last value.
+    """A regressor of windows that sees and predicts differences to the last value.
 
-    `every` > 1 keeps only each so-many-th window, where a regressor needs no more.
+    It gets flat windows of the last `n_steps` or, with a `segment`, that many values at
+    each step. `every` > 1 learns from only each so-many-th window.
     """
 
-    def __init__(self, regressor, every=1):
+    def __init__(self, regressor, n_steps=None, segment=None, every=1):
         self.regressor = regressor
+        self.n_steps = n_steps
+        self.segment = segment
         self.every = every
 
     def fit(self, X, y):
         """Fit on windows and targets less the last value."""
-        flat, last = self._flat(X[:: self.every])
-        self.regressor_ = clone(self.regressor).fit(flat, y[:: self.every] - last)
+        windows, last = self._windows(X[:: self.every])
+        self.regressor_ = clone(self.regressor).fit(windows, y[:: self.every] - last)
         return self
 
     def predict(self, X):
         """Predict the differences and add the last value."""
-        flat, last = self._flat(X)
-        return self.regressor_.predict(flat) + last
+        windows, last = self._windows(X)
+        return self.regressor_.predict(windows) + last
 
-    @staticmethod
-    def _flat(X):
-        flat = np.asarray(X)[:, :, 0]
-        return flat - flat[:, -1:], flat[:, -1:]
+    def _windows(self, X):
+        flat = np.asarray(X)[:, -(self.n_steps or X.shape[1]) :, 0]
+        less = flat - flat[:, -1:]
+        if self.segment:
+            less = less.reshape(len(less), -1, self.segment)
+        return less, flat[:, -1:]
 
 
 class StepAsFeature(RegressorMixin, BaseEstimator):
