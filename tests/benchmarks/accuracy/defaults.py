@@ -28,23 +28,28 @@ PAGE = Path(__file__).parents[3] / "docs" / "development" / "defaults_study.md"
 
 
 def study(data, store, tasks, aspects, seeds):
-    """Results by (task, variant), a list over the seeds."""
+    """Results by (task, variant), a list over the seeds; a variant on all tasks first."""
+    loaded = {name: TASKS[name].load(data) for name in tasks}
     found = {}
-    for task in (TASKS[name] for name in tasks):
-        loaded = task.load(data)
-        for aspect in aspects:
-            for variant, make in VARIANTS[aspect].items():
-                results = list(_measured(task, variant, make, loaded, store, seeds))
-                if results:
-                    found[task.name, variant] = results
-                    scores = np.array([r["score"] for r in results])
-                    seconds = np.mean([r["seconds"] for r in results])
-                    print(
-                        f"{task.name:17s} {variant:28s} {scores.mean():8.3f} "
-                        f"+- {scores.std():6.3f} {task.metric:10s} {seconds:6.1f} s",
-                        flush=True,
-                    )
+    for variant, make in [v for a in aspects for v in VARIANTS[a].items()]:
+        for task in (TASKS[name] for name in tasks):
+            results = list(
+                _measured(task, variant, make, loaded[task.name], store, seeds)
+            )
+            if results:
+                found[task.name, variant] = results
+                _say(task, variant, results)
     return found
+
+
+def _say(task, variant, results):
+    scores = np.array([r["score"] for r in results])
+    seconds = np.mean([r["seconds"] for r in results])
+    print(
+        f"{task.name:17s} {variant:28s} {scores.mean():8.3f} +- {scores.std():6.3f} "
+        f"{task.metric:10s} {seconds:6.1f} s",
+        flush=True,
+    )
 
 
 def _measured(task, variant, make, data, store, seeds):
