@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier
+from sklearn_gru import GRUClassifier, SlidingWindow
 from tests.benchmarks.accuracy import defaults, page, read, tasks, windows
 from tests.benchmarks.accuracy.memory_tasks import adding, copying
 from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
@@ -98,6 +100,34 @@ def test_recursive_ridge_continues_growth():
     series = pd.Series(np.exp(0.1 * np.arange(60)), index)
     model = windows.Recursive(Ridge(1e-6), n_lags=4).fit(None, series[:50])
     np.testing.assert_allclose(model.predict(series[50:]), series[50:], rtol=1e-3)
+
+
+def test_growth_is_learned_without_the_level():
+    """A series that grows by the same share is forecast from its past alone."""
+    index = pd.date_range("2000-01-01", periods=84, freq="MS")
+    frame = pd.DataFrame({"passengers": np.exp(0.02 * np.arange(84))}, index)
+    split = tasks._airline_split(frame, 60)
+    steps = SlidingWindow(12, lag=24, flatten=True), SimpleImputer(), Ridge()
+    model = windows.AgainstLag(make_pipeline(*steps), lag=24).fit(split.X, split.y)
+    np.testing.assert_allclose(model.predict(split.X_test), split.y_test, rtol=1e-6)
+
+
+def test_last_value_is_taken_off_and_put_back():
+    """Windows moved up give forecasts moved up; segments keep the order."""
+    X = np.random.default_rng(0).normal(size=(40, 12, 1))
+    y = X[:, -1] + X[:, :2, 0]
+    model = windows.LastSubtracted(Ridge(1e-6), n_steps=12).fit(X, y)
+    np.testing.assert_allclose(model.predict(X + 5), model.predict(X) + 5)
+    cut, _ = windows.LastSubtracted(Ridge(), n_steps=8, segment=4)._windows(X)
+    np.testing.assert_allclose(cut.reshape(40, 8), X[:, 4:, 0] - X[:, -1])
+
+
+def test_segments_and_differences_keep_the_end():
+    """What is added stands in front; slopes are channels of their own."""
+    (cut,) = windows.Segments(2).transform([np.array([[1.0], [2.0], [3.0]])])
+    np.testing.assert_array_equal(cut, [[1, 1], [2, 3]])
+    (both,) = windows.WithDifferences().transform([np.array([[1.0], [3.0], [9.0]])])
+    np.testing.assert_array_equal(both, [[1, 2], [3, 4], [9, 6]])
 
 
 def test_plain_torch_reads_the_end_of_each_sequence():

@@ -112,7 +112,7 @@ def parts(model):
     """The model and everything fitted inside it."""
     yield model
     inner = [step for _, step in getattr(model, "steps", [])]
-    inner += [getattr(model, "regressor_", None)]
+    inner += [getattr(model, name, None) for name in ("regressor_", "model_")]
     for part in inner:
         if part is not None:
             yield from parts(part)

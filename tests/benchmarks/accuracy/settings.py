@@ -15,7 +15,13 @@ from tests.benchmarks.accuracy.plain_torch import (
     PlainTextClassifier,
 )
 from tests.benchmarks.accuracy.tasks import AIRLINE_HORIZON, BIKES_KNOWN
-from tests.benchmarks.accuracy.windows import AgainstLag, Tail
+from tests.benchmarks.accuracy.windows import (
+    AgainstLag,
+    LastSubtracted,
+    Segments,
+    Tail,
+    WithDifferences,
+)
 
 
 def _bikes_window(regressor, n_steps=48):
@@ -51,28 +57,55 @@ def plain(task, seed, **changes):
     return WINDOWS[task.kind](PlainRegressor(random_state=seed, **changes))
 
 
-def classifier(**parameters):
-    """A recommended setting that is a classifier and nothing else."""
-    return lambda seed, **changes: GRUClassifier(
-        random_state=seed, **(parameters | changes)
-    )
+def classifier(*steps, **parameters):
+    """A recommended classifier, behind steps that prepare the series."""
+
+    def make(seed, **changes):
+        gru = GRUClassifier(random_state=seed, **(parameters | changes))
+        return make_pipeline(*steps, gru) if steps else gru
+
+    return make
 
 
 def _bikeshare(seed, **changes):
-    gru = GRURegressor(random_state=seed, **changes)
+    gru = GRURegressor(random_state=seed, **({"max_iter": 25} | changes))
     return TransformedTargetRegressor(
         _bikes_window(gru), func=np.sqrt, inverse_func=np.square
     )
 
 
 def _airline(seed, **changes):
-    parameters = {"max_iter": 50} | changes
+    parameters = {"hidden_size": 8, "max_iter": 20} | changes
     gru = GRURegressor(random_state=seed, **parameters)
-    return AgainstLag(_airline_window(gru, 12), AIRLINE_HORIZON)
+    return AgainstLag(_airline_window(gru, 24), AIRLINE_HORIZON)
 
+
+def _ett(seed, **changes):
+    """Windows of a month less their last value, a day a step; every channel alike."""
+    parameters = {
+        "loss": "absolute_error",
+        "learning_rate": 0.002,
+        "batch_size": 448,
+        "max_iter": 5,
+        "early_stopping": False,
+    }
+    gru = GRURegressor(random_state=seed, **(parameters | changes))
+    return LastSubtracted(gru, n_steps=720, segment=24)
+
+
+BOTH_WAYS = {"bidirectional": True, "max_iter": 100}
 
 RECOMMENDED = {
-    "JapaneseVowels": classifier(bidirectional=True),
+    "JapaneseVowels": classifier(**BOTH_WAYS),
+    "BasicMotions": classifier(),
+    "ERing": classifier(Segments(5), pooling="mean_max", **BOTH_WAYS),
+    "GunPoint": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
+    "ItalyPowerDemand": classifier(),
+    "FSDD": classifier(bidirectional=True),
+    "HAPT-6": classifier(
+        Segments(4), bidirectional=True, pooling="mean_max", max_iter=20
+    ),
     "Bikeshare": _bikeshare,
     "Airline": _airline,
+    "ETTh1-96": _ett,
 }

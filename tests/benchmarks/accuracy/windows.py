@@ -44,6 +44,41 @@ class AsCube(TransformerMixin, BaseEstimator):
         return flat.reshape(len(flat), self.flat_.n_steps_, -1).swapaxes(1, 2)
 
 
+class WithDifferences(TransformerMixin, BaseEstimator):
+    """Series with the slope of each channel as further channels."""
+
+    def fit(self, X, y=None):
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X):
+        """A list of (n_steps, 2 * n_channels)."""
+        return [np.hstack([x, np.gradient(x, axis=0)]).astype(np.float32) for x in X]
+
+
+class Segments(TransformerMixin, BaseEstimator):
+    """Series with `n_steps` consecutive steps side by side in each step.
+
+    A first segment that is not full repeats the first step.
+    """
+
+    def __init__(self, n_steps=5):
+        self.n_steps = n_steps
+
+    def fit(self, X, y=None):
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X):
+        """A list of (n_segments, n_steps * n_channels)."""
+        return [self._cut(np.asarray(x)) for x in X]
+
+    def _cut(self, x):
+        missing = -len(x) % self.n_steps
+        full = np.pad(x, ((missing, 0), (0, 0)), mode="edge")
+        return full.reshape(len(full) // self.n_steps, -1)
+
+
 class LastObserved(RegressorMixin, BaseEstimator):
     """The last observed value of each flat window of one column, or the mean of y."""
 
@@ -209,30 +244,34 @@ class Tail(TransformerMixin, BaseEstimator):
 
 
 class AgainstLag(RegressorMixin, BaseEstimator):
-    """A regressor of the logarithm of y less that of `lag` rows earlier.
+    """Growth from growth: a model of one series that is never shown its level.
 
-    The value that far back is known at every row to forecast, which is what makes a
-    trend and a season that grow with the series learnable from few rows.
+    The target is the logarithm of y less that of `lag` rows earlier, the input the same
+    over one `season`, so that a trend and a season that grow with the series are not
+    extrapolated by a network. X is a frame of the series, unknown where it is to be
+    forecast: at most `lag` rows that follow those of fit.
     """
 
-    def __init__(self, regressor, lag=24):
-        self.regressor = regressor
+    def __init__(self, model, lag=24, season=12):
+        self.model = model
         self.lag = lag
+        self.season = season
 
     def fit(self, X, y):
         """Fit on the rows that have such a past."""
         self.log_ = np.log(np.asarray(y, float))
-        past = np.concatenate([np.full(self.lag, np.nan), self.log_[: -self.lag]])
-        known = ~np.isnan(past)
-        self.regressor_ = clone(self.regressor)
-        self.regressor_.fit(
-            np.log(X),
-            np.where(known, self.log_ - past, 0.0),
-            gruregressor__sample_weight=known.astype(float),
+        growth = self.log_[self.lag :] - self.log_[: -self.lag]
+        target = np.concatenate([np.zeros(self.lag), growth])
+        known = np.arange(len(target)) >= self.lag
+        last = self.model.steps[-1][0]
+        self.model_ = clone(self.model).fit(
+            np.log(X).diff(self.season),
+            target,
+            **{f"{last}__sample_weight": known.astype(float)},
         )
         return self
 
     def predict(self, X):
-        """Rows that follow those of fit, at most `lag`."""
-        past = self.log_[-self.lag :][: len(X)]
-        return np.exp(self.regressor_.predict(X) + past)
+        """Add the growth to the values `lag` rows earlier."""
+        past = self.log_[len(self.log_) - self.lag :][: len(X)]
+        return np.exp(self.model_.predict(np.log(X)) + past)
