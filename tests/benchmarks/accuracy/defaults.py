@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.accuracy.defaults --data FOLDER`` measures every variant of
 :mod:`~tests.benchmarks.accuracy.variants` by inner validation with three seeds and
-writes docs/development/defaults_study.md. Test parts are not read.
+adds a table to the page named by ``--page``. Test parts are not read.
 """
 
 import argparse
@@ -24,17 +24,19 @@ from tests.benchmarks.machine import describe  # noqa: E402
 
 CHEAP = ("JapaneseVowels", "BasicMotions", "ERing", "GunPoint", "ItalyPowerDemand")
 CHEAP += ("Airline", "FSDD", "Bikeshare")
-PAGE = Path(__file__).parents[3] / "docs" / "development" / "defaults_study.md"
 
 
-def study(data, store, tasks, aspects, seeds):
-    """Results by (task, variant), a list over the seeds; a variant on all tasks first."""
+def study(data, store, tasks, aspects, seeds, *, fit=True):
+    """Results by (task, variant), a list over the seeds; a variant on all tasks first.
+
+    Without `fit` only what is stored.
+    """
     loaded = {name: TASKS[name].load(data) for name in tasks}
     found = {}
     for variant, make in [v for a in aspects for v in VARIANTS[a].items()]:
         for task in (TASKS[name] for name in tasks):
             results = list(
-                _measured(task, variant, make, loaded[task.name], store, seeds)
+                _measured(task, variant, make, loaded[task.name], store, seeds, fit)
             )
             if results:
                 found[task.name, variant] = results
@@ -52,32 +54,21 @@ def _say(task, variant, results):
     )
 
 
-def _measured(task, variant, make, data, store, seeds):
+def _measured(task, variant, make, data, store, seeds, fit):
+    method = f"variant {variant}"
     for seed in seeds:
-        if make(task, seed) is not None:
-            yield measure(
-                task,
-                f"variant {variant}",
-                lambda seed: make(task, seed),
-                seed,
-                data,
-                store=store,
-                mode="validate",
-            )
-
-
-def gain(task, results, base):
-    """How much of the error of the defaults a variant takes away (1: all)."""
-    if task.higher_is_better:
-        top = 100 if task.metric == "accuracy %" else 1
-        error, before = top - _mean(results), top - _mean(base)
-    else:
-        error, before = _mean(results), _mean(base)
-    return 1 - error / max(before, 1e-9)
-
-
-def _mean(results):
-    return float(np.mean([r["score"] for r in results]))
+        model = make(task, seed)
+        if model is None or not (fit or store.path(task, method, seed, model).exists()):
+            continue
+        yield measure(
+            task,
+            method,
+            lambda seed: make(task, seed),
+            seed,
+            data,
+            store=store,
+            mode="validate",
+        )
 
 
 def table(found, tasks):
@@ -126,24 +117,22 @@ def _beyond_noise(base, scores):
 
 
 def write(found, tasks, seeds, path):
-    """The page."""
-    path.write_text(
-        HEAD.format(seeds=len(seeds), around=AROUND or "no change", machine=describe())
-        + table(found, tasks)
-        + "\n"
-    )
+    """Add the table of a round to the page."""
+    page = path.read_text() if path.exists() else HEAD
+    changed = ", ".join(f"`{k}={v!r}`" for k, v in AROUND.items())
+    title = f"## Around the defaults{' with ' + changed if changed else ''}"
+    text = f"{title}\n\n{len(seeds)} seeds. {describe()}\n\n{table(found, tasks)}\n"
+    path.write_text(f"{page}\n{text}")
 
 
 HEAD = """# The study behind the defaults
 
-Printed by `python -m tests.benchmarks.accuracy.defaults`. Every row changes one thing
-of the defaults (with {around} to begin with) and is judged by inner validation on the training parts: means and
-deviations over {seeds} seeds (folds are drawn anew for each), CPU seconds of a fit
-summed over the tasks. ▲ and ▼ mark what is better or worse than the first row by more
-than two standard errors of the difference.
-
-{machine}
-
+Printed by `python -m tests.benchmarks.accuracy.defaults`, a section a round. Every row
+changes one thing of the first row and is judged by inner validation on the training
+parts: mean and deviation over the seeds (small sets are cut in three folds, drawn anew
+for each seed; large ones give each seed a fold), CPU seconds of a fit summed over the
+tasks of the row. ▲ and ▼ mark what is better or worse than the first row by more than
+two standard errors of the difference. What the rows led to is in the decision record.
 """
 
 
@@ -160,12 +149,15 @@ def main():
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--around", type=json.loads, default={}, help="JSON")
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=Path, help="add the table to this page")
+    parser.add_argument("--stored", action="store_true", help="fit nothing")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     AROUND.update(args.around)
     store = Store(args.cache, "validate")
-    found = study(args.data, store, args.tasks, args.aspects, args.seeds)
+    found = study(
+        args.data, store, args.tasks, args.aspects, args.seeds, fit=not args.stored
+    )
     if args.page:
         write(found, args.tasks, args.seeds, args.page)
 

@@ -96,11 +96,11 @@ def _ett(seed, **changes):
 BOTH_WAYS = {"bidirectional": True, "max_iter": 100}
 
 RECOMMENDED = {
-    "JapaneseVowels": classifier(**BOTH_WAYS),
-    "BasicMotions": classifier(),
+    "JapaneseVowels": classifier(WithDifferences(), pooling="mean_max", **BOTH_WAYS),
+    "BasicMotions": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
     "ERing": classifier(Segments(5), pooling="mean_max", **BOTH_WAYS),
     "GunPoint": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
-    "ItalyPowerDemand": classifier(),
+    "ItalyPowerDemand": classifier(**BOTH_WAYS),
     "FSDD": classifier(bidirectional=True),
     "HAPT-6": classifier(
         Segments(4), bidirectional=True, pooling="mean_max", max_iter=20
