@@ -96,7 +96,7 @@ FORECAST = {
 PANEL = {
     "naive": lambda seed: Repeated(1),
     "seasonal naive": lambda seed: Repeated(24),
-    "ridge": lambda seed: LastSubtracted(Ridge(100.0), every=7),
+    "ridge": lambda seed: LastSubtracted(Ridge(100.0), n_steps=336),
     "gradient boosting": lambda seed: StepAsFeature(
         HistGradientBoostingRegressor(random_state=seed), random_state=seed
     ),

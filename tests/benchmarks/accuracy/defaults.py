@@ -38,7 +38,7 @@ def study(data, store, tasks, aspects, seeds, *, fit=True):
             results = list(
                 _measured(task, variant, make, loaded[task.name], store, seeds, fit)
             )
-            if results:
+            if len(results) == len(seeds):
                 found[task.name, variant] = results
                 _say(task, variant, results)
     return found
@@ -78,6 +78,8 @@ def table(found, tasks):
     )
     lines = [head + " | CPU s, all |", "|---" * (len(tasks) + 2) + "|"]
     for aspect, variants in VARIANTS.items():
+        if not any(_any(v, found, tasks) for v in variants):
+            continue
         lines.append(f"| **{aspect}** " + "| " * len(tasks) + "| |")
         lines += [_row(v, found, tasks) for v in variants if _any(v, found, tasks)]
     return "\n".join(lines)
@@ -132,7 +134,7 @@ changes one thing of the first row and is judged by inner validation on the trai
 parts: mean and deviation over the seeds (small sets are cut in three folds, drawn anew
 for each seed; large ones give each seed a fold), CPU seconds of a fit summed over the
 tasks of the row. ▲ and ▼ mark what is better or worse than the first row by more than
-two standard errors of the difference. What the rows led to is in the decision record.
+two standard errors of the difference; an empty cell was not measured. What the rows led to is in the decision record.
 """
 
 

@@ -100,10 +100,10 @@ RECOMMENDED = {
     "BasicMotions": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
     "ERing": classifier(Segments(5), pooling="mean_max", **BOTH_WAYS),
     "GunPoint": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
-    "ItalyPowerDemand": classifier(**BOTH_WAYS),
+    "ItalyPowerDemand": classifier(WithDifferences(), **BOTH_WAYS),
     "FSDD": classifier(bidirectional=True),
     "HAPT-6": classifier(
-        Segments(4), bidirectional=True, pooling="mean_max", max_iter=20
+        WithDifferences(), Segments(4), bidirectional=True, pooling="max", max_iter=20
     ),
     "Bikeshare": _bikeshare,
     "Airline": _airline,

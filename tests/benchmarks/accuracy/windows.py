@@ -117,19 +117,18 @@ class LastSubtracted(RegressorMixin, BaseEstimator):
     """A regressor of windows that sees and predicts differences to the last value.
 
     It gets flat windows of the last `n_steps` or, with a `segment`, that many values at
-    each step. `every` > 1 learns from only each so-many-th window.
+    each step.
     """
 
-    def __init__(self, regressor, n_steps=None, segment=None, every=1):
+    def __init__(self, regressor, n_steps=None, segment=None):
         self.regressor = regressor
         self.n_steps = n_steps
         self.segment = segment
-        self.every = every
 
     def fit(self, X, y):
         """Fit on windows and targets less the last value."""
-        windows, last = self._windows(X[:: self.every])
-        self.regressor_ = clone(self.regressor).fit(windows, y[:: self.every] - last)
+        windows, last = self._windows(X)
+        self.regressor_ = clone(self.regressor).fit(windows, y - last)
         return self
 
     def predict(self, X):
