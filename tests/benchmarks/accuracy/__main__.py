@@ -28,7 +28,10 @@ def arguments():
     mode.add_argument("--test", dest="mode", action="store_const", const="test")
     parser.add_argument("--page", type=Path, help="write this page from the results")
     parser.set_defaults(mode="validate")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.page and args.mode != "test":
+        parser.error("--page says what the test parts showed: give --test too")
+    return args
 
 
 def main():
