@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install demo test lint format types layers docs bench check
+.PHONY: install demo test lint format types layers docs bench bench-accuracy check
 
 install: $(STAMP)
 
@@ -42,5 +42,13 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks
+
+# Hours on one core; results already in CACHE are not measured again.
+CACHE ?= $(HOME)/.cache/sklearn_gru_accuracy
+bench-accuracy: $(STAMP)
+	@test -d "$(DATA)" || { echo "Say where the data is: make bench-accuracy DATA=folder"; exit 2; }
+	$(BIN)/python -m sklearn_gru
+	$(BIN)/python -m tests.benchmarks.accuracy --test --data "$(DATA)" --cache "$(CACHE)" \
+		--page docs/accuracy.md
 
 check: lint types layers test docs

@@ -2,7 +2,8 @@
 
 A DataLoader fetches sample by sample and collates; that costs more than a small
 recurrent network. Here a batch is one gather by index from the standardised rows, which
-stay on the device, so no window is ever stored.
+stay on the device, so no window is ever stored. On a GPU nothing in a batch waits for
+the device: how long it gets is read from a copy of the lengths in host memory.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class SequenceDataset(Dataset):
         self.segments = rows.as_strided((n - k + 1, k * width), (width, 1))
         self.starts = torch.from_numpy(np.array(sequences.starts)) + (k - 1)
         self.lengths = torch.from_numpy(np.array(sequences.lengths))
+        self._place = self.starts.to(device), self.lengths.to(device)
         self.target = None if target is None else target.to(device)
         self.weight = None if weight is None else weight.to(device)
         self.levels = None
@@ -78,7 +80,9 @@ class SequenceDataset(Dataset):
             self.levels = tuple(torch.from_numpy(a).to(device) for a in levels)
         lengths = sequences.lengths
         self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
-        self.observed = None if observed is None else torch.from_numpy(observed)
+        self.observed = None
+        if observed is not None:
+            self.observed = torch.from_numpy(observed).to(device)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -86,38 +90,40 @@ class SequenceDataset(Dataset):
     def __getitem__(self, index: int) -> Batch:
         return self.gather(torch.tensor([index]))
 
-    def gather(self, index: Tensor) -> Batch:
+    def gather(self, index: Tensor, moved: Tensor | None = None) -> Batch:
         """The batch of some sequences, right-padded to the longest of them.
 
-        Lengths, where they differ, count segments.
+        Lengths, where they differ, count segments. `moved` is `index` on the device.
         """
         device, k = self.rows.device, self.segment_length
-        starts, lengths = self.starts[index], self.lengths[index]
+        segments = (self.lengths[index] + (k - 1)) // k  # in host memory
+        longest, shortest = int(segments.max()), int(segments.min())
+        index = index.to(device) if moved is None else moved
+        starts, lengths = (place[index] for place in self._place)
         counts = (lengths + (k - 1)) // k
         first = starts + lengths - k * counts
-        longest = int(counts.max())
         # A padded segment reads real rows, which exact lengths then ignore.
-        at = first[:, None] + k * torch.arange(longest)  # (B, n_segments)
+        at = first[:, None] + k * torch.arange(longest, device=device)  # (B, S)
         at.clamp_(max=len(self.segments) - 1)
-        values = self.segments.index_select(0, at.reshape(-1).to(device))
+        values = self.segments.index_select(0, at.reshape(-1))
         values = values.view(len(at), longest * k, -1)  # (B, T, n_inputs)
         if self.levels is not None:
-            values = self._normalised(values, index.to(device))
+            values = self._normalised(values, index)
         if k > 1:
-            absent = torch.arange(k - 1) < (starts - first)[:, None]  # (B, k - 1)
-            values[:, : k - 1].masked_fill_(absent[:, :, None].to(device), 0.0)
+            step = torch.arange(k - 1, device=device)
+            absent = step < (starts - first)[:, None]  # (B, k - 1)
+            values[:, : k - 1].masked_fill_(absent[:, :, None], 0.0)
         inputs = {"values": values}
-        if not self.equal_length and int(counts.min()) < longest:
-            inputs["lengths"] = counts.to(device)
+        if not self.equal_length and shortest < longest:
+            inputs["lengths"] = counts
         if self.observed is not None:
-            at = first[:, None] + torch.arange(longest * k)  # (B, T)
+            at = first[:, None] + torch.arange(longest * k, device=device)  # (B, T)
             inside = (at >= starts[:, None]) & (at < (starts + lengths)[:, None])
             present = inside & self.observed[at.clamp_(max=len(self.rows) - 1)]
-            if not present.all():
-                inputs["present"] = present.to(device)
+            if device.type != "cpu" or not present.all():  # asking would wait for a GPU
+                inputs["present"] = present
         if self.target is None:
             return inputs, (starts, None)
-        index = index.to(device)
         weight = None if self.weight is None else self.weight[index]
         if self.observed is not None and weight is not None:
             inputs["weight"] = weight
@@ -157,10 +163,11 @@ class Batches:
         return torch.randperm(n, generator=self.stream.generator)
 
     def __iter__(self) -> Iterator[Batch]:
-        n = len(self.dataset)
+        n, size = len(self.dataset), self.batch_size
         order = self.order()
-        for at in range(0, n, self.batch_size):
-            yield self.dataset.gather(order[at : at + self.batch_size])
+        moved = order.to(self.dataset.rows.device)  # once an epoch
+        for at in range(0, n, size):
+            yield self.dataset.gather(order[at : at + size], moved[at : at + size])
 
 
 def blocks_by_length(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:

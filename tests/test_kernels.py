@@ -532,8 +532,8 @@ def test_gradients_reach_weights_inputs_and_initial_state_through_torch():
 # --- parts --------------------------------------------------------------------------
 
 
-def test_gates_are_accurate_to_the_last_places():
-    """Sigmoid and tanh are within 2e-7 of float64 everywhere, relatively."""
+def apply_gates(x):
+    """Sigmoid and tanh of the kernels."""
     from sklearn_gru._kernels._gates import sigmoid, tanh
     from sklearn_gru._kernels._jit import entry
     from sklearn_gru._kernels._simd import LANES, floats_at, load, store
@@ -544,14 +544,32 @@ def test_gates_are_accurate_to_the_last_places():
             store(s + j, sigmoid(load(x + j)))
             store(t + j, tanh(load(x + j)))
 
-    special = [np.inf, -np.inf, np.nan, 0.0]
-    x = np.concatenate(
-        [np.linspace(-86, 86, 40_000), np.geomspace(1e-30, 1, 4_000), special * 4]
-    ).astype(np.float32)
-    x = x[: len(x) // LANES * LANES]
+    x = np.append(x, np.zeros(-len(x) % LANES)).astype(np.float32)
     s, t = np.empty_like(x), np.empty_like(x)
     pointers = [a.__array_interface__["data"][0] for a in (x, s, t)]
     entry(apply)(len(x), *pointers)
+    return x, s, t
+
+
+def test_gates_far_out_are_numbers():
+    """No gap where the exponential overflows: an input 88.5 below 0 once gave NaN."""
+    x, s, t = apply_gates(np.linspace(-120, -86, 50_000))
+    far = x < -86
+    assert ((s[far] >= 0) & (s[far] < 1e-37)).all()
+    assert (t[far] == -1).all()
+    _, s, t = apply_gates(np.linspace(86, 120, 50_000))
+    assert set(s) <= {1.0, 0.5}  # 0.5 is that of the zeros that fill the last vector
+    assert set(t) <= {1.0, 0.0}
+
+
+def test_gates_are_accurate_to_the_last_places():
+    """Sigmoid and tanh are within 2e-7 of float64 everywhere, relatively."""
+    special = [np.inf, -np.inf, np.nan, 0.0]
+    x, s, t = apply_gates(
+        np.concatenate(
+            [np.linspace(-86, 86, 40_000), np.geomspace(1e-30, 1, 4_000), special * 4]
+        )
+    )
     wide = x.astype(np.float64)
     finite = np.isfinite(wide)
     with np.errstate(over="ignore"):

@@ -35,9 +35,10 @@ def _exp_parts(x):
 @inner
 def sigmoid(x):
     """1 / (1 + exp(-x)), exactly 0 and 1 at the infinities."""
-    # 89 is where exp becomes infinite, -87 where it leaves the normal numbers.
+    # 89 is where exp becomes infinite, -87 where it leaves the normal numbers. The
+    # power of 2 is infinite from 88.4 on, where p may be negative: 1 + p never is.
     scale, p = _exp_parts(clip(x * -1.0, -87.0, 89.0))
-    return 1.0 / (1.0 + fma(scale, p, scale))
+    return 1.0 / fma(scale, p + 1.0, 1.0)
 
 
 @inner

@@ -1,7 +1,8 @@
 """Run every benchmark and write what they print to docs/performance.md.
 
 ``python -m tests.benchmarks`` runs all, ``python -m tests.benchmarks windows`` prints
-one and writes nothing.
+one and writes nothing. ``cells`` takes hours and runs only when named; the accuracy
+benchmark has its own command line (``python -m tests.benchmarks.accuracy``).
 """
 
 import contextlib
@@ -51,6 +52,6 @@ if __name__ == "__main__":
     names = [name for name in names if name.startswith("bench_")]
     if len(sys.argv) > 1:
         for chosen in sys.argv[1:]:
-            run(f"bench_{chosen}")
+            run(f"bench_{chosen}" if f"bench_{chosen}" in names else chosen)
     else:
         PAGE.write_text(HEAD + "".join(run(name) for name in names))

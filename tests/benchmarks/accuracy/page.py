@@ -1,0 +1,159 @@
+"""docs/accuracy.md, from the stored results: tables, and in words what they say.
+
+Sentences are made from the figures, so a page cannot praise what lost.
+"""
+
+import numpy as np
+
+from tests.benchmarks.accuracy.tasks import TASKS
+
+OURS = ("recommended", "default")
+CELLS = ("recommended, lstm", "recommended, rnn")
+PLAIN = "torch.nn.GRU, peers' defaults"
+
+HEAD = """# Accuracy
+
+Printed by `make bench-accuracy DATA=folder`. Every method is fitted on the official
+training part and judged once on the official test part, on one core; figures are the
+mean and standard deviation over the seeds, and CPU seconds of one fit. Settings were
+chosen by inner validation on the training parts alone. *Default* is the estimator
+untouched, behind the same windows as the baselines; *recommended* is the setting of the
+task in `tests/benchmarks/accuracy/settings.py`. *torch.nn.GRU, peers' defaults* is what
+a first tutorial leads to: nothing scaled, 64 units, Adam at 0.001, 10 epochs.
+
+"""
+
+
+class Figures:
+    """Stored results by task and method, the newest of each seed."""
+
+    def __init__(self, results):
+        self.newest = {(r["task"], r["method"], r["seed"]): r for r in results}
+
+    def of(self, task, method):
+        """Results over the seeds; an empty list if it was not run."""
+        found = sorted(key for key in self.newest if key[:2] == (task, method))
+        return [self.newest[key] for key in found]
+
+    def methods(self, task):
+        """What was run on a task, in the order of the tables."""
+        found = {m for t, m, _ in self.newest if t == task}
+        ours = [m for m in OURS if m in found]
+        hidden = set(OURS) | set(CELLS)
+        others = [m for m in found if m not in hidden and not m.startswith("variant")]
+        return ours + sorted(others)
+
+    def mean(self, task, method):
+        """Mean score, or None."""
+        results = self.of(task, method)
+        return float(np.mean([r["score"] for r in results])) if results else None
+
+
+def digits(task):
+    """Decimals worth printing."""
+    return 3 if task.metric in ("R2", "MSE") else 1
+
+
+def show(task, figures, method):
+    """Mean, deviation and seconds of a method on a task."""
+    results = figures.of(task.name, method)
+    if not results:
+        return "not run"
+    scores = [r["score"] for r in results]
+    seconds = np.mean([r["seconds"] for r in results])
+    d = digits(task)
+    return f"{np.mean(scores):.{d}f} ± {np.std(scores):.{d}f} ({seconds:.1f} s)"
+
+
+def best_baseline(task, figures):
+    """The name of the strongest method that is not ours, or None."""
+    others = [m for m in figures.methods(task.name) if m not in OURS]
+    key = lambda m: figures.mean(task.name, m)  # noqa: E731
+    return (max if task.higher_is_better else min)(others, key=key, default=None)
+
+
+def summary(tasks, figures):
+    """One row a task: ours beside the strongest baseline and the target."""
+    lines = [
+        "| task | metric | default | recommended | target | strongest baseline |",
+        "|---|---|---|---|---|---|",
+    ]
+    for task in tasks:
+        rival = best_baseline(task, figures)
+        named = f"{rival}: {show(task, figures, rival)}" if rival else "not run"
+        sign = "≥" if task.higher_is_better else "≤"
+        lines.append(
+            f"| {task.name} | {task.metric} | {show(task, figures, 'default')} "
+            f"| {show(task, figures, 'recommended')} "
+            f"| {sign} {task.must:g} in {task.budget:g} s | {named} |"
+        )
+    return "\n".join(lines)
+
+
+def details(task, figures):
+    """All methods of a task, ours first."""
+    lines = [f"| method | {task.metric} (CPU seconds) |", "|---|---|"]
+    lines += [
+        f"| {method} | {show(task, figures, method)} |"
+        for method in figures.methods(task.name)
+    ]
+    return "\n".join(lines)
+
+
+def words(task, figures):
+    """What the figures of a task say, losses first."""
+    said = [*_targets(task, figures)]
+    for method in figures.methods(task.name):
+        if method in OURS:
+            continue
+        beaten = [
+            ours
+            for ours in OURS
+            if (mine := figures.mean(task.name, ours)) is not None
+            and task.better(figures.mean(task.name, method), mine)
+        ]
+        if beaten:
+            said.append(f"**{method}** beats the {' and the '.join(beaten)} setting.")
+    return said or ["No baseline beats the estimator, and the targets are met."]
+
+
+def _targets(task, figures):
+    d = digits(task)
+    wanted = {"recommended": task.must, "default": task.untouched}
+    for method, target in wanted.items():
+        mean = figures.mean(task.name, method)
+        if target is None:
+            continue
+        if mean is None:
+            yield f"The {method} setting was not run."
+        elif task.better(target, mean):
+            yield (
+                f"The {method} setting falls short of its target: {mean:.{d}f} "
+                f"where {target:g} is wanted."
+            )
+    results = figures.of(task.name, "recommended")
+    seconds = np.mean([r["seconds"] for r in results]) if results else 0
+    if seconds > task.budget:
+        yield f"It takes {seconds:.0f} s where {task.budget:g} s are allowed."
+
+
+def write_page(path, store):
+    """Write the page of what is in the store."""
+    results = store.results()
+    figures = Figures(results)
+    tasks = [t for t in TASKS.values() if figures.methods(t.name)]
+    machines = sorted({_where(r) for r in results})
+    parts = [
+        HEAD + "\n".join(f"* {line}" for line in machines),
+        summary(tasks, figures),
+    ]
+    for task in tasks:
+        sentences = "\n".join(f"* {s}" for s in words(task, figures))
+        parts.append(f"## {task.name}\n\n{details(task, figures)}\n\n{sentences}")
+    path.write_text("\n\n".join(parts) + "\n")
+
+
+def _where(result):
+    cpu = result["machine"].split(",")[0]
+    packages = ", ".join(f"{name} {v}" for name, v in result["versions"].items())
+    return f"{cpu}; {packages}"

@@ -1,0 +1,111 @@
+"""The estimators of the package: untouched, and as recommended for each task.
+
+A recommended setting was found by inner validation on the training part; what each
+choice brought stands in docs/accuracy.md and in the decision record of the defaults.
+"""
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from tests.benchmarks.accuracy.plain_torch import (
+    PlainClassifier,
+    PlainRegressor,
+    PlainTextClassifier,
+)
+from tests.benchmarks.accuracy.tasks import AIRLINE_HORIZON, BIKES_KNOWN
+from tests.benchmarks.accuracy.windows import (
+    AgainstLag,
+    LastSubtracted,
+    Segments,
+    Tail,
+    WithDifferences,
+)
+
+
+def _bikes_window(regressor, n_steps=48):
+    window = SlidingWindow(n_steps, lag=1, known_future=BIKES_KNOWN)
+    return make_pipeline(window, regressor)
+
+
+def _airline_window(regressor, n_steps=24):
+    return make_pipeline(SlidingWindow(n_steps, lag=AIRLINE_HORIZON), regressor)
+
+
+def _short(regressor, n_steps=96):
+    return make_pipeline(Tail(n_steps), regressor)
+
+
+# How the rows of a task reach a GRURegressor; classifiers read series as they are.
+WINDOWS = {"frame": _bikes_window, "forecast": _airline_window, "panel": _short}
+
+
+def default(task, seed, **changes):
+    """The estimator with default parameters, or with some changed."""
+    if task.kind == "series":
+        return GRUClassifier(random_state=seed, **changes)
+    return WINDOWS[task.kind](GRURegressor(random_state=seed, **changes))
+
+
+def plain(task, seed, **changes):
+    """torch.nn.GRU behind the same windows."""
+    if task.kind == "series":
+        return PlainClassifier(random_state=seed, **changes)
+    if task.kind == "text":
+        return PlainTextClassifier(random_state=seed, **changes)
+    return WINDOWS[task.kind](PlainRegressor(random_state=seed, **changes))
+
+
+def classifier(*steps, **parameters):
+    """A recommended classifier, behind steps that prepare the series."""
+
+    def make(seed, **changes):
+        gru = GRUClassifier(random_state=seed, **(parameters | changes))
+        return make_pipeline(*steps, gru) if steps else gru
+
+    return make
+
+
+def _bikeshare(seed, **changes):
+    gru = GRURegressor(random_state=seed, **({"max_iter": 25} | changes))
+    return TransformedTargetRegressor(
+        _bikes_window(gru), func=np.sqrt, inverse_func=np.square
+    )
+
+
+def _airline(seed, **changes):
+    parameters = {"hidden_size": 8, "max_iter": 20} | changes
+    gru = GRURegressor(random_state=seed, **parameters)
+    return AgainstLag(_airline_window(gru, 24), AIRLINE_HORIZON)
+
+
+def _ett(seed, **changes):
+    """Windows of a month less their last value, a day a step; every channel alike."""
+    parameters = {
+        "loss": "absolute_error",
+        "learning_rate": 0.002,
+        "batch_size": 448,
+        "max_iter": 5,
+        "early_stopping": False,
+    }
+    gru = GRURegressor(random_state=seed, **(parameters | changes))
+    return LastSubtracted(gru, n_steps=720, segment=24)
+
+
+BOTH_WAYS = {"bidirectional": True, "max_iter": 100}
+
+RECOMMENDED = {
+    "JapaneseVowels": classifier(WithDifferences(), pooling="mean_max", **BOTH_WAYS),
+    "BasicMotions": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
+    "ERing": classifier(Segments(5), pooling="mean_max", **BOTH_WAYS),
+    "GunPoint": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
+    "ItalyPowerDemand": classifier(WithDifferences(), **BOTH_WAYS),
+    "FSDD": classifier(bidirectional=True),
+    "HAPT-6": classifier(
+        WithDifferences(), Segments(4), bidirectional=True, pooling="max", max_iter=20
+    ),
+    "Bikeshare": _bikeshare,
+    "Airline": _airline,
+    "ETTh1-96": _ett,
+}

@@ -1,0 +1,227 @@
+"""The accuracy benchmark cannot flatter: splits, baselines, the words of the page."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRUClassifier, SlidingWindow
+from tests.benchmarks.accuracy import defaults, page, read, tasks, windows
+from tests.benchmarks.accuracy.memory_tasks import adding, copying
+from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
+from tests.benchmarks.accuracy.plain_torch import PlainClassifier
+from tests.benchmarks.accuracy.run import Store, measure
+
+
+@pytest.fixture
+def labelled():
+    """Series of two classes; those of the test part are marked by a value of 9."""
+    X = np.zeros((30, 4, 1), np.float32)
+    X[::2] = 1.0
+    y = np.where(X[:, 0, 0] > 0, "high", "low")
+    return tasks.Labelled(X, y, np.full((6, 4, 1), 9.0, np.float32), y[:6])
+
+
+@pytest.mark.parametrize("name", ["GunPoint", "FSDD"])
+def test_validation_reads_the_training_part_only(labelled, name):
+    """Inner splits are disjoint, and hold no series of the test part."""
+    if name == "FSDD":
+        labelled = labelled._replace(groups=np.arange(30) % 10)
+    numbered = labelled._replace(X=np.arange(30.0).reshape(30, 1, 1))
+    for split in tasks.TASKS[name].validation(numbered, seed=1):
+        train, held = (set(part.ravel()) for part in (split.X, split.X_test))
+        assert not train & held
+        assert train | held == set(range(30))
+
+
+def test_every_seed_gets_another_fold(labelled):
+    """The deviation over seeds is that over folds too."""
+    labelled = labelled._replace(X=np.arange(30.0).reshape(30, 1, 1))
+    held = [
+        tuple(tasks._one_fold(labelled, seed)[0].X_test.ravel()) for seed in range(3)
+    ]
+    assert len(set(held)) == 3
+
+
+def test_windows_of_a_panel_end_where_their_targets_begin(monkeypatch):
+    """ETTh1: inputs are the rows before the origin, targets lie inside the part."""
+    monkeypatch.setattr(tasks, "ETT_WINDOW", 5)
+    monkeypatch.setattr(tasks, "ETT_HORIZON", 3)
+    time = np.arange(20.0)
+    X, y = tasks._ett_windows(np.column_stack([time, 100 + time]), 10, 16)
+    assert len(X) == 2 * 4
+    np.testing.assert_array_equal(np.asarray(X)[0, :, 0], [5, 6, 7, 8, 9])
+    np.testing.assert_array_equal(y[0], [10, 11, 12])
+    np.testing.assert_array_equal(y[-1], [113, 114, 115])
+    assert y.max() < 116
+
+
+def test_months_to_forecast_carry_no_value():
+    """Airline: X of the part to predict is unknown."""
+    index = pd.date_range("1949-01-01", periods=144, freq="MS")
+    frame = pd.DataFrame({"passengers": np.arange(144.0)}, index)
+    for split in tasks.TASKS["Airline"].validation(frame, seed=0):
+        assert split.X_test["passengers"].isna().all()
+        assert split.y_test.index[0] > split.X.index[-1]
+        assert split.y_test.max() < 120  # the last 24 months stay untouched
+
+
+def test_ts_files_are_read_by_step(tmp_path):
+    """Channel-major text becomes arrays of steps x channels."""
+    file = tmp_path / "x.ts"
+    file.write_text("#c\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n7,8:9,10:b\n")
+    X, y = read.read_ts(file)
+    np.testing.assert_array_equal(X[0], [[1, 4], [2, 5], [3, 6]])
+    assert X[1].shape == (2, 2)
+    assert y.tolist() == ["a", "b"]
+
+
+def test_mfcc_tells_tones_apart():
+    """Filters are triangles that overlap to one; loudness moves the first number."""
+    rate = 8000
+    filters = mel_filters(rate, 256, 26)
+    assert filters.shape == (26, 129)
+    inside = slice(filters[0].argmax(), filters[-1].argmax())
+    assert filters.sum(axis=0)[inside].max() == pytest.approx(1, abs=1e-9)
+    tone = np.sin(2 * np.pi * 440 * np.arange(4000) / rate)
+    quiet, loud = mfcc(10 * tone, rate), mfcc(1000 * tone, rate)
+    assert quiet.shape == (24, 26)
+    assert (loud[:, 0] > quiet[:, 0]).all()
+    assert mfcc(tone[:10], rate).shape == (1, 26)
+
+
+def test_recursive_ridge_continues_growth():
+    """A series that grows by the same rate goes on so."""
+    index = pd.date_range("2000-01-01", periods=60, freq="MS")
+    series = pd.Series(np.exp(0.1 * np.arange(60)), index)
+    model = windows.Recursive(Ridge(1e-6), n_lags=4).fit(None, series[:50])
+    np.testing.assert_allclose(model.predict(series[50:]), series[50:], rtol=1e-3)
+
+
+def test_growth_is_learned_without_the_level():
+    """A series that grows by the same share is forecast from its past alone."""
+    index = pd.date_range("2000-01-01", periods=84, freq="MS")
+    frame = pd.DataFrame({"passengers": np.exp(0.02 * np.arange(84))}, index)
+    split = tasks._airline_split(frame, 60)
+    steps = SlidingWindow(12, lag=24, flatten=True), SimpleImputer(), Ridge()
+    model = windows.AgainstLag(make_pipeline(*steps), lag=24).fit(split.X, split.y)
+    np.testing.assert_allclose(model.predict(split.X_test), split.y_test, rtol=1e-6)
+
+
+def test_last_value_is_taken_off_and_put_back():
+    """Windows moved up give forecasts moved up; segments keep the order."""
+    X = np.random.default_rng(0).normal(size=(40, 12, 1))
+    y = X[:, -1] + X[:, :2, 0]
+    model = windows.LastSubtracted(Ridge(1e-6), n_steps=12).fit(X, y)
+    np.testing.assert_allclose(model.predict(X + 5), model.predict(X) + 5)
+    cut, _ = windows.LastSubtracted(Ridge(), n_steps=8, segment=4)._windows(X)
+    np.testing.assert_allclose(cut.reshape(40, 8), X[:, 4:, 0] - X[:, -1])
+
+
+def test_segments_and_differences_keep_the_end():
+    """What is added stands in front; slopes are channels of their own."""
+    (cut,) = windows.Segments(2).transform([np.array([[1.0], [2.0], [3.0]])])
+    np.testing.assert_array_equal(cut, [[1, 1], [2, 3]])
+    (both,) = windows.WithDifferences().transform([np.array([[1.0], [3.0], [9.0]])])
+    np.testing.assert_array_equal(both, [[1, 2], [3, 4], [9, 6]])
+
+
+def test_plain_torch_reads_the_end_of_each_sequence():
+    """Its state is that after the last step, whatever the padding."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 2)).astype(np.float32) for n in (3, 9, 5, 7)]
+    model = PlainClassifier(epochs=1).fit(X, np.array([0, 1, 0, 1]))
+    together = model._outputs(X)
+    alone = np.concatenate([model._outputs([x]) for x in X])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_results_are_kept_by_what_they_depend_on(labelled, tmp_path, monkeypatch):
+    """A second run reads the file; another parameter is another file."""
+    task = tasks.TASKS["GunPoint"]
+    store = Store(tmp_path, "validate")
+
+    def run(**parameters):
+        return measure(
+            task,
+            "default",
+            lambda seed: GRUClassifier(4, max_iter=2, random_state=seed, **parameters),
+            0,
+            labelled,
+            store=store,
+            mode="validate",
+        )
+
+    first = run()
+    assert first == run()
+    assert len(list(store.folder.iterdir())) == 1
+    assert first["epochs"] == 2
+    run(learning_rate=0.1)
+    assert len(store.results()) == 2
+    assert json.loads(json.dumps(first)) == first
+
+
+def _result(method, score, task="GunPoint", seed=0, seconds=1.0):
+    return {
+        "task": task,
+        "method": method,
+        "seed": seed,
+        "score": score,
+        "seconds": seconds,
+    }
+
+
+def test_the_page_says_who_wins():
+    """A baseline above ours, a missed target and a missed budget are sentences."""
+    task = tasks.TASKS["GunPoint"]
+    figures = page.Figures(
+        [
+            _result("MiniRocket + ridge", 99.0),
+            _result("ridge", 95.0),
+            _result("naive", 50.0),
+            _result("recommended", 96.0, seconds=40.0),
+            _result("default", 80.0),
+        ]
+    )
+    said = " ".join(page.words(task, figures))
+    assert "**MiniRocket + ridge** beats the recommended and the default" in said
+    assert "**ridge** beats the default setting" in said
+    assert "naive" not in said
+    assert "recommended setting falls short of its target: 96.0 where 97" in said
+    assert "takes 40 s where 30 s" in said
+    assert "MiniRocket" in page.summary([task], figures)
+
+
+def test_errors_are_beaten_from_below():
+    """For MSE and MAPE the smaller figure wins."""
+    task = tasks.TASKS["Airline"]
+    figures = page.Figures(
+        [_result("ridge", 3.0, "Airline"), _result("recommended", 5.0, "Airline")]
+    )
+    assert page.best_baseline(task, figures) == "ridge"
+    assert "**ridge** beats the recommended setting." in page.words(task, figures)
+
+
+def test_the_study_marks_what_lies_beyond_the_noise():
+    """Pairs by seed: a steady gain is marked, a lucky seed is not."""
+    base = np.array([90.0, 80.0, 85.0])
+    assert defaults._beyond_noise(base, base + [1.0, 1.2, 0.9])
+    assert not defaults._beyond_noise(base, base + [4.0, -1.0, 0.2])
+    assert not defaults._beyond_noise(base, base)
+
+
+@pytest.mark.parametrize("n_steps", [10, 50])
+def test_memory_tasks_need_their_early_steps(n_steps):
+    """The answer is where the description says, and nowhere else."""
+    rng = np.random.default_rng(0)
+    X, y = adding(200, n_steps, rng)
+    np.testing.assert_allclose((X[:, :, 0] * X[:, :, 1]).sum(axis=1), y, rtol=1e-6)
+    assert (X[:, :, 1].sum(axis=1) == 2).all()
+    assert (X[:, : n_steps // 10, 1].sum(axis=1) == 1).all()
+    X, y = copying(200, n_steps, rng)
+    np.testing.assert_array_equal(X[:, 0, :8].argmax(axis=1), y)
+    assert not X[:, 1:, :8].any()
