@@ -349,9 +349,14 @@ def _check_finite(estimator: Any, sequences: Sequences) -> Sequences:
             f"Found X with 0 sample(s) while a minimum of 1 is required by "
             f"{type(estimator).__name__}."
         )
-    if sequences.values.size:
+    values = sequences.values
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Of numbers with a finite sum none is infinite; for one window check_array
+        # takes longer than all the rest.
+        doubtful = values.dtype not in _FLOATS or not np.isfinite(values.sum())
+    if values.size and doubtful:
         check_array(
-            sequences.values,
+            values,
             dtype=_FLOATS,
             ensure_all_finite="allow-nan",
             input_name="X",

@@ -7,6 +7,7 @@ work on the machine touches both alike. Run it as
 `python -m tests.benchmarks.bench_layer`.
 """
 
+import copy
 import os
 import platform
 import statistics
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 
 from sklearn_gru import _kernels
+from sklearn_gru._fast import flatten_parameters
 from sklearn_gru._kernels import Network, Predictor
 from sklearn_gru._kernels.autograd import dense_sequences, run_layers
 
@@ -64,7 +66,9 @@ def layer_of(size):
 def bench_training(size):
     """Compare forward and backward from the last state."""
     gru, network, x = layer_of(size)
-    weights, sequences = list(gru.parameters()), dense_sequences(x)
+    mine = copy.deepcopy(gru)
+    flatten_parameters(mine)  # as the estimators do
+    weights, sequences = list(mine.parameters()), dense_sequences(x)
     d_last = torch.randn(size[0], size[3])
 
     def theirs():
@@ -72,7 +76,7 @@ def bench_training(size):
         gru(x)[1][-1].backward(d_last)
 
     def ours():
-        gru.zero_grad()
+        mine.zero_grad()
         run_layers(network, weights, *sequences, all_steps=False)[1].backward(d_last)
 
     return compare(ours, theirs)
