@@ -7,12 +7,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._base import BaseGRU
+from sklearn_gru._batches import SequenceDataset
+from sklearn_gru._conformal import Calibration, widen
+from sklearn_gru._engine import forward
 from sklearn_gru._normalization import Continuation
-from sklearn_gru._params import OneOf, Satisfies, positive_integer
+from sklearn_gru._params import OneOf, Satisfies, check_value, positive_integer, real
 from sklearn_gru._sequences import Sequences
-from sklearn_gru._tasks import Regression
+from sklearn_gru._tasks import QuantileRegression, Regression
 from sklearn_gru._validation import (
     TrainingData,
     check_regression_target,
@@ -21,6 +26,35 @@ from sklearn_gru._validation import (
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
+
+
+NO_ERRORS = (
+    "predict_interval goes by the errors on a validation part, but the last training "
+    "had none: with early_stopping={!r}, fit holds out sequences if it is True, or "
+    "'auto' and there are 1000 of them, and partial_fit never does. Fit with "
+    "early_stopping=True, or give fit X_val and y_val."
+)
+
+
+def are_levels(value: Any) -> bool:
+    """Whether a value is several different numbers above 0 and below 1."""
+    if not isinstance(value, (tuple, list, np.ndarray)) or np.ndim(value) != 1:
+        return False
+    level = real(0, 1, low_open=True, high_open=True)
+    return 0 < len(set(value)) == len(value) and all(map(level.accepts, value))
+
+
+def has_quantiles(estimator: Any) -> bool:
+    """Whether a model predicts quantiles: as it was fitted, or is going to be."""
+    task = getattr(estimator, "_task", None)
+    if isinstance(task, QuantileRegression):
+        return True
+    if task is None and estimator.loss == "quantile":
+        return True
+    raise AttributeError(
+        "predict_quantiles needs a model fitted with loss='quantile' and quantile, "
+        f"such as quantile=(0.1, 0.5, 0.9); this one has loss={estimator.loss!r}."
+    )
 
 
 class GRURegressor(RegressorMixin, BaseGRU):
@@ -195,7 +229,14 @@ class GRURegressor(RegressorMixin, BaseGRU):
             Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
             positive_integer(0),
         ],
-        "loss": [OneOf(("squared_error", "absolute_error", "huber"))],
+        "loss": [OneOf(("squared_error", "absolute_error", "huber", "quantile"))],
+        "quantile": [
+            OneOf((None,)),
+            real(0, 1, low_open=True, high_open=True),
+            Satisfies(
+                are_levels, "several different ones such as (0.1, 0.5, 0.9)"
+            ),
+        ],
     }
 
     def __init__(
@@ -213,6 +254,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         target_feature=None,
         features_per_step=1,
         loss="squared_error",
+        quantile=None,
         learning_rate=0.01,
         weight_decay=1e-4,
         batch_size="auto",
@@ -242,6 +284,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.target_feature = target_feature
         self.features_per_step = features_per_step
         self.loss = loss
+        self.quantile = quantile
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -293,8 +336,72 @@ class GRURegressor(RegressorMixin, BaseGRU):
             In the shape and on the scale of y in fit. A sequence without any observed
             step gets the mean of y.
         """
-        out = self._decoded(X)
+        out = self._task.point(self._predictions(X)[0])
         return out[:, 0] if self._y_ndim == 1 else out
+
+    @available_if(has_quantiles)
+    def predict_quantiles(self, X):
+        """Predict all quantiles of `quantile`; only with ``loss="quantile"``.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n, q) or (n, n_outputs, q)
+            For y of shape (n,) or (n, n_outputs), in the order of `quantile`; they
+            cross in no row. A sequence without any observed step gets the quantiles of
+            y.
+        """
+        out = self._predictions(X)[0][:, :, self._task.columns]
+        return out[:, 0] if self._y_ndim == 1 else out
+
+    def predict_interval(self, X, coverage=0.9):
+        """Predict an interval that y falls into with a given probability.
+
+        It is as wide as the errors on the validation part of the last fit ask for
+        (split conformal prediction [9]_), for each output of y on its own.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+        coverage : float, default=0.9
+            Share of y that is to lie inside, above 0 and below 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n, 2) or (n, n_outputs, 2)
+            Lower and upper ends, for y of shape (n,) or (n, n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            The last fit had no validation part, or one too small for `coverage`.
+
+        Notes
+        -----
+        The coverage holds on average over rows that could have stood in the validation
+        part. The latest times are that part where sequences have times, and a series
+        that changes after them is covered worse, or better.
+        """
+        check_is_fitted(self)
+        rule = real(0, 1, low_open=True, high_open=True)
+        check_value("predict_interval", "coverage", coverage, [rule])
+        if self._calibration is None:
+            raise InvalidParameterError(NO_ERRORS.format(self.early_stopping))
+        prediction, observed = self._predictions(X)
+        band = self._task.band_for(coverage)
+        lower, upper = (end[:, :, band] for end in self._task.bands(prediction))
+        margin = np.where(
+            observed[:, None],
+            self._calibration.margin(coverage, band),
+            self._blind_calibration.margin(coverage, band),
+        )
+        interval = widen(lower, upper, margin).astype(prediction.dtype)
+        return interval[:, 0] if self._y_ndim == 1 else interval
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -319,6 +426,14 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     def _check_params(self) -> None:
         super()._check_params()
+        if self.loss == "quantile":
+            if self.quantile is None:
+                raise InvalidParameterError(
+                    "loss='quantile' needs to know which: quantile=0.9, for example, "
+                    "or several, quantile=(0.1, 0.5, 0.9)."
+                )
+            if self.warm_start and self.__sklearn_is_fitted__():
+                self._check_same_quantiles()
         if self.target_feature is not None and self.normalization is None:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} names the channel to which "
@@ -326,10 +441,27 @@ class GRURegressor(RegressorMixin, BaseGRU):
                 "out. Set normalization='last' or 'standard', or target_feature=None."
             )
 
+    def _check_same_quantiles(self) -> None:
+        learned = getattr(self._task, "given", None)
+        if learned is None or not np.array_equal(learned, np.ravel(self.quantile)):
+            raise InvalidParameterError(
+                f"warm_start=True continues a network whose outputs are the quantiles "
+                f"{None if learned is None else learned.tolist()}, but quantile="
+                f"{self.quantile!r}. Set warm_start=False to start anew."
+            )
+
+    def _fit_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
+        if self.loss == "quantile":
+            given = np.ravel(np.asarray(self.quantile, dtype=np.float64))
+            return QuantileRegression.of(
+                y, weights, given, standardize=self.standardize
+            )
+        return Regression.fit(y, weights, self.loss, standardize=self.standardize)
+
     def _make_task(self, data: TrainingData) -> Regression:
         y = data.y.reshape(len(data.y), -1).astype(np.float64)
         self.n_outputs_ = y.shape[1]
-        plain = Regression.fit(y, data.weights, self.loss, standardize=self.standardize)
+        plain = self._fit_task(y, data.weights)
         self._continuation = None
         if self.target_feature is None:
             return plain
@@ -341,10 +473,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
             data.sequences,
             data.weights,
         )
-        relative = Regression.fit(
-            *self._target(data), self.loss, standardize=self.standardize
-        )
-        return replace(relative, mean=plain.mean)
+        relative = self._fit_task(*self._target(data))
+        return replace(relative, without_input=plain.without_input)
 
     def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
         y, weights = super()._target(data)
@@ -361,4 +491,25 @@ class GRURegressor(RegressorMixin, BaseGRU):
         if self._continuation is None:
             return y
         shift, scale = self._continuation.levels(sequences)
+        if y.ndim == 3:  # quantiles
+            shift, scale = shift[:, :, None], scale[:, :, None]
         return y * scale + shift
+
+    def _judge(
+        self,
+        validation: TrainingData | None,
+        dataset: SequenceDataset | None,
+        threads: int,
+    ) -> None:
+        self._calibration = self._blind_calibration = None
+        if validation is None or dataset is None:
+            return
+        output = forward(self.net_, self._task, dataset, threads)
+        found = self._decode(output, validation.sequences)
+        y, weights = self._encode(validation.y), validation.weights
+        # Sequences without input are further off, and are as many as there are series.
+        blind = self._task.without_input[None]
+        self._calibration, self._blind_calibration = (
+            Calibration.measure(y, *self._task.bands(prediction), weights)
+            for prediction in (found, blind)
+        )
