@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._base import BaseGRU
 from sklearn_gru._batches import SequenceDataset
-from sklearn_gru._conformal import Calibration, widen
+from sklearn_gru._conformal import Calibration
 from sklearn_gru._engine import forward
 from sklearn_gru._normalization import Continuation
 from sklearn_gru._params import OneOf, Satisfies, check_value, positive_integer, real
@@ -395,12 +395,12 @@ class GRURegressor(RegressorMixin, BaseGRU):
         prediction, observed = self._predictions(X)
         band = self._task.band_for(coverage)
         lower, upper = (end[:, :, band] for end in self._task.bands(prediction))
-        margin = np.where(
-            observed[:, None],
-            self._calibration.margin(coverage, band),
-            self._blind_calibration.margin(coverage, band),
+        seen, blind = (
+            calibration.interval(lower, upper, coverage, band)
+            for calibration in (self._calibration, self._blind_calibration)
         )
-        interval = widen(lower, upper, margin).astype(prediction.dtype)
+        interval = np.where(observed[:, None, None], seen, blind)
+        interval = interval.astype(prediction.dtype)
         return interval[:, 0] if self._y_ndim == 1 else interval
 
     def __sklearn_tags__(self):
