@@ -99,9 +99,16 @@ class GRURegressor(RegressorMixin, BaseGRU):
     features_per_step : int, default=1
         For 2-D X: how many columns make one step, oldest step first. With 1 every row
         is a univariate series.
-    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "quantile"}, \
+            default="squared_error"
         Loss on the standardised target; "huber" turns linear at one standard deviation
-        of y (with a `target_feature`: of y relative to its own sequence).
+        of y (with a `target_feature`: of y relative to its own sequence). "quantile" is
+        the pinball loss [9]_, averaged over `quantile`.
+    quantile : float or several of them, default=None
+        Needed for ``loss="quantile"``, unused otherwise: one number above 0 and below
+        1, or several different ones in any order, such as (0.1, 0.5, 0.9). They never
+        cross. ``predict`` gives the one nearest 0.5 (the lower of two),
+        ``predict_quantiles`` all.
     learning_rate : float, default=0.01
         Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
         to 0. ``partial_fit`` uses it as it is.
@@ -119,7 +126,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
         epoch. The part is the latest times where the sequences have times, else random.
         "auto" does so from 1000 sequences on.
     validation_fraction : float, default=0.1
-        Share held out for early stopping.
+        Share held out for early stopping; its errors are what ``predict_interval`` goes
+        by.
     n_iter_no_change : int, default=5
         Epochs without improvement before stopping.
     tol : float, default=1e-4
@@ -192,6 +200,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
        AAAI.
     .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
        Forecasting against Distribution Shift. ICLR.
+    .. [9] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
 
     Examples
     --------
@@ -220,6 +229,16 @@ class GRURegressor(RegressorMixin, BaseGRU):
     ... )
     >>> model.fit(X[:150], series[12:162]).score(X[200:], series[212:]) > 0.9
     True
+
+    Quantiles, and an interval that covers 80 %:
+
+    >>> model = GRURegressor(
+    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5
+    ... )
+    >>> model.fit(X[:150], series[12:162]).predict_quantiles(X[200:]).shape
+    (88, 3)
+    >>> model.predict_interval(X[200:], coverage=0.8).shape
+    (88, 2)
     """
 
     _parameter_rules: ClassVar = {
@@ -233,9 +252,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         "quantile": [
             OneOf((None,)),
             real(0, 1, low_open=True, high_open=True),
-            Satisfies(
-                are_levels, "several different ones such as (0.1, 0.5, 0.9)"
-            ),
+            Satisfies(are_levels, "several different ones such as (0.1, 0.5, 0.9)"),
         ],
     }
 
@@ -333,8 +350,9 @@ class GRURegressor(RegressorMixin, BaseGRU):
         Returns
         -------
         y : ndarray of shape (n,) or (n, n_outputs)
-            In the shape and on the scale of y in fit. A sequence without any observed
-            step gets the mean of y.
+            In the shape and on the scale of y in fit; of several quantiles, the one
+            nearest 0.5. A sequence without any observed step gets the mean of y, or
+            its quantile.
         """
         out = self._task.point(self._predictions(X)[0])
         return out[:, 0] if self._y_ndim == 1 else out
@@ -361,8 +379,12 @@ class GRURegressor(RegressorMixin, BaseGRU):
     def predict_interval(self, X, coverage=0.9):
         """Predict an interval that y falls into with a given probability.
 
-        It is as wide as the errors on the validation part of the last fit ask for
-        (split conformal prediction [9]_), for each output of y on its own.
+        The prediction, with as much on both sides as the errors on the validation part
+        of the last fit ask for (split conformal prediction [1]_), for each output of y
+        on its own. With two quantiles or more it is a band of two of them that is
+        widened or narrowed in proportion (conformalised quantile regression [2]_,
+        [3]_): the first and the last, the second and the last but one, and so on,
+        whichever spans a share nearest to `coverage`.
 
         Parameters
         ----------
@@ -383,9 +405,24 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
         Notes
         -----
-        The coverage holds on average over rows that could have stood in the validation
-        part. The latest times are that part where sequences have times, and a series
-        that changes after them is covered worse, or better.
+        The coverage holds on average over rows that could as well have stood in the
+        validation part: the latest times, where sequences have times. A series that
+        changes after them is covered less, or more. ``ceil(coverage / (1 - coverage))``
+        rows are needed there, 19 for 0.95. Weights count; errors are those of the
+        weights of the network that were kept. Early stopping has chosen these by the
+        same rows, which flatters a little; ``early_stopping=False`` with ``X_val`` and
+        ``y_val`` does not. ``fit`` with ``warm_start`` measures anew, ``partial_fit``
+        has no validation part and forgets the errors. Sequences without any observed
+        step are given errors of their own, those of a constant.
+
+        References
+        ----------
+        .. [1] Lei et al. (2018). Distribution-Free Predictive Inference for Regression.
+           Journal of the American Statistical Association 113(523).
+        .. [2] Romano, Patterson & Candès (2019). Conformalized Quantile Regression.
+           NeurIPS.
+        .. [3] Sesia & Candès (2020). A comparison of some conformal quantile regression
+           methods. Stat 9(1).
         """
         check_is_fitted(self)
         rule = real(0, 1, low_open=True, high_open=True)

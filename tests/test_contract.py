@@ -35,6 +35,8 @@ CASES = {
         target_feature=0,
         loss="absolute_error",
     ),
+    "regressor quantile": GRURegressor(loss="quantile", quantile=0.5),
+    "regressor quantiles": GRURegressor(loss="quantile", quantile=(0.1, 0.5, 0.9)),
     "classifier lstm": GRUClassifier(cell="lstm"),
     "classifier bidirectional": GRUClassifier(bidirectional=True),
     "classifier attention": GRUClassifier(pooling="attention"),

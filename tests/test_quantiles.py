@@ -312,13 +312,15 @@ def test_warm_start_cannot_change_the_quantiles(quantile):
 )
 def test_what_is_no_quantile(quantile):
     """Levels are numbers above 0 and below 1, each once."""
-    with pytest.raises(InvalidParameterError, match="quantile=.*is not allowed"):
+    with pytest.raises(InvalidParameterError, match=r"quantile=.*is not allowed"):
         model(quantile).fit(X, Y)
 
 
 def test_loss_and_quantile_belong_together():
     """As in HistGradientBoostingRegressor: needed by the loss, unused without it."""
-    with pytest.raises(InvalidParameterError, match=r"needs to know which: quantile=0\.9"):
+    with pytest.raises(
+        InvalidParameterError, match=r"needs to know which: quantile=0\.9"
+    ):
         model(None).fit(X, Y)
     unused = GRURegressor(4, max_iter=2, random_state=0)
     expected = unused.fit(X, Y).predict(X)
@@ -363,7 +365,7 @@ def test_kernels_agree_with_torch(quantile, n_outputs, monkeypatch):
 @pytest.fixture(scope="module")
 def paths(bikes):
     """Some weeks of rentals and their paths of 48 hours."""
-    frame, y, known = bikes
+    frame, _, known = bikes
     hours = frame.iloc[2000:2900].asfreq("h").ffill()
     X, Y = make_targets(hours, hours["bikers"], 48)
     return X, Y, known
@@ -389,5 +391,7 @@ def test_horizon_in_cross_validation_and_transformed_target(paths):
     assert quantiles.shape == (100, 48, 3)
     assert (np.diff(quantiles) >= 0).all()
     np.testing.assert_allclose(logged.predict(X.iloc[-100:]), quantiles[:, :, 1])
-    share = np.mean((quantiles[..., 0] <= Y.iloc[-100:]) & (Y.iloc[-100:] <= quantiles[..., 2]))
+    share = np.mean(
+        (quantiles[..., 0] <= Y.iloc[-100:]) & (Y.iloc[-100:] <= quantiles[..., 2])
+    )
     assert 0.5 < share < 0.95
