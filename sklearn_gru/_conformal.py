@@ -44,11 +44,11 @@ class Calibration:
     def measure(
         cls,
         y: np.ndarray,
-        lower: np.ndarray,
-        upper: np.ndarray,
+        bands: tuple[np.ndarray, np.ndarray],
         weights: np.ndarray | None,
     ) -> Calibration:
         """Errors of bands (m, n_outputs, n_bands) for y (m, n_outputs)."""
+        lower, upper = bands
         width = np.broadcast_to(upper - lower, (len(y), *lower.shape[1:]))
         least = _NARROWEST * np.average(width, axis=0, weights=weights)
         least[least == 0] = 1.0  # no band: errors are in units of y

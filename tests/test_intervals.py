@@ -50,7 +50,7 @@ def test_rank_of_the_error(m, coverage, weighted):
     y = np.random.default_rng(m).normal(size=(m, 2)) * [1, 50]
     weights = np.random.default_rng(1).exponential(size=m) if weighted else None
     zero = np.zeros((m, 2, 1))
-    got = Calibration.measure(y, zero, zero, weights).quantile(coverage, 0)
+    got = Calibration.measure(y, (zero, zero), weights).quantile(coverage, 0)
     errors = np.abs(y).astype(np.float32)
     if not weighted:
         rank = int(np.ceil((m + 1) * coverage - 1e-9))
@@ -64,7 +64,7 @@ def test_coverage_is_the_one_promised():
     rng = np.random.default_rng(0)
     y = rng.standard_cauchy(size=(19, 20_000))  # each output is a draw
     zero = np.zeros((19, 20_000, 1))
-    margin = Calibration.measure(y, zero, zero, None).quantile(0.9, 0)
+    margin = Calibration.measure(y, (zero, zero), None).quantile(0.9, 0)
     covered = np.abs(rng.standard_cauchy(size=20_000)) <= margin
     assert abs(covered.mean() - 0.9) < 0.01
 
@@ -72,8 +72,8 @@ def test_coverage_is_the_one_promised():
 def test_equal_weights_are_none():
     """Whatever their scale."""
     y, zero = RNG.normal(size=(30, 1)), np.zeros((30, 1, 1))
-    plain = Calibration.measure(y, zero, zero, None)
-    weighted = Calibration.measure(y, zero, zero, np.full(30, 0.001))
+    plain = Calibration.measure(y, (zero, zero), None)
+    weighted = Calibration.measure(y, (zero, zero), np.full(30, 0.001))
     for coverage in (0.1, 0.5, 0.9, 30 / 31):
         assert plain.quantile(coverage, 0) == weighted.quantile(coverage, 0)
 
@@ -85,12 +85,12 @@ def test_equal_weights_are_none():
 def test_too_few_rows_for_a_coverage(m, coverage, least):
     """The error says how many are needed; with as many there is a margin."""
     y, zero = RNG.normal(size=(least, 1)), np.zeros((least, 1, 1))
-    few = Calibration.measure(y[:m], zero[:m], zero[:m], None)
+    few = Calibration.measure(y[:m], (zero[:m], zero[:m]), None)
     with pytest.raises(
         InvalidParameterError, match=f"at least {least} .* there are {m}"
     ):
         few.quantile(coverage, 0)
-    enough = Calibration.measure(y, zero, zero, None)
+    enough = Calibration.measure(y, (zero, zero), None)
     np.testing.assert_allclose(enough.quantile(coverage, 0), np.abs(y).max(), rtol=1e-6)
 
 
@@ -105,7 +105,7 @@ def test_errors_are_in_widths_of_the_band():
     lower, upper = band(*[1.0, 4.0] * 20)
     for outside in (-0.5, -0.25, 0.0, 2.0):
         y = (upper * (1 + 2 * outside))[:, :, 0]
-        found = Calibration.measure(y, lower, upper, None)
+        found = Calibration.measure(y, (lower, upper), None)
         np.testing.assert_allclose(found.errors, outside)
         got = found.interval(lower[:, :, 0], upper[:, :, 0], 0.9, 0)
         np.testing.assert_allclose(got[:, 0, 1], y[:, 0], atol=1e-12)
@@ -116,7 +116,7 @@ def test_a_band_without_width_among_others():
     """It counts as a hundredth of the mean width: finite errors, a finite interval."""
     lower, upper = band(*[2.0] * 99, 0.0)
     y = np.full((100, 1), 1.5)
-    found = Calibration.measure(y, lower, upper, None)
+    found = Calibration.measure(y, (lower, upper), None)
     assert found.least == pytest.approx(0.0198)
     assert np.isfinite(found.errors).all()
     got = found.interval(*(end[:, :, 0] for end in band(0.0)), 0.5, 0)
@@ -285,7 +285,7 @@ def test_before_fit_and_bad_coverages():
         with pytest.raises(InvalidParameterError, match="coverage="):
             fitted.predict_interval(X, coverage)
     with pytest.raises(
-        InvalidParameterError, match="at least 99 .* there are 20.* 0.952"
+        InvalidParameterError, match=r"at least 99 .* there are 20.* 0\.952"
     ):
         fitted.predict_interval(X, 0.99)
     fitted.predict_interval(X, 0.952)
