@@ -321,7 +321,8 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
             nearest 0.5. A sequence without any observed step gets the mean of y, or
             its quantile.
         """
-        out = self._task.point(self._predictions(X)[0])
+        out, _ = self._predictions(X)
+        out = self._task.point(out)
         return out[:, 0] if self._y_ndim == 1 else out
 
     def __sklearn_tags__(self):
