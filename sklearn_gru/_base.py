@@ -251,7 +251,7 @@ class BaseGRU(BaseEstimator):
                 self.normalization, self._standardizer, precision
             )
         self._task = self._make_task(data)
-        self.n_outputs_ = self._task.n_outputs
+        self.n_outputs_ = len(self._task.without_input)
         self.net_ = make_net(
             self._spec(),
             self._task,
@@ -313,19 +313,29 @@ class BaseGRU(BaseEstimator):
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
+        datasets = self._datasets(training, validation)
         with torch_threads(1) as threads:
             best = train(
                 net,
                 self._task,
-                *self._datasets(training, validation),
+                *datasets,
                 epochs,
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
                 progress=type(self).__name__ if self.verbose else None,
                 threads=threads,
             )
+            self._judge(validation, datasets[1], threads)
         self.engine_ = net.engine_
         self._set_fitted(best)
+
+    def _judge(
+        self,
+        validation: TrainingData | None,
+        dataset: SequenceDataset | None,
+        threads: int,
+    ) -> None:
+        """What else to learn from the validation part, now that training is over."""
 
     def _datasets(
         self, training: TrainingData, validation: TrainingData | None
@@ -429,14 +439,17 @@ class BaseGRU(BaseEstimator):
 
     # -- prediction -------------------------------------------------------------------
 
-    def _decoded(self, X: Any) -> np.ndarray:
-        """Predictions of the task, (n, n_outputs), in the float dtype of X."""
+    def _predictions(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """What the task predicts, a row a sequence, in the float dtype of X.
+
+        And which sequences have an observed step (n,).
+        """
         check_is_fitted(self)
         given = self._table.encode(check_X(self, X, reset=False))
         keeps_gaps = self.net_.module_.spec.keeps_gaps
         sequences = given.without_gaps(interior=not keeps_gaps)
         observed = sequences.lengths > 0
-        out = np.empty((len(observed), self.n_outputs_))
+        out = np.empty((len(observed), *self._task.without_input.shape))
         out[~observed] = self._task.without_input
         if observed.any():
             with torch_threads(1) as threads:
@@ -444,7 +457,7 @@ class BaseGRU(BaseEstimator):
                 dataset = self._dataset(chosen, rows)
                 output = forward(self.net_, self._task, dataset, threads)
             out[observed] = self._decode(output, chosen)
-        return out.astype(sequences.dtype, copy=False)
+        return out.astype(sequences.dtype, copy=False), observed
 
     def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
         return self._task.decode(output)

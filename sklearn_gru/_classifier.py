@@ -313,7 +313,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
             In the order of ``classes_``. A sequence without any observed step gets the
             frequencies of the classes, weighted as in the loss.
         """
-        return self._decoded(X)
+        return self._predictions(X)[0]
 
     def predict_log_proba(self, X):
         """Logarithm of the probability of each class.

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from sklearn_gru import _kernels
 from sklearn_gru._batches import SequenceDataset
 from sklearn_gru._network import NetworkSpec
-from sklearn_gru._tasks import Classification, Task
+from sklearn_gru._tasks import Classification, QuantileRegression, Task
 
 # Below this many steps of training (sequences x steps x epochs) nn.GRU is done before
 # the kernels are loaded: a fifth of a second from the cache, eight without one.
@@ -104,9 +104,11 @@ def is_usable(net: Any) -> bool:
 def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:
     """The network in the words of the kernels."""
     if isinstance(task, Classification):
-        loss, smoothing = "cross_entropy", task.label_smoothing
+        more: dict[str, Any] = {"label_smoothing": task.label_smoothing}
+    elif isinstance(task, QuantileRegression):
+        more = {"quantiles": tuple(task.levels.tolist())}
     else:
-        loss, smoothing = task.loss, 0.0
+        more = {}
     return _kernels.Network(
         cell=spec.cell,
         n_inputs=spec.n_read,
@@ -116,8 +118,8 @@ def describe(spec: NetworkSpec, task: Task) -> _kernels.Network:
         pooling=spec.pooling,
         n_outputs=spec.n_outputs,
         dropout=spec.dropout,
-        loss=loss,
-        label_smoothing=smoothing,
+        loss=task.loss,
+        **more,
     )
 
 

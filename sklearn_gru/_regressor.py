@@ -10,9 +10,10 @@ from sklearn.base import RegressorMixin
 
 from sklearn_gru._base import BaseGRU
 from sklearn_gru._normalization import Continuation
-from sklearn_gru._params import OneOf, Satisfies, positive_integer
+from sklearn_gru._params import OneOf, Satisfies, positive_integer, real
 from sklearn_gru._sequences import Sequences
-from sklearn_gru._tasks import Regression
+from sklearn_gru._tasks import QuantileRegression, Regression
+from sklearn_gru._uncertainty import UncertaintyMixin, are_levels
 from sklearn_gru._validation import (
     TrainingData,
     check_regression_target,
@@ -23,7 +24,7 @@ from sklearn_gru.exceptions import InvalidParameterError
 __all__ = ["GRURegressor"]
 
 
-class GRURegressor(RegressorMixin, BaseGRU):
+class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
     """Regression from sequences with a gated recurrent unit network.
 
     X and y are standardised inside, sequences may have any lengths and missing values,
@@ -70,9 +71,16 @@ class GRURegressor(RegressorMixin, BaseGRU):
         is learned as a vector (an embedding [9]_). "from_dtype" takes those of category
         dtype, None allows none. Values are compared with those of fit; an unknown one
         is missing. In 2-D X a position is one within a step.
-    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "quantile"}, \
+            default="squared_error"
         Loss on the standardised target; "huber" turns linear at one standard deviation
-        of y (with a `target_feature`: of y relative to its own sequence).
+        of y (with a `target_feature`: of y relative to its own sequence). "quantile" is
+        the pinball loss [10]_, averaged over `quantile`.
+    quantile : float or several of them, default=None
+        Needed for ``loss="quantile"``, unused otherwise: one number above 0 and below
+        1, or several different ones in any order, such as (0.1, 0.5, 0.9). They never
+        cross. ``predict`` gives the one nearest 0.5 (the lower of two),
+        ``predict_quantiles`` all.
     learning_rate : float, default=0.01
         Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
         to 0. ``partial_fit`` uses it as it is.
@@ -90,7 +98,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
         epoch. The part is the latest times where the sequences have times, else random.
         "auto" does so from 1000 sequences on.
     validation_fraction : float, default=0.1
-        Share held out for early stopping.
+        Share held out for early stopping; its errors are what ``predict_interval`` goes
+        by.
     n_iter_no_change : int, default=5
         Epochs without improvement before stopping.
     tol : float, default=1e-4
@@ -169,6 +178,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
        Forecasting against Distribution Shift. ICLR.
     .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
        arXiv:1604.06737.
+    .. [10] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
 
     Examples
     --------
@@ -197,6 +207,16 @@ class GRURegressor(RegressorMixin, BaseGRU):
     ... )
     >>> model.fit(X[:150], series[12:162]).score(X[200:], series[212:]) > 0.9
     True
+
+    Quantiles, and an interval that covers 80 %:
+
+    >>> model = GRURegressor(
+    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5
+    ... )
+    >>> model.fit(X[:150], series[12:162]).predict_quantiles(X[200:]).shape
+    (88, 3)
+    >>> model.predict_interval(X[200:], coverage=0.8).shape
+    (88, 2)
     """
 
     _parameter_rules: ClassVar = {
@@ -206,7 +226,12 @@ class GRURegressor(RegressorMixin, BaseGRU):
             Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
             positive_integer(0),
         ],
-        "loss": [OneOf(("squared_error", "absolute_error", "huber"))],
+        "loss": [OneOf(("squared_error", "absolute_error", "huber", "quantile"))],
+        "quantile": [
+            OneOf((None,)),
+            real(0, 1, low_open=True, high_open=True),
+            Satisfies(are_levels, "several different ones such as (0.1, 0.5, 0.9)"),
+        ],
     }
 
     def __init__(
@@ -225,6 +250,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         features_per_step=1,
         categorical_features="from_dtype",
         loss="squared_error",
+        quantile=None,
         learning_rate=0.01,
         weight_decay=1e-4,
         batch_size="auto",
@@ -255,6 +281,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.loss = loss
+        self.quantile = quantile
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -303,10 +330,12 @@ class GRURegressor(RegressorMixin, BaseGRU):
         Returns
         -------
         y : ndarray of shape (n,) or (n, n_outputs)
-            In the shape and on the scale of y in fit. A sequence without any observed
-            step gets the mean of y.
+            In the shape and on the scale of y in fit; of several quantiles, the one
+            nearest 0.5. A sequence without any observed step gets the mean of y, or
+            its quantile.
         """
-        out = self._decoded(X)
+        out, _ = self._predictions(X)
+        out = self._task.point(out)
         return out[:, 0] if self._y_ndim == 1 else out
 
     def __sklearn_tags__(self):
@@ -332,6 +361,14 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     def _check_params(self) -> None:
         super()._check_params()
+        if self.loss == "quantile":
+            if self.quantile is None:
+                raise InvalidParameterError(
+                    "loss='quantile' needs to know which: quantile=0.9, for example, "
+                    "or several, quantile=(0.1, 0.5, 0.9)."
+                )
+            if self.warm_start and self.__sklearn_is_fitted__():
+                self._check_same_quantiles()
         if self.target_feature is not None and self.normalization is None:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} names the channel to which "
@@ -339,10 +376,27 @@ class GRURegressor(RegressorMixin, BaseGRU):
                 "out. Set normalization='last' or 'standard', or target_feature=None."
             )
 
+    def _check_same_quantiles(self) -> None:
+        learned = getattr(self._task, "given", None)
+        if learned is None or not np.array_equal(learned, np.ravel(self.quantile)):
+            raise InvalidParameterError(
+                f"warm_start=True continues a network whose outputs are the quantiles "
+                f"{None if learned is None else learned.tolist()}, but quantile="
+                f"{self.quantile!r}. Set warm_start=False to start anew."
+            )
+
+    def _fit_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
+        if self.loss == "quantile":
+            given = np.ravel(np.asarray(self.quantile, dtype=np.float64))
+            return QuantileRegression.of(
+                y, weights, given, standardize=self.standardize
+            )
+        return Regression.fit(y, weights, self.loss, standardize=self.standardize)
+
     def _make_task(self, data: TrainingData) -> Regression:
         y = data.y.reshape(len(data.y), -1).astype(np.float64)
         self.n_outputs_ = y.shape[1]
-        plain = Regression.fit(y, data.weights, self.loss, standardize=self.standardize)
+        plain = self._fit_task(y, data.weights)
         self._continuation = None
         if self.target_feature is None:
             return plain
@@ -362,10 +416,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
             data.sequences,
             data.weights,
         )
-        relative = Regression.fit(
-            *self._target(data), self.loss, standardize=self.standardize
-        )
-        return replace(relative, mean=plain.mean)
+        relative = self._fit_task(*self._target(data))
+        return replace(relative, without_input=plain.without_input)
 
     def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
         y, weights = super()._target(data)
@@ -382,4 +434,6 @@ class GRURegressor(RegressorMixin, BaseGRU):
         if self._continuation is None:
             return y
         shift, scale = self._continuation.levels(sequences)
+        if y.ndim == 3:  # quantiles
+            shift, scale = shift[:, :, None], scale[:, :, None]
         return y * scale + shift

@@ -105,6 +105,10 @@ def sequence_losses(network, scores, targets):
         return F.cross_entropy(
             scores, targets, reduction="none", label_smoothing=smoothing
         )
+    if network.loss == "quantile":
+        tau = torch.tensor(network.quantiles, dtype=scores.dtype)
+        error = targets[:, :, None] - scores.view(len(scores), -1, len(tau))
+        return torch.maximum(tau * error, (tau - 1) * error).mean((1, 2))
     kind = {
         "squared_error": F.mse_loss,
         "absolute_error": F.l1_loss,

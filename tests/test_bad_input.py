@@ -253,6 +253,7 @@ PARAMETERS = {
     "target_feature": (-1, 1.5, True, [0], 0),
     "features_per_step": (0, 1.5),
     "categorical_features": (3.5, {"a": 1}, [None]),
+    "quantile": (0, 1.0, True, "0.5", (), (0.1, 0.1), (0.1, 1.5)),
     "learning_rate": (0, -1.0, "fast", np.nan),
     "weight_decay": (-1,),
     "batch_size": (0, "all", 2.5),

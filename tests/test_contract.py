@@ -37,6 +37,8 @@ CASES = {
     ),
     "regressor categorical": GRURegressor(categorical_features=[0]),
     "classifier categorical": GRUClassifier(categorical_features=[0]),
+    "regressor quantile": GRURegressor(loss="quantile", quantile=0.5),
+    "regressor quantiles": GRURegressor(loss="quantile", quantile=(0.1, 0.5, 0.9)),
     "classifier lstm": GRUClassifier(cell="lstm"),
     "classifier bidirectional": GRUClassifier(bidirectional=True),
     "classifier attention": GRUClassifier(pooling="attention"),

@@ -182,6 +182,8 @@ STEPS = [
     Network("gru", 3, 20, pooling="mean", n_outputs=3, loss="huber"),
     Network("gru", 2, 16, pooling="max", n_outputs=2, loss="absolute_error"),
     Network("gru", 5, 24, 2, True, "mean_max", 9, "cross_entropy", label_smoothing=0.1),
+    Network("gru", 3, 16, n_outputs=2, loss="quantile", quantiles=(0.8,)),
+    Network("gru", 3, 16, n_outputs=6, loss="quantile", quantiles=(0.1, 0.5, 0.9)),
     Network("gru", 4, 12, 3, True, "last", 2, "cross_entropy", dropout=0.3),
     Network("lstm", 4, 17, 2, pooling="mean", dropout=0.5),
     Network("gru", 4, 17, 1, True, pooling="mean_max", dropout=0.5),
@@ -216,7 +218,7 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
     if network.loss == "cross_entropy":
         targets = rng.integers(0, network.n_outputs, n)
     else:
-        targets = rng.standard_normal((n, network.n_outputs)).astype(np.float32)
+        targets = rng.standard_normal((n, network.target_width)).astype(np.float32)
     trainer = Trainer(network, params, clip_norm=0.1, weight_decay=0.01)
     optimizer = torch.optim.AdamW([leaf], lr=rate, weight_decay=0.01)
     x = gather(torch.tensor(values, dtype=torch.float64), starts, lengths)
@@ -262,7 +264,7 @@ def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
         targets = rng.integers(0, network.n_outputs, n)
         y = torch.as_tensor(targets)
     else:
-        targets = rng.standard_normal((n, network.n_outputs)).astype(np.float32)
+        targets = rng.standard_normal((n, network.target_width)).astype(np.float32)
         y = torch.as_tensor(targets).double()
     trainer = Trainer(network, params)
     trainer.train_epoch(
@@ -593,7 +595,8 @@ def test_dropout_masks_keep_the_right_share():
     [
         ({"cell": "mgu"}, "cell"),
         ({"pooling": "attention"}, "pooling"),
-        ({"loss": "quantile"}, "loss"),
+        ({"loss": "quantile"}, "without quantiles"),
+        ({"loss": "poisson"}, "loss"),
         ({"dtype": "float64"}, "float32"),
         ({"dropout": 1.0}, "dropout"),
     ],

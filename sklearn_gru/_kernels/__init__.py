@@ -100,7 +100,7 @@ def warm_up(network: Network) -> None:
     params = np.zeros(network.n_parameters, dtype=np.float32)
     values = np.zeros((1, network.n_inputs), dtype=np.float32)
     start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-    width = 1 if network.loss == "cross_entropy" else network.n_outputs
+    width = network.target_width
     Trainer(network, params).train_epoch(
         values, start, length, np.zeros((1, width), dtype=np.float32),
         np.ones(1, dtype=np.float32), order=start, batch_size=1, rates=np.zeros(1),
@@ -183,7 +183,7 @@ class Trainer:
         values : float32 (n_rows, n_inputs / segment_length)
         starts, lengths : int64 (n,)
             In rows.
-        targets : float32 (n, n_outputs), or integers (n,) for cross-entropy
+        targets : float32 (n, target_width), or integers (n,) for cross-entropy
         weights : float32 (n,)
             Sample weight times class weight.
         order : int64 (n_used,)
@@ -213,8 +213,8 @@ class Trainer:
         task = calls.Task(
             calls.as_targets(targets, self.network, n),
             calls.checked(weights, np.float32, n, "weights"),
-            self.grads, self.mean, self.square, int(batch_size), self.clip_norm,
-            self.weight_decay, self.step,
+            self.grads, self.mean, self.square, calls.as_parameters(self.network),
+            int(batch_size), self.clip_norm, self.weight_decay, self.step,
         )  # fmt: skip
         losses = self._kernel.train_epoch(batch, task, order, rates, seeds, threads)
         self.step = task.step

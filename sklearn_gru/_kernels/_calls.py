@@ -337,11 +337,12 @@ class Kernel:
 class Task:
     """What the network is trained toward, and the state of the optimizer."""
 
-    targets: np.ndarray  # (n, n_outputs) float32, or (n, 1) class indices
+    targets: np.ndarray  # (n, target_width) float32
     weights: np.ndarray  # (n,) float32
     grads: np.ndarray  # (n_parameters,), of the last step, before clipping
     mean: np.ndarray  # AdamW's moments
     square: np.ndarray
+    loss_parameters: np.ndarray  # float64; see `as_parameters`
     batch_size: int
     clip_norm: float = 0.0  # 0: no clipping
     weight_decay: float = 0.0
@@ -365,7 +366,7 @@ class Task:
             address(losses),
             float(self.clip_norm),
             float(self.weight_decay),
-            float(network.label_smoothing),
+            address(self.loss_parameters),
             float(network.dropout),
         )
 
@@ -381,5 +382,11 @@ def as_targets(targets: np.ndarray, network: Network, n: int) -> np.ndarray:
         ):
             raise ValueError("a class index is outside the outputs of the network")
         return np.ascontiguousarray(targets, dtype=np.float32).reshape(n, 1)
-    checked(targets, np.float32, n * network.n_outputs, "targets")
-    return targets.reshape(n, network.n_outputs)
+    width = network.target_width
+    checked(targets, np.float32, n * width, "targets")
+    return targets.reshape(n, width)
+
+
+def as_parameters(network: Network) -> np.ndarray:
+    """Return the quantiles, or the label smoothing: what else the loss depends on."""
+    return np.array(network.quantiles or (network.label_smoothing,), dtype=np.float64)

@@ -1,8 +1,9 @@
 """The linear head and the losses, with their gradients, for one block.
 
 The loss of a batch is the mean over its sequences of weight * loss; the loss of a
-sequence is the mean over its outputs (squared, absolute, huber with delta 1), or the
-cross-entropy of its class with smoothed labels, both as torch defines them.
+sequence is the mean over its outputs (squared, absolute, huber with delta 1, pinball),
+or the cross-entropy of its class with smoothed labels, as torch defines them; of q
+quantiles of a target, q neighbouring outputs share it.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ._jit import inner
 from ._rows import fill
-from ._shape import ABSOLUTE, CROSS_ENTROPY, HUBER
+from ._shape import ABSOLUTE, CROSS_ENTROPY, HUBER, QUANTILE
 from ._simd import LANES
 from ._tile import gemm
 
@@ -22,7 +23,7 @@ class Goal(NamedTuple):
     target_width: int
     weights: Any  # (n,)
     batch: int  # sequences in the batch
-    label_smoothing: float
+    parameters: Any  # of the loss: label smoothing, or the quantiles; float64
 
 
 @inner
@@ -51,31 +52,36 @@ def loss_backward(shape, n, sequences, goal, scores, d_scores):
     row = shape.padded_outputs
     fill(d_scores, n * row, 0.0)
     loss = 0.0
+    per_target = shape.n_outputs // goal.target_width
     for i in range(n):
         at = sequences[i]
         target = goal.targets + at * goal.target_width
         weight = goal.weights[at] / goal.batch
         if shape.loss == CROSS_ENTROPY:
             loss += weight * _cross_entropy(
-                shape.n_outputs, goal.label_smoothing, scores + i * row, int(target[0]),
+                shape.n_outputs, goal.parameters[0], scores + i * row, int(target[0]),
                 weight, d_scores + i * row,
             )  # fmt: skip
         else:
             for o in range(shape.n_outputs):
-                error = float(scores[i * row + o]) - float(target[o])
-                value, slope = _regression_loss(shape.loss, error)
+                error = float(scores[i * row + o]) - float(target[o // per_target])
+                quantile = goal.parameters[o % per_target]
+                value, slope = _regression_loss(shape.loss, error, quantile)
                 loss += weight * value / shape.n_outputs
                 d_scores[i * row + o] = weight * slope / shape.n_outputs
     return loss
 
 
 @inner
-def _regression_loss(kind, error):
-    """Return the loss of one error and its derivative."""
+def _regression_loss(kind, error, quantile):
+    """Return the loss of one error and its derivative, 0 where there is none."""
     size = abs(error)
     sign = 1.0 if error > 0.0 else (-1.0 if error < 0.0 else error)  # NaN stays NaN
     if kind == ABSOLUTE:
         return size, sign
+    if kind == QUANTILE:  # of score - target: too high costs 1 - quantile
+        slope = sign * (1.0 - quantile if error > 0.0 else quantile)
+        return slope * error, slope
     if kind == HUBER:
         return (size - 0.5, sign) if size > 1.0 else (0.5 * error * error, error)
     return error * error, 2.0 * error

@@ -79,7 +79,7 @@ class Training(NamedTuple):
     losses: int  # (n_batches,) float64, written
     clip_norm: float
     weight_decay: float
-    label_smoothing: float
+    loss_parameters: int  # float64; see Goal
     dropout: float
 
 
@@ -166,7 +166,7 @@ def block_gradient(
     work = Work(shape, layout, block, workspace, packed, data, dropout)
     goal = Goal(
         floats_at(training.targets), training.target_width,
-        floats_at(training.weights), n, training.label_smoothing,
+        floats_at(training.weights), n, doubles_at(training.loss_parameters),
     )  # fmt: skip
     grads = workspace + layout.grads
     pooled, d_pooled = workspace + layout.pooled, workspace + layout.d_pooled

@@ -31,8 +31,8 @@ CELLS = {
 }
 POOLINGS = ("last", "mean", "max", "mean_max")
 LAST, MEAN, MAX, MEAN_MAX = range(4)
-LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy")
-SQUARED, ABSOLUTE, HUBER, CROSS_ENTROPY = range(4)
+LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "quantile")
+SQUARED, ABSOLUTE, HUBER, CROSS_ENTROPY, QUANTILE = range(5)
 
 
 def round_up(n: int, multiple: int) -> int:

@@ -28,10 +28,18 @@ class Network(NamedTuple):
     bidirectional: bool = False
     pooling: str = "last"  # "last" | "mean" | "max" | "mean_max"
     n_outputs: int = 1
-    loss: str = "squared_error"  # "absolute_error" | "huber" | "cross_entropy"
+    loss: str = "squared_error"  # one of LOSSES
     dropout: float = 0.0  # after every layer but the last, and before the head
     label_smoothing: float = 0.0  # of the cross-entropy
+    quantiles: tuple[float, ...] = ()  # of "quantile": one output each, per target
     dtype: str = "float32"
+
+    @property
+    def target_width(self) -> int:
+        """Numbers in the target of a sequence: values, or one class index."""
+        if self.loss == "cross_entropy":
+            return 1
+        return self.n_outputs // max(1, len(self.quantiles))
 
     @property
     def n_parameters(self) -> int:
@@ -86,6 +94,8 @@ def why_unsupported(network: Network) -> str | None:
         return f"pooling {network.pooling!r} has no kernel"
     if network.loss not in LOSSES:
         return f"loss {network.loss!r} has no kernel"
+    if network.loss == "quantile" and not network.quantiles:
+        return "loss 'quantile' without quantiles has no kernel"
     if network.dtype != "float32":
         return f"kernels compute in float32, not {network.dtype}"
     sizes = (network.n_inputs, network.hidden_size, network.num_layers)
