@@ -361,7 +361,7 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
     rng = np.random.default_rng(0)
     start = make_params(network, rng)
     sequences = make_sequences(network, 300, 12, rng)
-    targets = rng.standard_normal((300, network.n_outputs)).astype(np.float32)
+    targets = rng.standard_normal((300, network.target_width)).astype(np.float32)
     if network.loss == "cross_entropy":
         targets = rng.integers(0, network.n_outputs, 300)
     seeds, ones = np.arange(3, dtype=np.uint64), np.ones(300, dtype=np.float32)
