@@ -313,6 +313,8 @@ class BaseGRU(BaseEstimator):
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
+        training = self._recoded(training)
+        validation = None if validation is None else self._recoded(validation)
         datasets = self._datasets(training, validation)
         with torch_threads(1) as threads:
             best = train(
@@ -341,12 +343,10 @@ class BaseGRU(BaseEstimator):
         self, training: TrainingData, validation: TrainingData | None
     ) -> tuple[SequenceDataset, SequenceDataset | None]:
         """Training and validation part, over the same rows where they share them."""
-        training = self._recoded(training)
         rows = self._rows(training.sequences)
         dataset = self._labelled(training, rows)
         if validation is None:
             return dataset, None
-        validation = self._recoded(validation)
         if validation.sequences.values is not training.sequences.values:
             rows = self._rows(validation.sequences)
         return dataset, self._labelled(validation, rows)

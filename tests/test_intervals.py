@@ -347,3 +347,16 @@ def test_coverage_on_bike_sharing(rentals, loss):
         assert (lower <= middle).all()
         assert (middle <= upper).all()
         assert abs(np.mean((lower <= actual) & (actual <= upper)) - 0.8) < 0.06
+
+
+def test_beside_categories_that_validation_alone_has():
+    """Held-out sequences of which nothing is known leave errors and intervals alone."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, size=(300, 4, 1)).astype(float)
+    y = (X[:, -1, 0] == 1) + rng.normal(scale=0.1, size=300)
+    held_out = rng.integers(0, 3, size=(60, 4, 1)).astype(float)
+    held_out[:5] = 7.0  # not seen by fit
+    target = (held_out[:, -1, 0] == 1) + rng.normal(scale=0.1, size=60)
+    model = GRURegressor(8, max_iter=5, categorical_features=[0], random_state=0)
+    model.fit(X, y, X_val=held_out, y_val=target)
+    assert np.isfinite(model.predict_interval(held_out, 0.8)).all()
