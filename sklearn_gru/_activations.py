@@ -103,10 +103,11 @@ class ActivationsMixin:
             For the cells "gru" and "gru_reset_before" the arrays `update_gate` (near 1
             the unit keeps its state, near 0 it takes a new one) and `reset_gate` (near
             0 the new one is made without the old), for "lstm" `input_gate`,
-            `forget_gate` and `output_gate`. Each has shape ``(n, n_steps, num_layers, n_directions, hidden_size)``; the
-            second direction is the backward one, at the steps that it reads. Steps are
-            placed, and missing ones NaN, as in :meth:`attention_weights`, and are
-            segments where there are segments.
+            `forget_gate` and `output_gate`, each of shape
+            ``(n, n_steps, num_layers, n_directions, hidden_size)``. The second
+            direction is the backward one, at the steps that it reads. Steps are placed,
+            and missing ones NaN, as in :meth:`attention_weights`; they are segments
+            where there are segments.
 
         Raises
         ------
