@@ -27,7 +27,13 @@ def test_public_names_are_sorted_and_documented():
             for method, function in inspect.getmembers(thing, inspect.isfunction):
                 if not method.startswith("_"):
                     assert inspect.getdoc(function), (name, method)
-    for module in ("windows", "datasets", "exceptions", "inspection", "model_selection"):
+    for module in (
+        "windows",
+        "datasets",
+        "exceptions",
+        "inspection",
+        "model_selection",
+    ):
         names = getattr(sklearn_gru, module).__all__
         assert names == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'GRU'"):

@@ -33,8 +33,8 @@ from sklearn_gru.exceptions import InputError
 from sklearn_gru.inspection._models import find_window
 from sklearn_gru.windows import SlidingWindow
 
-# Steps in a season, by the step: a day of anything shorter, a week of days, a year.
-_SEASONS = {"D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}
+# Steps in a season of periods, by their frequency.
+_OF_PERIODS = {"h": 24, "D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}
 
 
 class Known(RegressorMixin, BaseEstimator):
@@ -103,7 +103,7 @@ def _flattened(estimator: Any, X: Any) -> np.ndarray:
     return cells.reshape(len(cells), -1)
 
 
-# -- naive forecasts -----------------------------------------------------------------------
+# -- naive forecasts
 
 
 def naive_forecasts(
@@ -111,11 +111,11 @@ def naive_forecasts(
 ) -> dict[str, np.ndarray]:
     """For every row what was known `lag` steps before: the last value, a season ago."""
     fitted = clone(window).set_params(flatten=False).fit(X)
-    lag, grid = fitted._reach.lag, fitted._grid
+    lag = fitted._reach.lag
     target = np.asarray(y, dtype=np.float64)
     target = target[:, None] if target.ndim == 1 else target
     source, later = _sources(y, target)
-    cycle = _season_steps(season, grid)
+    cycle = _season_steps(season, fitted)
     # Steps back from the row: whole seasons, as few as are known by then.
     back = None
     if cycle is not None:
@@ -171,21 +171,32 @@ def _past_of(
     return Sequences(values, windows.starts, windows.lengths)
 
 
-def _season_steps(season: Any, grid: Any) -> int | None:
+def _season_steps(season: Any, window: SlidingWindow) -> int | None:
     """Steps in a season; None if it is unknown."""
     if season is None:
         return None
-    if season != "infer":
-        steps = steps_of(season, grid, "season")
-        if steps < 1:
-            raise InputError(f"season={season!r} is {steps} steps; expected 1 or more.")
-        return steps
-    freq = None if grid is None else grid.freq
-    if isinstance(freq, pd.Timedelta):
-        day = pd.Timedelta(days=1)
-        if freq < day:
-            return int(day / freq) if day % freq == pd.Timedelta(0) else None
-        return {1: 7, 7: 52}.get(freq.days) if freq % day == pd.Timedelta(0) else None
-    if isinstance(freq, pd.DateOffset) and freq.n == 1:
-        return _SEASONS.get(freq.freqstr.partition("-")[0].rstrip("SE") or "", None)
-    return None
+    if isinstance(season, str) and season == "infer":
+        return _usual_season(window.freq_, window._axis.period)
+    steps = steps_of(season, window._grid, "season")
+    if steps < 1:
+        raise InputError(f"season={season!r} is {steps} steps; expected 1 or more.")
+    return steps
+
+
+def _usual_season(freq: Any, period: str | None) -> int | None:
+    """A day, a week or a year of steps, whichever comes next above the step."""
+    if period is not None:
+        return _OF_PERIODS.get(period.partition("-")[0]) if freq == 1 else None
+    if isinstance(freq, pd.offsets.BusinessDay):
+        return 5
+    named = getattr(freq, "kwds", {})
+    if "months" in named:
+        return 12 // named["months"] if 12 % named["months"] == 0 else None
+    if "days" in named:
+        freq = pd.Timedelta(days=named["days"])
+    if not isinstance(freq, pd.Timedelta):
+        return None
+    day = pd.Timedelta(days=1)
+    if freq < day:
+        return int(day / freq) if day % freq == pd.Timedelta(0) else None
+    return {day: 7, 7 * day: 52}.get(freq)

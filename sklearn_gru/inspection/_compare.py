@@ -80,8 +80,8 @@ def compare(
         forecast.
     season : "infer", int, str or None, default="infer"
         Steps or duration of a season. "infer" takes a day of steps shorter than a day,
-        a week of days, five business days, 52 weeks, 12 months, 4 quarters; None leaves
-        the seasonal forecast out.
+        a week of days, 52 weeks, a year of months or quarters, five business days;
+        None leaves the seasonal forecast out.
     n_jobs : int, default=None
         Fits run at the same time, through joblib; seconds then hold their waiting.
 
@@ -165,7 +165,7 @@ def compare(
     return _sorted_table(rows, list(scorers))
 
 
-# -- what is asked -------------------------------------------------------------------------
+# -- what is asked
 
 
 def _named(estimators: Any) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _scorer_name(scorer: Any) -> str:
     return scorer if isinstance(scorer, str) else getattr(scorer, "__name__", "score")
 
 
-# -- rows, groups, splits ------------------------------------------------------------------
+# -- rows, groups, splits
 
 
 def _keys_of(window: Any, X: Any) -> Keys | None:
@@ -280,11 +280,11 @@ def _take(X: Any, index: np.ndarray) -> Any:
     return X[index.tolist()] if hasattr(X, "get_columns") else X[index]
 
 
-# -- fit, answer, judge --------------------------------------------------------------------
+# -- fit, answer, judge
 
 
 class _RegressionAnswers(RegressorMixin, BaseEstimator):
-    """Predictions made before, for scorers, which ask an estimator; X is row numbers."""
+    """Predictions made before, for scorers, who ask an estimator; X is row numbers."""
 
     def __init__(self, predictions, column=None):
         self.predictions = predictions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os.path import commonprefix
+
 import numpy as np
 
 from sklearn_gru.exceptions import InvalidParameterError
@@ -197,9 +199,13 @@ class CompareDisplay:
                 label=str(model),
             )
         every = max(1, -(-len(places) // 6))
-        labels = [str(place) for place in places]
+        # What all names begin with, such as "load_step_", is said once.
+        start = len(commonprefix([str(p) for p in places]))  # noqa: RUF071  (no paths)
+        start = start if len(places) > 1 else 0
+        labels = [str(place)[start:] for place in places]
         ax.set_xticks(np.arange(0, len(places), every), labels[::every])
         if max(map(len, labels)) > 6:
             ax.tick_params(axis="x", labelrotation=30)
-        ax.set_xlabel(by)
+        said = f" ({str(places[0])[:start]}…)" if start else ""
+        ax.set_xlabel(f"{by}{said}")
         legend_above(ax)

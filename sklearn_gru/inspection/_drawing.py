@@ -34,12 +34,15 @@ def axes_for(ax: Any, owner: str) -> Any:
 
 def legend_above(ax: Any, limits: tuple[float, float] | None = None) -> Any:
     """A legend at the top of the axes, with room made for it above the data."""
-    legend = ax.legend(loc="upper left", ncols=2, frameon=False)
     if limits is None:
         ax.autoscale(axis="y")
     low, high = limits or ax.get_ylim()
     # How much room it takes is known after a layout only.
-    ax.figure.canvas.figure.draw_without_rendering()
+    for n_columns in (2, 1):
+        legend = ax.legend(loc="upper left", ncols=n_columns, frameon=False)
+        ax.figure.canvas.figure.draw_without_rendering()
+        if legend.get_window_extent().width < ax.bbox.width:
+            break
     share = legend.get_window_extent().height / ax.bbox.height + 0.02
     if share < 0.6 and ax.get_yscale() == "linear":
         ax.set_ylim(low, low + (high - low) / (1 - share))
@@ -66,7 +69,7 @@ def count_steps(ax: Any, n_steps: int, noun: str = "step") -> None:
     """An axis of steps counted from the end."""
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     ax.set_xlim(-n_steps - 0.5, -0.5)
     ax.set_xlabel(f"{noun} (\N{MINUS SIGN}1 is the last)")
 

@@ -126,8 +126,8 @@ class ForecastDisplay:
         y : array-like of shape (n,) or (n, n_outputs), default=None
             Observed values, NaN where there are none yet.
         history : Series, default=None
-            Values before those of X, indexed like X. As many times as are predicted
-            are drawn.
+            Values before those of X, indexed like X. With the values of `y` before
+            the first time drawn, as many as there are predictions are drawn.
         last : int, default=None
             Draw only so many of the latest times.
         between : tuple of two times, default=None
@@ -155,13 +155,19 @@ class ForecastDisplay:
             quantiles = quantiles[:, column]
         name = _name_of(y, column)
         time, rows = _rows_of_group(keys, len(prediction), group)
-        rows = rows[_within(time[rows], last, between)]
+        chosen = _within(time[rows], last, between)
+        earlier, rows = rows[: chosen.start], rows[chosen]
         truth = None
         if y is not None:
             check_consistent_length(prediction, y)
-            truth = _column(np.asarray(y, dtype=np.float64), column)[rows]
+            values = _column(np.asarray(y, dtype=np.float64), column)
+            truth = values[rows]
         if history is not None:
             history = _history(history, column, group, before=time[rows])
+            if y is not None and len(earlier):
+                known = pd.Series(values[earlier], index=time[earlier])
+                history = history[history.index < time[earlier[0]]]
+                history = pd.concat([history, known]) if len(history) else known
             history = history.iloc[-len(rows) :]
         display = cls(
             time=time[rows],
@@ -308,7 +314,7 @@ class ForecastDisplay:
         return bands
 
 
-# -- what is drawn, and where --------------------------------------------------------------
+# -- what is drawn, and where
 
 
 def _keys_of(estimator: Any, X: Any) -> Keys | None:
@@ -441,7 +447,7 @@ def _history(
     return series[series.index < before[0]] if len(before) else series
 
 
-# -- drawing -------------------------------------------------------------------------------
+# -- drawing
 
 
 def _broken(time: pd.Index, values: np.ndarray) -> tuple[Any, np.ndarray]:

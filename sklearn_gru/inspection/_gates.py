@@ -177,7 +177,11 @@ class GateDisplay:
         values = self.gates[name]
         at = steps_back(len(values))
         low, high = np.quantile(values, [0.1, 0.9], axis=1)
-        self.ax_.fill_between(at, low, high, color=style["color"], alpha=0.18, lw=0)
+        colour = style["color"]
+        # Tints of two gates mix to grey; their edges keep them apart.
+        self.ax_.fill_between(at, low, high, color=colour, alpha=0.1, lw=0)
+        for edge in (low, high):
+            self.ax_.plot(at, edge, color=colour, ls=":", lw=1)
         return self.ax_.plot(at, values.mean(axis=1), label=name, **style)
 
     def _draw_units(self, name, units, style):

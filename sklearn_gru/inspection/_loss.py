@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_gru.inspection._drawing import (
+    BLACK,
     BLUE,
-    GREY,
     VERMILION,
     axes_for,
     legend_above,
@@ -36,7 +36,7 @@ class LossCurveDisplay:
         What was drawn on.
     figure_ : matplotlib Figure
         Its figure.
-    line_, validation_line_, best_line_ : matplotlib Line2D or None
+    line_, validation_line_, best_ : matplotlib Line2D or None
         The curves and the mark of the best epoch.
 
     Examples
@@ -120,7 +120,7 @@ class LossCurveDisplay:
             label=f"{prefix}training",
             **{"color": BLUE, **style, **kwargs},
         )
-        self.validation_line_ = self.best_line_ = None
+        self.validation_line_ = self.best_ = None
         if self.validation_loss is not None:
             (self.validation_line_,) = ax.plot(
                 epochs,
@@ -129,9 +129,18 @@ class LossCurveDisplay:
                 **{"color": VERMILION, "ls": "--", **style, **kwargs},
             )
         if self.best_iteration is not None:
-            label = f"{prefix}best epoch ({self.best_iteration})"
-            self.best_line_ = ax.axvline(
-                self.best_iteration, color=GREY, ls=":", label=label
+            watched = (
+                self.loss if self.validation_loss is None else self.validation_loss
+            )
+            (self.best_,) = ax.plot(
+                [self.best_iteration],
+                [watched[self.best_iteration - 1]],
+                ls="none",
+                marker="o",
+                ms=9,
+                mfc="none",
+                mec=BLACK,
+                label=f"{prefix}best epoch ({self.best_iteration})",
             )
         ax.set(xlabel="epoch", ylabel="mean loss")
         ax.xaxis.get_major_locator().set_params(integer=True)

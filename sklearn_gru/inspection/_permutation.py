@@ -159,9 +159,9 @@ def _cells_of(model: Any, X: Any) -> tuple[np.ndarray, Any, list[Any]]:
         )
     if find_window(model) is not None:
         raise InputError(
-            f"{type(model).__name__} has the SlidingWindow inside, where no step can "
-            "be reached. Transform y behind the window: make_pipeline(SlidingWindow(…), "
-            f"{type(model).__name__}(GRURegressor(…)))."
+            f"{type(model).__name__} has the SlidingWindow inside, where no step "
+            "can be reached. Transform y behind the window: "
+            f"make_pipeline(SlidingWindow(…), {type(model).__name__}(GRURegressor(…)))."
         )
     if isinstance(X, list):
         X = _joined(X)
@@ -317,4 +317,5 @@ class StepImportanceDisplay:
             self.result.feature_names,
             "fall of the score",
         )
+        ax.set_ylabel("feature")
         return self
