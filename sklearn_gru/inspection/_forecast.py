@@ -475,6 +475,7 @@ def _time_axis(ax: Any, time: pd.Index) -> None:
         return
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz=time.tz, minticks=3, maxticks=6)
+    # With more than two at least, some spans would have no interval of at most six.
+    locator = AutoDateLocator(tz=time.tz, minticks=2, maxticks=6)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=time.tz))
