@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
+from sklearn_gru._activations import ActivationsMixin
 from sklearn_gru._batches import SequenceDataset
 from sklearn_gru._categories import CategoryTable
 from sklearn_gru._device import resolve_device, resolve_dtype, torch_threads
@@ -59,7 +60,7 @@ def _names_features(value: Any) -> bool:
     )
 
 
-class BaseGRU(BaseEstimator):
+class BaseGRU(ActivationsMixin, BaseEstimator):
     """Everything but the target."""
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]] = {

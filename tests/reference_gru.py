@@ -35,6 +35,37 @@ def reference_states(state_dict, sequence, *, cell):
     return x, final
 
 
+def reference_gates(state_dict, sequence, *, cell):
+    """Gates (T, n_layers, n_directions, H) by name, in PyTorch's order."""
+    state = _arrays(state_dict)
+    names, x = GATES[cell], np.asarray(sequence, dtype=np.float64)
+    found = {name: [] for name in names}
+    layer = 0
+    while f"recurrent.layers.{layer}.0.weight_ih_l0" in state:
+        per_direction, outputs = {name: [] for name in names}, []
+        for direction in (0, 1):
+            if f"recurrent.layers.{layer}.{direction}.weight_ih_l0" not in state:
+                continue
+            turn = slice(None, None, -1 if direction else 1)
+            weights = _parameters(state, layer, direction)
+            states = CELLS[cell](*weights, x[turn])
+            for name, block in names.items():
+                gates = []
+                for t, step in enumerate(x[turn]):
+                    h = states[t - 1] if t else np.zeros(states.shape[1])
+                    w_i, w_h, b_i, b_h = (
+                        np.split(w, 4 if cell == "lstm" else 3)[block] for w in weights
+                    )
+                    gates.append(sigmoid(w_i @ step + b_i + w_h @ h + b_h))
+                per_direction[name].append(np.array(gates)[turn])
+            outputs.append(states[turn])
+        for name in names:
+            found[name].append(np.stack(per_direction[name], axis=1))
+        x = np.concatenate(outputs, axis=1)
+        layer += 1
+    return {name: np.stack(layers, axis=1) for name, layers in found.items()}
+
+
 # -- cells: W_i, W_h, b_i, b_h, steps to states (T, H) -------------------------------------
 
 
@@ -103,6 +134,11 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
+GATES = {
+    "gru": {"reset_gate": 0, "update_gate": 1},
+    "gru_reset_before": {"reset_gate": 0, "update_gate": 1},
+    "lstm": {"input_gate": 0, "forget_gate": 1, "output_gate": 3},
+}
 CELLS = {"gru": gru, "gru_reset_before": gru_reset_before, "lstm": lstm, "rnn": rnn}
 
 # -- poolings: states (T, D), final state (D,), parameters to a vector ---------------------

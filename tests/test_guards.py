@@ -27,7 +27,13 @@ def test_public_names_are_sorted_and_documented():
             for method, function in inspect.getmembers(thing, inspect.isfunction):
                 if not method.startswith("_"):
                     assert inspect.getdoc(function), (name, method)
-    for module in ("windows", "datasets", "exceptions", "model_selection"):
+    for module in (
+        "windows",
+        "datasets",
+        "exceptions",
+        "inspection",
+        "model_selection",
+    ):
         names = getattr(sklearn_gru, module).__all__
         assert names == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'GRU'"):
@@ -71,10 +77,10 @@ def test_windows_and_data_do_not_load_torch():
     code = (
         "import sys; from sklearn_gru import SlidingWindow, Sequences, to_sequences;"
         "from sklearn_gru import datasets; datasets.load_airline();"
-        "import sklearn_gru.model_selection;"
-        "print('torch' in sys.modules, 'skorch' in sys.modules)"
+        "import sklearn_gru.model_selection, sklearn_gru.inspection;"
+        "print(*(n in sys.modules for n in ('torch', 'skorch', 'matplotlib')))"
     )
-    assert _python(code) == "False False"
+    assert _python(code) == "False False False"
 
 
 def test_layers():

@@ -6,7 +6,8 @@ scikit-learn nor pandas nor skorch.
 """
 
 from sklearn_gru._network._embedding import embedding_width
+from sklearn_gru._network._gates import GATES
 from sklearn_gru._network._model import SequenceModel
 from sklearn_gru._network._spec import NetworkSpec
 
-__all__ = ["NetworkSpec", "SequenceModel", "embedding_width"]
+__all__ = ["GATES", "NetworkSpec", "SequenceModel", "embedding_width"]

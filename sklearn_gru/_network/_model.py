@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from sklearn_gru._device import RandomStream
 from sklearn_gru._network._convolution import Convolution
 from sklearn_gru._network._embedding import Embedding
-from sklearn_gru._network._pooling import POOLINGS
+from sklearn_gru._network._gates import gate_values
+from sklearn_gru._network._pooling import POOLINGS, Attention
 from sklearn_gru._network._recurrent import Dropout, Recurrent, step_mask
 from sklearn_gru._network._spec import NetworkSpec
 
@@ -87,20 +88,46 @@ class SequenceModel(nn.Module):
         if self.embedding is not None:
             values = self.embedding(values)
         if self.convolution is None:
-            return self.head(self.dropout(self._states(values, lengths)))
+            return self.head(self.dropout(self._pooled(values, lengths)))
         if present is None and lengths is not None:
             present = step_mask(values, lengths * self.spec.segment_length)
         found = self.convolution(values, present, weight)
-        if present is not None and self.spec.segment_length == 1:
-            values, lengths = observed_first(values, present)
-        pooled = self._states(values, lengths)
+        pooled = self._pooled(values, lengths, present)
         return self.head(self.dropout(torch.cat([pooled, found], dim=1)))
 
-    def _states(self, values: Tensor, lengths: Tensor | None) -> Tensor:
+    def gates(self, values: Tensor, **batch: Tensor) -> Tensor:
+        """Gates of every step that the recurrent layers read; (G, B, S, L, D, H)."""
+        if self.embedding is not None:
+            values = self.embedding(values)
+        return gate_values(self.recurrent, *self._reading(values, **batch))
+
+    def attention(self, values: Tensor, **batch: Tensor) -> Tensor:
+        """Weight of every step that the recurrent layers read; ``(B, S)``."""
+        assert isinstance(self.pooling, Attention)
+        if self.embedding is not None:
+            values = self.embedding(values)
+        read, lengths = self._reading(values, **batch)
+        outputs, _ = self.recurrent(read, lengths)
+        return self.pooling.weights(outputs, step_mask(read, lengths))
+
+    def _pooled(
+        self, values: Tensor, lengths: Tensor | None, present: Tensor | None = None
+    ) -> Tensor:
         """The pooled states of the recurrent layers; ``(B, n_pooled)``."""
-        read = values.reshape(len(values), -1, self.spec.n_read)  # (B, S, n_read)
+        read, lengths = self._reading(values, lengths, present)
         outputs, last = self.recurrent(read, lengths)
         return self.pooling(outputs, last, step_mask(read, lengths))
+
+    def _reading(
+        self,
+        values: Tensor,
+        lengths: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the recurrent layers read, (B, S, n_read), and how many S are real."""
+        if present is not None and self.spec.segment_length == 1:
+            values, lengths = observed_first(values, present)
+        return values.reshape(len(values), -1, self.spec.n_read), lengths
 
 
 def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,202 @@
+"""Cheap models on the windows of a pipeline, to see what a network is worth.
+
+Naive forecasts need no model, and what they need is the past of the target, whether or
+not it is a column of X. It is looked up as windows are, by group and time: what stands
+`lag` steps before a row, or the fewest whole seasons before that are known by then.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gru._frames import as_frame
+from sklearn_gru._grid import steps_of
+from sklearn_gru._normalization import last_observed
+from sklearn_gru._sequences import Sequences
+from sklearn_gru._validation import check_X
+from sklearn_gru.exceptions import InputError
+from sklearn_gru.inspection._models import find_window
+from sklearn_gru.windows import SlidingWindow
+
+# Steps in a season of periods, by their frequency.
+_OF_PERIODS = {"h": 24, "D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}
+
+
+class Known(RegressorMixin, BaseEstimator):
+    """Predicts what stands in its X, and the mean of y where that is missing."""
+
+    def fit(self, X, y):
+        self.mean_ = np.mean(y, axis=0)
+        return self
+
+    def predict(self, X):
+        return np.where(np.isnan(X), self.mean_, X)
+
+
+def baselines_for(
+    estimator: Any, X: Any, y: Any, *, classify: bool, season: Any
+) -> dict[str, tuple[Any, Any]]:
+    """Name of each baseline, its model, and the X it reads."""
+    window = find_window(estimator)
+    if window is None:
+        steps, flat = [], _flattened(estimator, X)
+    else:
+        steps, flat = flat_steps(estimator), X
+    linear = (SimpleImputer(keep_empty_features=True), StandardScaler())
+    if classify:
+        logistic = LogisticRegression(max_iter=2000)
+        boosting: Any = HistGradientBoostingClassifier(random_state=0)
+        return {
+            "most frequent": (DummyClassifier(strategy="prior"), np.zeros((len(y), 1))),
+            "logistic regression": (make_pipeline(*steps, *linear, logistic), flat),
+            "gradient boosting": (make_pipeline(*steps, boosting), flat),
+        }
+    boosting = HistGradientBoostingRegressor(random_state=0)
+    if np.ndim(y) > 1:
+        boosting = MultiOutputRegressor(boosting)
+    ridge = RidgeCV(np.logspace(-1, 5, 13))
+    models: dict[str, tuple[Any, Any]] = {"mean": (DummyRegressor(), np.zeros(len(y)))}
+    if window is not None:
+        past = naive_forecasts(window, X, y, season)
+        models = {name: (Known(), known) for name, known in past.items()}
+    models["ridge"] = make_pipeline(*steps, *linear, ridge), flat
+    models["gradient boosting"] = make_pipeline(*steps, boosting), flat
+    return models
+
+
+def flat_steps(estimator: Any) -> list[Any]:
+    """The steps before the last of a pipeline, with flat windows."""
+    while not isinstance(estimator, Pipeline):
+        estimator = getattr(estimator, "estimator", None) or estimator.regressor
+    steps = [clone(step) for _, step in estimator.steps[:-1] if step != "passthrough"]
+    for step in steps:
+        window = find_window(step)
+        if window is not None:
+            window.set_params(flatten=True)
+    return steps
+
+
+def _flattened(estimator: Any, X: Any) -> np.ndarray:
+    """Sequences as rows of one width, with NaN in front of shorter ones."""
+    while not hasattr(estimator, "gate_activations"):
+        inner = [getattr(estimator, name, None) for name in ("estimator", "regressor")]
+        found = next((model for model in inner if model is not None), None)
+        if found is None:
+            return np.asarray(X, dtype=np.float64)
+        estimator = found
+    cells = np.asarray(check_X(clone(estimator), X, reset=True))
+    return cells.reshape(len(cells), -1)
+
+
+# -- naive forecasts
+
+
+def naive_forecasts(
+    window: SlidingWindow, X: Any, y: Any, season: Any
+) -> dict[str, np.ndarray]:
+    """For every row what was known `lag` steps before: the last value, a season ago."""
+    fitted = clone(window).set_params(flatten=False).fit(X)
+    lag = fitted._reach.lag
+    target = np.asarray(y, dtype=np.float64)
+    target = target[:, None] if target.ndim == 1 else target
+    source, later = _sources(y, target)
+    cycle = _season_steps(season, fitted)
+    # Steps back from the row: whole seasons, as few as are known by then.
+    back = None
+    if cycle is not None:
+        back = later + cycle * np.maximum(-(-(lag - later) // cycle), 1)
+    longest = fitted._reach.window if back is None else int(back.max()) - lag + 1
+    past = _past_of(fitted, X, target, max(longest, fitted._reach.window), lag)
+    last = last_observed(past)[:, source]
+    found = {"last value": last}
+    if back is not None:
+        at = past.lengths[:, None] - 1 - (back - lag)  # (n, n_outputs)
+        rows = np.where(at >= 0, past.starts[:, None] + at, 0)
+        values = past.values[rows, source]
+        found["seasonal naive"] = np.where(at >= 0, values, np.nan)
+    if np.ndim(y) == 1:
+        return {name: values[:, 0] for name, values in found.items()}
+    return found
+
+
+def _sources(y: Any, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each output the column whose past it continues, and how much earlier it is.
+
+    The columns of a path (make_targets) are one series: column j is the last one,
+    ``n - 1 - j`` steps before. Other outputs continue themselves.
+    """
+    n = target.shape[1]
+    names = [str(name) for name in getattr(y, "columns", [])]
+    path = bool(names) and all(
+        re.search(rf"(^|_)step_{k}$", name) for k, name in enumerate(names, 1)
+    )
+    if not names and n > 1 and len(target) > 1:
+        path = bool(np.mean(target[1:, :-1] == target[:-1, 1:]) > 0.5)
+    if path:
+        return np.full(n, n - 1), np.arange(n - 1, -1, -1)
+    return np.arange(n), np.zeros(n, dtype=np.int64)
+
+
+def _past_of(
+    window: SlidingWindow, X: Any, target: np.ndarray, size: int, lag: int
+) -> Sequences:
+    """Windows over the target alone, with the keys of X."""
+    finder = clone(window)
+    finder.set_params(window_size=size, lag=lag, known_future=None, flatten=False)
+    frame = as_frame(X)
+    if frame is None:
+        table: Any = np.column_stack([np.asarray(X, dtype=np.float64), target])
+    else:
+        added = {f"__target_{j}": column for j, column in enumerate(target.T)}
+        table = pd.concat([frame, pd.DataFrame(added, index=frame.index)], axis=1)
+    windows = finder.fit_transform(table)
+    if not isinstance(windows, Sequences):
+        windows = Sequences.from_array(windows)
+    values = windows.values[:, -target.shape[1] :]
+    return Sequences(values, windows.starts, windows.lengths)
+
+
+def _season_steps(season: Any, window: SlidingWindow) -> int | None:
+    """Steps in a season; None if it is unknown."""
+    if season is None:
+        return None
+    if isinstance(season, str) and season == "infer":
+        return _usual_season(window.freq_, window._axis.period)
+    steps = steps_of(season, window._grid, "season")
+    if steps < 1:
+        raise InputError(f"season={season!r} is {steps} steps; expected 1 or more.")
+    return steps
+
+
+def _usual_season(freq: Any, period: str | None) -> int | None:
+    """A day, a week or a year of steps, whichever comes next above the step."""
+    if period is not None:
+        return _OF_PERIODS.get(period.partition("-")[0]) if freq == 1 else None
+    if isinstance(freq, pd.offsets.BusinessDay):
+        return 5
+    named = getattr(freq, "kwds", {})
+    if "months" in named:
+        return 12 // named["months"] if 12 % named["months"] == 0 else None
+    if "days" in named:
+        freq = pd.Timedelta(days=named["days"])
+    if not isinstance(freq, pd.Timedelta):
+        return None
+    day = pd.Timedelta(days=1)
+    if freq < day:
+        return int(day / freq) if day % freq == pd.Timedelta(0) else None
+    return {day: 7, 7 * day: 52}.get(freq)

@@ -1,0 +1,481 @@
+"""Forecasts where they belong in time: :class:`ForecastDisplay`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_gru._frames import as_frame
+from sklearn_gru._keys import Axis, Keys, read_keys
+from sklearn_gru.exceptions import InputError, InvalidParameterError
+from sklearn_gru.inspection._drawing import (
+    BLACK,
+    BLUE,
+    GREY,
+    axes_for,
+    legend_above,
+)
+from sklearn_gru.inspection._models import find_window, reach
+
+# A line is broken where more than this many typical steps are missing: not over a
+# weekend of daily data, but over a hole.
+_HOLE = 4
+
+
+class ForecastDisplay:
+    """History, observed values and predictions, with quantile bands, over time.
+
+    Use :meth:`from_estimator` to create one from a fitted model, or
+    :meth:`from_predictions` from values.
+
+    Parameters
+    ----------
+    time : array-like of shape (n,)
+        Time of each prediction: DatetimeIndex, integers or floats.
+    prediction : ndarray of shape (n,)
+        Predicted values.
+    truth : ndarray of shape (n,), default=None
+        Observed values, NaN where there are none yet.
+    history : Series, default=None
+        Observed values before, indexed by time.
+    quantiles : ndarray of shape (n, q), default=None
+        Predicted quantiles.
+    levels : array-like of shape (q,), default=None
+        Which quantiles they are, each between 0 and 1.
+    name : str, default=None
+        Name of the target, for the axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+    line_, truth_, history_ : matplotlib Line2D or None
+        Prediction, observed values and history.
+    bands_ : list of matplotlib collections
+        The bands between the outer quantiles, widest first.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_gru import GRURegressor, SlidingWindow, datasets
+    >>> from sklearn_gru.inspection import ForecastDisplay
+    >>> X, y = datasets.load_airline(return_X_y=True)
+    >>> model = make_pipeline(
+    ...     SlidingWindow(12, lag=1), GRURegressor(8, max_iter=3, random_state=0)
+    ... )
+    >>> model = model.fit(X[:120], y[:120])
+    >>> display = ForecastDisplay.from_estimator(
+    ...     model, X[120:], y[120:], history=y[:120]
+    ... )
+    >>> display.time[0], len(display.prediction)
+    (Timestamp('1959-01-01 00:00:00'), 24)
+    """
+
+    def __init__(
+        self,
+        *,
+        time,
+        prediction,
+        truth=None,
+        history=None,
+        quantiles=None,
+        levels=None,
+        name=None,
+    ):
+        self.time = time
+        self.prediction = prediction
+        self.truth = truth
+        self.history = history
+        self.quantiles = quantiles
+        self.levels = levels
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        history=None,
+        last=None,
+        between=None,
+        group=None,
+        output=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Predict the rows of X and draw them at their times.
+
+        All rows of X are predicted, so that windows see what they see in ``predict``;
+        `group`, `between` and `last` choose what is drawn.
+
+        Parameters
+        ----------
+        estimator : fitted regressor
+            Such as a pipeline with a SlidingWindow. Quantile bands are drawn if its
+            last step has ``predict_quantiles``.
+        X : like X of the estimator's predict
+            Rows. Their times are read as in the estimator's SlidingWindow, else from
+            the index; without any, rows are numbered.
+        y : array-like of shape (n,) or (n, n_outputs), default=None
+            Observed values, NaN where there are none yet.
+        history : Series, default=None
+            Values before those of X, indexed like X. With the values of `y` before
+            the first time drawn, as many as there are predictions are drawn.
+        last : int, default=None
+            Draw only so many of the latest times.
+        between : tuple of two times, default=None
+            Draw only times from the first to the second, both included; None in place
+            of one leaves that side open.
+        group : label, default=None
+            Which series of a panel to draw; a tuple where several keys tell them apart.
+        output : int or str, default=None
+            Which output to draw if there are several, by position or name.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        **kwargs : dict
+            For ``plot`` of the prediction.
+
+        Returns
+        -------
+        display : ForecastDisplay
+            With what is drawn as attributes.
+        """
+        keys = _keys_of(estimator, X)
+        prediction = np.asarray(estimator.predict(X))
+        column = _output(output, prediction, y)
+        quantiles, levels = _quantiles_of(estimator, X)
+        if column is not None and quantiles is not None:
+            quantiles = quantiles[:, column]
+        name = _name_of(y, column)
+        time, rows = _rows_of_group(keys, len(prediction), group)
+        chosen = _within(time[rows], last, between)
+        earlier, rows = rows[: chosen.start], rows[chosen]
+        truth = None
+        if y is not None:
+            check_consistent_length(prediction, y)
+            values = _column(np.asarray(y, dtype=np.float64), column)
+            truth = values[rows]
+        if history is not None:
+            history = _history(history, column, group, before=time[rows])
+            if y is not None and len(earlier):
+                known = pd.Series(values[earlier], index=time[earlier])
+                history = history[history.index < time[earlier[0]]]
+                history = pd.concat([history, known]) if len(history) else known
+            history = history.iloc[-len(rows) :]
+        display = cls(
+            time=time[rows],
+            prediction=_column(prediction, column)[rows],
+            truth=truth,
+            history=history,
+            quantiles=None if quantiles is None else quantiles[rows],
+            levels=levels,
+            name=name,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_pred,
+        *,
+        time=None,
+        history=None,
+        quantiles=None,
+        levels=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw predictions made before.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,) or None
+            Observed values.
+        y_pred : array-like of shape (n,)
+            Predicted values.
+        time : array-like of shape (n,), default=None
+            Their times; None takes the index of `y_true` or `y_pred`, or numbers the
+            rows.
+        history : Series, default=None
+            Values before, indexed by time.
+        quantiles : array-like of shape (n, q), default=None
+            Predicted quantiles.
+        levels : array-like of shape (q,), default=None
+            Which quantiles they are.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        **kwargs : dict
+            For ``plot`` of the prediction.
+
+        Returns
+        -------
+        display : ForecastDisplay
+            With what is drawn as attributes.
+        """
+        if (quantiles is None) != (levels is None):
+            raise InvalidParameterError(
+                "quantiles and levels belong together: levels=(0.1, 0.9) for two "
+                "columns of quantiles."
+            )
+        prediction = np.asarray(y_pred, dtype=np.float64)
+        given = [time, getattr(y_true, "index", None), getattr(y_pred, "index", None)]
+        found = [index for index in given if not (index is None or callable(index))]
+        time = pd.Index(found[0] if found else np.arange(len(prediction)))
+        if isinstance(time, pd.PeriodIndex):
+            time = time.to_timestamp()
+        for values in (y_true, quantiles):
+            check_consistent_length(time, prediction, values)
+        order = np.argsort(time, kind="stable")
+
+        def sorted_by_time(values: Any) -> Any:
+            return None if values is None else np.asarray(values, np.float64)[order]
+
+        if history is not None:
+            history = _history(history, None, None, before=time[order])
+        display = cls(
+            time=time[order],
+            prediction=prediction[order],
+            truth=sorted_by_time(y_true),
+            history=history,
+            quantiles=sorted_by_time(quantiles),
+            levels=levels,
+            name=_name_of(y_true, None),
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        **kwargs : dict
+            For ``plot`` of the prediction, such as `color` and `label`.
+
+        Returns
+        -------
+        display : ForecastDisplay
+            This display.
+        """
+        self.ax_ = ax = axes_for(ax, "ForecastDisplay")
+        self.figure_ = ax.figure
+        style = {"color": BLUE, "lw": 1.4, "label": "prediction", "zorder": 3, **kwargs}
+        if len(self.time) == 1:
+            style = {"marker": "o", "ms": 5, **style}
+        self.history_ = self.truth_ = None
+        if self.history is not None and len(self.history):
+            at, values = _broken(self.history.index, self.history.to_numpy())
+            seen = {"color": GREY, "lw": 1.2, "label": "history"}
+            (self.history_,) = ax.plot(at, values, **seen)
+        if self.truth is not None and not np.isnan(self.truth).all():
+            at, values = _broken(self.time, self.truth)
+            seen = {"color": BLACK, "lw": 1.2, "ls": "--", "label": "observed"}
+            mark = {"marker": "o", "ms": 4} if len(self.time) == 1 else {}
+            (self.truth_,) = ax.plot(at, values, **seen, **mark)
+        (self.line_,) = ax.plot(*_broken(self.time, self.prediction), **style)
+        self.bands_ = self._draw_bands(style["color"])
+        ax.set_ylabel(self.name or "value")
+        _time_axis(ax, self.time)
+        legend_above(ax)
+        return self
+
+    def _draw_bands(self, colour: Any) -> list[Any]:
+        """One band for each pair of quantiles, from the outside in."""
+        if self.quantiles is None:
+            return []
+        order = np.argsort(self.levels)
+        bands = []
+        for low, high in zip(order, order[::-1], strict=True):
+            if self.levels[low] >= self.levels[high]:
+                break
+            at, below = _broken(self.time, self.quantiles[:, low])
+            _, above = _broken(self.time, self.quantiles[:, high])
+            percent = [f"{100 * self.levels[k]:g}" for k in (low, high)]
+            bands.append(
+                self.ax_.fill_between(
+                    at,
+                    below,
+                    above,
+                    color=colour,
+                    alpha=0.2,
+                    lw=0,
+                    label=f"{percent[0]} to {percent[1]} %",
+                )
+            )
+        return bands
+
+
+# -- what is drawn, and where
+
+
+def _keys_of(estimator: Any, X: Any) -> Keys | None:
+    """Times and groups as the estimator's window reads them, else of the index."""
+    window = find_window(estimator)
+    frame = as_frame(X)
+    time = None if window is None else window.time
+    groups = None if window is None else window.groups
+    if frame is None:
+        if time is None:
+            return None
+        return read_keys(pd.DataFrame(np.asarray(X)), time, groups, from_array=True)
+    return read_keys(frame, time, groups)
+
+
+def _times(keys: Keys) -> pd.Index:
+    """Times as the user wrote them; periods by their start."""
+    axis: Axis = keys.axis
+    if axis.kind == "datetime":
+        return pd.DatetimeIndex(keys.time, tz="UTC").tz_convert(axis.tz)
+    if axis.kind == "period":
+        ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
+        return ordinals(keys.time, freq=axis.period).to_timestamp()
+    return pd.Index(keys.time)
+
+
+def _rows_of_group(
+    keys: Keys | None, n: int, group: Any
+) -> tuple[pd.Index, np.ndarray]:
+    """Times of all rows, and the rows of a group in the order of time."""
+    if keys is None:
+        if group is not None:
+            raise InputError(f"group={group!r}, but the rows of X carry no groups.")
+        return pd.RangeIndex(n), np.arange(n)
+    rows = np.arange(n)
+    if group is not None or len(keys.labels) > 1:
+        if group not in keys.labels:
+            seen = ", ".join(map(repr, keys.labels[:8]))
+            more = ", …" if len(keys.labels) > 8 else ""
+            raise InputError(
+                f"group={group!r} is none of the {len(keys.labels)} groups of X: "
+                f"{seen}{more}. Choose the one to draw with group=."
+            )
+        rows = np.flatnonzero(keys.codes == keys.labels.index(group))
+    return _times(keys), rows[np.argsort(keys.time[rows], kind="stable")]
+
+
+def _within(time: pd.Index, last: Any, between: Any) -> slice:
+    """Which of some sorted times to draw."""
+    first, end = 0, len(time)
+    if between is not None:
+        try:
+            chosen = time.slice_indexer(*between)
+        except (TypeError, ValueError, KeyError) as error:
+            raise InvalidParameterError(
+                f"between={between!r} cannot be compared with the times, such as "
+                f"{time[0]!r}: {error}"
+            ) from error
+        first, end = chosen.start, chosen.stop
+        if first >= end:
+            raise InputError(
+                f"No row lies between={between!r}; the times are {time[0]} to "
+                f"{time[-1]}."
+            )
+    if last is not None:
+        first = max(first, end - int(last))
+    return slice(first, end)
+
+
+def _output(output: Any, prediction: np.ndarray, y: Any) -> int | None:
+    """Column of the output to draw; None where there is one."""
+    if prediction.ndim == 1:
+        return None
+    n = prediction.shape[1]
+    if output is None and n == 1:
+        return 0
+    names = [str(c) for c in getattr(y, "columns", [])]
+    if isinstance(output, str) and output in names:
+        return names.index(output)
+    if isinstance(output, (int, np.integer)) and -n <= output < n:
+        return int(output) % n
+    called = f", called {', '.join(names[:6])}" if names else ""
+    raise InvalidParameterError(
+        f"output={output!r}: the model predicts {n} outputs{called}. Choose the one to "
+        f"draw, output=0 to output={n - 1}."
+    )
+
+
+def _column(values: np.ndarray, column: int | None) -> np.ndarray:
+    if values.ndim == 1:
+        return values
+    return values[:, 0 if column is None else column]
+
+
+def _name_of(y: Any, column: int | None) -> str | None:
+    name = getattr(y, "name", None)
+    if name is None and column is not None and hasattr(y, "columns"):
+        name = y.columns[column]
+    return None if name is None else str(name)
+
+
+def _quantiles_of(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Quantiles (n, q) or (n, n_outputs, q) and their levels, if there are any."""
+    model, _ = reach(estimator, target=False)
+    if not hasattr(model, "predict_quantiles"):
+        return None, None
+    model, X = reach(estimator, X, target=False)
+    return model.predict_quantiles(X), np.ravel(model.quantile)
+
+
+def _history(
+    history: Any, column: int | None, group: Any, *, before: pd.Index
+) -> pd.Series:
+    """Values of one group before some times, indexed by time."""
+    if not isinstance(history, (pd.Series, pd.DataFrame)):
+        raise InputError(
+            f"history is a {type(history).__name__}; expected a Series indexed by time "
+            "like the rows of X, such as y_train."
+        )
+    values = _column(np.asarray(history, dtype=np.float64), column)
+    keys = read_keys(pd.DataFrame(index=history.index), None, None)
+    if keys is None or keys.axis.kind == "row":
+        raise InputError(
+            "The index of history is no time, so it has no place on the axis: give it "
+            "the index of the rows it belongs to."
+        )
+    chosen = group if len(keys.labels) > 1 or group in keys.labels else None
+    time, rows = _rows_of_group(keys, len(values), chosen)
+    series = pd.Series(values[rows], index=time[rows])
+    return series[series.index < before[0]] if len(before) else series
+
+
+# -- drawing
+
+
+def _broken(time: pd.Index, values: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Times and values with a NaN in every hole, where a line is to be interrupted."""
+    numbers = time.asi8 if isinstance(time, pd.DatetimeIndex) else np.asarray(time)
+    gaps = np.diff(numbers)
+    if not len(gaps):
+        return time, values
+    holes = np.flatnonzero(gaps > _HOLE * np.median(gaps)) + 1
+    return (
+        time.take(_repeat(len(time), holes)),
+        np.insert(values.astype(np.float64), holes, np.nan),
+    )
+
+
+def _repeat(n: int, holes: np.ndarray) -> np.ndarray:
+    """Positions 0 … n - 1 with the one after each hole twice."""
+    return np.insert(np.arange(n), holes, holes)
+
+
+def _time_axis(ax: Any, time: pd.Index) -> None:
+    """Few, short, unambiguous labels for dates; the clock of the data."""
+    if not isinstance(time, pd.DatetimeIndex):
+        ax.set_xlabel("row" if isinstance(time, pd.RangeIndex) else "time")
+        return
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    # With more than two at least, some spans would have no interval of at most six.
+    locator = AutoDateLocator(tz=time.tz, minticks=2, maxticks=6)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=time.tz))

@@ -1,0 +1,203 @@
+"""What the gates do over a sequence: :class:`GateDisplay`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_gru.exceptions import InvalidParameterError
+from sklearn_gru.inspection._drawing import (
+    BLUE,
+    DASHES,
+    GREEN,
+    VERMILION,
+    axes_for,
+    count_steps,
+    legend_above,
+    steps_back,
+)
+from sklearn_gru.inspection._models import network_in
+
+_COLOURS = {
+    "update": BLUE,
+    "reset": VERMILION,
+    "forget": BLUE,
+    "input": VERMILION,
+    "output": GREEN,
+}
+
+
+class GateDisplay:
+    """The gates of a layer over the steps of one sequence.
+
+    Without `units` a line is the mean over all units, and the band around it holds the
+    middle 80 % of them.
+
+    Use :meth:`from_estimator` to create one.
+
+    Parameters
+    ----------
+    gates : dict of str to ndarray of shape (n_steps, n_units)
+        The gates of one sequence, layer and direction by name; NaN where nothing was
+        observed.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+    lines_ : dict of str to list of matplotlib Line2D
+        For each gate the line of the mean, or one for each unit.
+
+    Notes
+    -----
+    Where the update gate is near 1 a unit keeps its state, and the step leaves no trace
+    in it; near 0 the unit takes a new state, made with the old one as far as the reset
+    gate lets it through.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import GRURegressor
+    >>> from sklearn_gru.inspection import GateDisplay
+    >>> X = np.random.default_rng(0).normal(size=(40, 6, 1))
+    >>> model = GRURegressor(4, max_iter=2, random_state=0).fit(X, X[:, 2, 0])
+    >>> display = GateDisplay.from_estimator(model, X, sequence=-1)
+    >>> display.gates["update"].shape
+    (6, 4)
+    """
+
+    def __init__(self, *, gates):
+        self.gates = gates
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        sequence=0,
+        layer=0,
+        direction=0,
+        gates=None,
+        units=None,
+        ax=None,
+    ):
+        """Draw the gates of a sequence.
+
+        Parameters
+        ----------
+        estimator : fitted GRURegressor or GRUClassifier
+            Or a pipeline or search that ends with one.
+        X : like X of the estimator's predict
+            Sequences, or the rows that a pipeline makes windows of.
+        sequence : int, default=0
+            Which of them to show; -1 is the last.
+        layer : int, default=0
+            Which recurrent layer, the first being 0.
+        direction : {0, 1}, default=0
+            1 is the backward direction of a bidirectional network.
+        gates : list of str, default=None
+            Which gates: "update" and "reset", or of an LSTM "input", "forget" and
+            "output". None shows all.
+        units : int or list of int, default=None
+            Which units; None shows their mean.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : GateDisplay
+            With the gates as attribute.
+        """
+        model, X = network_in(estimator, "gate_activations", X)
+        n = len(X)
+        if not -n <= sequence < n:
+            raise InvalidParameterError(
+                f"sequence={sequence} is none of the {n} sequences of X."
+            )
+        one = _only(X, sequence % n)
+        found = {}
+        for name, array in model.gate_activations(one).items():
+            if layer >= array.shape[2] or direction >= array.shape[3]:
+                raise InvalidParameterError(
+                    f"layer={layer} and direction={direction} do not exist: the "
+                    f"network has {array.shape[2]} layers and {array.shape[3]} "
+                    "directions, counted from 0."
+                )
+            found[name.removesuffix("_gate")] = array[0, :, layer, direction]
+        return cls(gates=found).plot(ax=ax, gates=gates, units=units)
+
+    def plot(self, ax=None, *, gates=None, units=None, **kwargs):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        gates : list of str, default=None
+            Which gates; None shows all.
+        units : int or list of int, default=None
+            Which units; None shows their mean.
+        **kwargs : dict
+            For ``plot`` of the lines.
+
+        Returns
+        -------
+        display : GateDisplay
+            This display.
+        """
+        chosen = list(self.gates) if gates is None else np.atleast_1d(gates).tolist()
+        for name in chosen:
+            if name not in self.gates:
+                raise InvalidParameterError(
+                    f"gates={chosen}: there is no gate {name!r}; the gates are "
+                    f"{list(self.gates)}."
+                )
+        n_steps, n_units = next(iter(self.gates.values())).shape
+        for unit in [] if units is None else np.atleast_1d(units):
+            if not -n_units <= unit < n_units:
+                raise InvalidParameterError(
+                    f"units={units}: the layer has {n_units} units, counted from 0."
+                )
+        self.ax_ = ax = axes_for(ax, "GateDisplay")
+        self.figure_ = ax.figure
+        self.lines_ = {}
+        for name in chosen:
+            style = {"color": _COLOURS[name], **kwargs}
+            draw = self._draw_mean if units is None else self._draw_units
+            self.lines_[name] = draw(name, units, style)
+        ax.set_ylabel("gate")
+        ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+        count_steps(ax, n_steps)
+        legend_above(ax, (-0.02, 1.02))
+        return self
+
+    def _draw_mean(self, name, units, style):
+        values = self.gates[name]
+        at = steps_back(len(values))
+        low, high = np.quantile(values, [0.1, 0.9], axis=1)
+        colour = style["color"]
+        # Tints of two gates mix to grey; their edges keep them apart.
+        self.ax_.fill_between(at, low, high, color=colour, alpha=0.1, lw=0)
+        for edge in (low, high):
+            self.ax_.plot(at, edge, color=colour, ls=":", lw=1)
+        return self.ax_.plot(at, values.mean(axis=1), label=name, **style)
+
+    def _draw_units(self, name, units, style):
+        values = self.gates[name]
+        lines = []
+        for k, unit in enumerate(np.atleast_1d(units)):
+            dashed = {"ls": DASHES[k % 4], "lw": 1.2, **style}
+            lines += self.ax_.plot(
+                steps_back(len(values)),
+                values[:, unit],
+                label=f"{name}, unit {unit}",
+                **dashed,
+            )
+        return lines
+
+
+def _only(X, k):
+    """One sequence of X, in the layout of X."""
+    return X.iloc[k : k + 1] if hasattr(X, "iloc") else X[k : k + 1]

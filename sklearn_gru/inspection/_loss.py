@@ -1,0 +1,148 @@
+"""The course of a training: :class:`LossCurveDisplay`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_gru.inspection._drawing import (
+    BLACK,
+    BLUE,
+    VERMILION,
+    axes_for,
+    legend_above,
+)
+from sklearn_gru.inspection._models import network_in
+
+
+class LossCurveDisplay:
+    """Training and validation loss of each epoch, with the best epoch marked.
+
+    Use :meth:`from_estimator` to create one.
+
+    Parameters
+    ----------
+    loss : array-like of shape (n_epochs,)
+        Mean training loss of each epoch.
+    validation_loss : array-like of shape (n_epochs,), default=None
+        Validation loss of each epoch.
+    best_iteration : int, default=None
+        Epoch whose weights were kept, counted from 1.
+    name : str, default=None
+        Put in front of the labels, to tell several models on the same axes apart.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+    line_, validation_line_, best_ : matplotlib Line2D or None
+        The curves and the mark of the best epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import GRURegressor
+    >>> from sklearn_gru.inspection import LossCurveDisplay
+    >>> X = np.random.default_rng(0).normal(size=(60, 5, 1))
+    >>> model = GRURegressor(4, max_iter=6, early_stopping=True, random_state=0)
+    >>> model = model.fit(X, X[:, -1, 0])
+    >>> display = LossCurveDisplay.from_estimator(model)
+    >>> display.line_.get_xdata()
+    array([1, 2, 3, 4, 5, 6])
+    """
+
+    def __init__(self, *, loss, validation_loss=None, best_iteration=None, name=None):
+        self.loss = loss
+        self.validation_loss = validation_loss
+        self.best_iteration = best_iteration
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, name=None, ax=None, **kwargs):
+        """Draw the losses of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted GRURegressor or GRUClassifier
+            Or a pipeline or search that ends with one.
+        name : str, default=None
+            Put in front of the labels.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        **kwargs : dict
+            For ``plot`` of both curves.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            With the curves as attributes.
+        """
+        model, _ = network_in(estimator, "loss_curve_")
+        # Epochs of a partial_fit have no validation loss, so scores alone do not say
+        # to which epochs they belong.
+        held = np.array([row.get("valid_loss", np.nan) for row in model.net_.history])
+        display = cls(
+            loss=np.asarray(model.loss_curve_),
+            validation_loss=None if np.isnan(held).all() else held,
+            best_iteration=getattr(model, "best_iteration_", None),
+            name=name,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, *, name=None, **kwargs):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        name : str, default=None
+            Put in front of the labels, instead of that of the display.
+        **kwargs : dict
+            For ``plot`` of both curves.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            This display.
+        """
+        self.ax_ = ax = axes_for(ax, "LossCurveDisplay")
+        self.figure_ = ax.figure
+        name = self.name if name is None else name
+        prefix = "" if name is None else f"{name}: "
+        epochs = np.arange(1, len(self.loss) + 1)
+        # A single epoch is a point, which a line would not show.
+        style = {"marker": "o" if len(epochs) == 1 else None}
+        (self.line_,) = ax.plot(
+            epochs,
+            self.loss,
+            label=f"{prefix}training",
+            **{"color": BLUE, **style, **kwargs},
+        )
+        self.validation_line_ = self.best_ = None
+        if self.validation_loss is not None:
+            (self.validation_line_,) = ax.plot(
+                epochs,
+                self.validation_loss,
+                label=f"{prefix}validation",
+                **{"color": VERMILION, "ls": "--", **style, **kwargs},
+            )
+        if self.best_iteration is not None:
+            watched = (
+                self.loss if self.validation_loss is None else self.validation_loss
+            )
+            (self.best_,) = ax.plot(
+                [self.best_iteration],
+                [watched[self.best_iteration - 1]],
+                ls="none",
+                marker="o",
+                ms=9,
+                mfc="none",
+                mec=BLACK,
+                label=f"{prefix}best epoch ({self.best_iteration})",
+            )
+        ax.set(xlabel="epoch", ylabel="mean loss")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        legend_above(ax)
+        return self

@@ -1,0 +1,53 @@
+"""From what the user fitted to the network in it, and to what that network reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from sklearn_gru.exceptions import InputError
+from sklearn_gru.windows import SlidingWindow
+
+
+def reach(estimator: Any, X: Any = None, *, target: bool = True) -> tuple[Any, Any]:
+    """The last estimator inside searches and pipelines, and X as it reads it.
+
+    With `target` False, stop where y is transformed: what lies inside then speaks of
+    another y.
+    """
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif target and hasattr(estimator, "regressor_"):
+            estimator = estimator.regressor_
+        elif isinstance(estimator, Pipeline):
+            if X is not None and len(estimator) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator[-1]
+        else:
+            return estimator, X
+
+
+def network_in(estimator: Any, method: str, X: Any = None) -> tuple[Any, Any]:
+    """As :func:`reach`, for an estimator that must have a method or attribute."""
+    found, X = reach(estimator, X)
+    if not hasattr(found, method):
+        raise InputError(
+            f"{type(found).__name__} has no {method}; expected a fitted GRURegressor "
+            "or GRUClassifier, or a pipeline or search that ends with one."
+        )
+    return found, X
+
+
+def find_window(estimator: Any) -> SlidingWindow | None:
+    """The first SlidingWindow in the steps of a pipeline, fitted or not."""
+    if isinstance(estimator, SlidingWindow):
+        return estimator
+    if isinstance(estimator, Pipeline):
+        found = (find_window(step) for _, step in estimator.steps)
+        return next((window for window in found if window is not None), None)
+    for inner in ("best_estimator_", "estimator", "regressor"):
+        if hasattr(estimator, inner):
+            return find_window(getattr(estimator, inner))
+    return None
