@@ -18,7 +18,6 @@ from sklearn_gru._categories import kind_of
 from sklearn_gru._frames import as_list, find_column, missing_column_message
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
-
 NO_GROUP: tuple[Any, ...] = ()  # the label of all rows where nothing tells a group
 
 
