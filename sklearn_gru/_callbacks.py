@@ -161,6 +161,10 @@ class Progress(Callback):
     ) -> None:
         """Close the line, complete: a fit that stops early is no failure."""
         self.bar.total = self.bar.n
+        # The widget of a notebook has an end of its own.
+        for child in getattr(getattr(self.bar, "container", None), "children", ()):
+            if hasattr(child, "max"):
+                child.max = self.bar.n
         self.close()
 
     def close(self) -> None:

@@ -372,7 +372,7 @@ def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
     copies = copy.deepcopy({name: vars(net)[name] for name in changing})
     own = {"callbacks_": callbacks, "training_": None, "prediction_": None}
     frozen = object.__new__(type(net))
-    vars(frozen).update(vars(net), **copies, **own)
+    frozen.__dict__.update(vars(net), **copies, **own)
     frozen.history_ = copy.copy(net.history)
     return frozen
 

@@ -124,7 +124,7 @@ class WindowSteps(pd.DataFrame):
 def find_row(X: Any, row: Any, n: int) -> int:
     """Position of a row given by position or label."""
     if isinstance(row, Integral) and not isinstance(row, bool):
-        if not -n <= row < n:
+        if not -n <= int(row) < n:
             raise InputError(f"row={row}: X has {n} rows, 0 to {n - 1}.")
         return int(row) % n
     frame = as_frame(X)
@@ -164,6 +164,8 @@ class Found:
         Of each in X, or -1.
     here : int
         Which of them is the row itself.
+    axis, time, grid : Axis, ndarray of shape (m,) and Grid or None
+        Their times, if X carries any.
     """
 
     def __init__(
@@ -173,13 +175,19 @@ class Found:
         source: np.ndarray,
         position: np.ndarray,
         here: int,
+        *,
+        axis: Axis | None = None,
+        time: Any = None,
+        grid: Grid | None = None,
     ) -> None:
         self.coordinate = coordinate
         self.values = values
         self.source = source
         self.position = position
         self.here = here
-        self.axis: Axis | None = None
+        self.axis = axis
+        self.time = time
+        self.grid = grid
 
     @classmethod
     def in_array(cls, values: np.ndarray, row: int) -> Found:
@@ -206,10 +214,10 @@ class Found:
         filled[filled] = (np.isnan(seen) & ~np.isnan(line.rows.values[filled])).any(1)
         source = np.where(mine, np.where(filled, "X and fit", "X"), "fit")
         here = int(line.place[row])
-        found = cls(line.coordinate, line.rows.values, source, position, here)
+        about: dict[str, Any] = {}
         if keys.axis.kind != "row":
-            found.axis, found.grid, found.time = keys.axis, grid, line.rows.time
-        return found
+            about = {"axis": keys.axis, "time": line.rows.time, "grid": grid}
+        return cls(line.coordinate, line.rows.values, source, position, here, **about)
 
     def at(self, back: np.ndarray) -> np.ndarray:
         """Which row stands so many steps back, or -1."""
@@ -260,7 +268,7 @@ def _table(
         blocks[name] = _block(found, at, steps_back + shift, begin, columns, mask)
     table = WindowSteps(pd.concat(blocks, axis=1))
     table.index = pd.RangeIndex(reach.window, name="step")
-    table.attrs = attrs
+    table.attrs.update(attrs)
     return table
 
 
@@ -292,7 +300,7 @@ def _block(
     block.append(("row", position))
     for j in np.flatnonzero(mask):
         cells = np.where(nothing, np.nan, found.values[at, j])
-        block.append((columns.names[j], _decoded(cells, columns, j)))
+        block.append((columns.names[j], _decoded(cells, columns, int(j))))
     # By number first: a feature may be called "time", "source" or "row" too.
     table = pd.DataFrame({k: cells for k, (_, cells) in enumerate(block)})
     return table.set_axis([name for name, _ in block], axis=1)
