@@ -7,6 +7,7 @@ fitted attributes. Constructor parameters are never written.
 
 from __future__ import annotations
 
+import time
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -16,20 +17,24 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
 from sklearn_gru._activations import ActivationsMixin
 from sklearn_gru._batches import SequenceDataset
+from sklearn_gru._callbacks import EpochTasks, check_callbacks
 from sklearn_gru._categories import CategoryTable
 from sklearn_gru._device import resolve_device, resolve_dtype, torch_threads
+from sklearn_gru._documentation import DocumentationLink
 from sklearn_gru._engine import (
+    SequenceNet,
     Stopping,
     TrainingParams,
     forward,
     make_net,
     move_net,
+    snapshot,
     train,
 )
+from sklearn_gru._fit_task import CallbackSupportMixin, FitTask, with_callbacks
 from sklearn_gru._network import NetworkSpec, embedding_width
 from sklearn_gru._normalization import Normalizer
 from sklearn_gru._params import (
@@ -60,7 +65,7 @@ def _names_features(value: Any) -> bool:
     )
 
 
-class BaseGRU(ActivationsMixin, BaseEstimator):
+class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEstimator):
     """Everything but the target."""
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
@@ -113,6 +118,7 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
 
     # -- the contract -----------------------------------------------------------------
 
+    @with_callbacks
     def fit(
         self,
         X,
@@ -143,7 +149,9 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
         self : estimator
             Fitted estimator.
         """
+        began = time.perf_counter()
         self._check_params()
+        task = FitTask(self, X, y, sample_weight, max_subtasks=int(self.max_iter))
         fresh = not (self.warm_start and self.__sklearn_is_fitted__())
         data = check_training(self, X, y, sample_weight, reset=fresh)
         if fresh:
@@ -151,10 +159,13 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
         training, validation = self._hold_out(data, X_val, y_val, sample_weight_val)
         if fresh:
             self._start(training, len(data.sequences))
-        self._train(training, validation, self.max_iter, scheduled=True)
+        self._train(training, validation, self.max_iter, scheduled=True, task=task)
+        self._add_fit_time(began, fresh=fresh)
+        task.end()
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None):
+        began = time.perf_counter()
         self._check_params()
         fresh = not self.__sklearn_is_fitted__()
         data = check_training(self, X, y, sample_weight, reset=fresh)
@@ -162,6 +173,7 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
             self._learn_target(data, classes)
             self._start(data, len(data.sequences))
         self._train(data, None, 1, scheduled=False)
+        self._add_fit_time(began, fresh=fresh)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -177,8 +189,7 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
 
     def _check_params(self) -> None:
         check_parameters(self, self._parameter_rules)
-        for entry in self.callbacks or []:
-            _check_callback(entry)
+        check_callbacks(self.callbacks)
 
     def _hold_out(
         self, data: TrainingData, X_val: Any, y_val: Any, sample_weight_val: Any
@@ -304,6 +315,7 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
         epochs: int,
         *,
         scheduled: bool,
+        task: FitTask | None = None,
     ) -> None:
         net = self.net_
         if net.module_.spec != self._spec():
@@ -312,6 +324,9 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
                 f"parameters now describe {self._spec()}. Set warm_start=False to "
                 "start anew."
             )
+        for name in ("validation_scores_", "best_iteration_"):
+            if hasattr(self, name):
+                delattr(self, name)
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
         training = self._recoded(training)
@@ -326,11 +341,21 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
                 scheduled=scheduled,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
                 progress=type(self).__name__ if self.verbose else None,
+                watcher=self._watcher(task),
                 threads=threads,
             )
             self._judge(validation, datasets[1], threads)
-        self.engine_ = net.engine_
-        self._set_fitted(best)
+        for name, value in self._fitted_attributes(net, best).items():
+            setattr(self, name, value)
+
+    def _watcher(self, task: FitTask | None) -> EpochTasks | None:
+        """What tells scikit-learn's callbacks of the epochs, if there are any."""
+        if task is None or not task.is_watched:
+            return None
+        net, callbacks = self.net_, self.net_.callbacks_
+        return EpochTasks(
+            task, lambda: self._fitted_attributes(snapshot(net, callbacks), None)
+        )
 
     def _judge(
         self,
@@ -423,20 +448,30 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
     def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
         return data.weights
 
-    def _set_fitted(self, best_epoch: int | None) -> None:
-        history = self.net_.history
-        self.module_ = self.net_.module_
-        self.n_parameters_ = sum(p.numel() for p in self.module_.parameters())
-        self.loss_curve_ = [row["train_loss"] for row in history]
-        self.n_iter_ = len(history)
+    def _fitted_attributes(
+        self, net: SequenceNet, best_epoch: int | None
+    ) -> dict[str, Any]:
+        """What a fit leaves on the estimator, besides what it froze at its start."""
+        history = net.history
+        losses = [row["train_loss"] for row in history if "train_loss" in row]
         scores = [-row["valid_loss"] for row in history if "valid_loss" in row]
-        for name in ("validation_scores_", "best_iteration_"):
-            if hasattr(self, name):
-                delattr(self, name)
+        fitted = {
+            "net_": net,
+            "module_": net.module_,
+            "engine_": net.engine_,
+            "n_parameters_": sum(p.numel() for p in net.module_.parameters()),
+            "loss_curve_": losses,
+            "n_iter_": len(losses),
+        }
         if scores:
-            self.validation_scores_ = scores
+            fitted["validation_scores_"] = scores
         if best_epoch is not None:
-            self.best_iteration_ = best_epoch
+            fitted["best_iteration_"] = best_epoch
+        return fitted
+
+    def _add_fit_time(self, began: float, *, fresh: bool) -> None:
+        before = 0.0 if fresh else getattr(self, "fit_time_", 0.0)
+        self.fit_time_ = before + time.perf_counter() - began
 
     # -- prediction -------------------------------------------------------------------
 
@@ -469,7 +504,7 @@ class BaseGRU(ActivationsMixin, BaseEstimator):
         state = dict(super().__getstate__())
         if "net_" in state:
             state["net_"] = move_net(state["net_"], torch.device("cpu"))
-            del state["module_"]
+            state.pop("module_", None)  # none yet in the first fit
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -494,22 +529,3 @@ def auto_batch_size(n_sequences: int) -> int:
 def _select(data: TrainingData, mask: np.ndarray) -> TrainingData:
     weights = None if data.weights is None else data.weights[mask]
     return TrainingData(data.sequences[mask], data.y[mask], weights)
-
-
-def _check_callback(entry: Any) -> None:
-    """Callbacks are skorch's, alone or as (name, callback)."""
-    callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
-    kind = callback if isinstance(callback, type) else type(callback)
-    if not issubclass(kind, Callback):
-        hint = ""
-        if kind.__module__.startswith("sklearn.callback"):
-            hint = " scikit-learn's callbacks are another kind, not supported."
-        raise InvalidParameterError(
-            f"callbacks takes a list of skorch callbacks; got {callback!r}.{hint}"
-        )
-    if issubclass(kind, (BatchScoring, EpochScoring)):
-        raise InvalidParameterError(
-            f"{kind.__name__} reads batches of skorch's own data sets; these are "
-            "others. Give X_val and y_val and read validation_scores_, or write a "
-            "callback with on_epoch_end."
-        )

@@ -6,13 +6,16 @@ They stand in the same list as the user's own and see the same hooks.
 from __future__ import annotations
 
 import math
+import sys
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
-from sklearn_gru.exceptions import DivergenceError
+from sklearn_gru._fit_task import FitTask
+from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 
 
 class StopTraining(Exception):
@@ -130,13 +133,13 @@ class Progress(Callback):
     def __init__(self, epochs: int, name: str) -> None:
         self.epochs = epochs
         self.name = name
+        self.bar: Any = None
 
     def on_train_begin(
         self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
     ) -> None:
         """Open the line."""
-        # disable=None: shown in terminals and notebooks, not in logs and pipes.
-        self.bar = tqdm(total=self.epochs, desc=self.name, unit="epoch", disable=None)
+        self.bar = open_bar(self.epochs, self.name)
 
     def on_epoch_end(
         self,
@@ -156,5 +159,101 @@ class Progress(Callback):
     def on_train_end(
         self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
     ) -> None:
-        """Close the line."""
-        self.bar.close()
+        """Close the line, complete: a fit that stops early is no failure."""
+        self.bar.total = self.bar.n
+        # The widget of a notebook has an end of its own.
+        for child in getattr(getattr(self.bar, "container", None), "children", ()):
+            if hasattr(child, "max"):
+                child.max = self.bar.n
+        self.close()
+
+    def close(self) -> None:
+        """Close the line as it stands."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def open_bar(epochs: int, name: str) -> Any:
+    """A line of tqdm's, which is a widget in a notebook."""
+    with warnings.catch_warnings():
+        # In a notebook without widgets tqdm warns, when imported, and shows text.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    # Not left to tqdm (disable=None): it takes a notebook for a pipe.
+    return tqdm(total=epochs, desc=name, unit="epoch", disable=not someone_looks())
+
+
+def someone_looks() -> bool:
+    """Whether there is a terminal or a notebook, not a log or a pipe."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is not None and "IPKernelApp" in shell.config:
+        return True
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class EpochTasks(Callback):
+    """Tell scikit-learn's callbacks of every epoch; they may stop the fit.
+
+    `fitted` makes the fitted attributes of the estimator as if training had stopped
+    there. It is called only if a callback asks for them.
+    """
+
+    def __init__(self, task: FitTask, fitted: Callable[[], dict[str, Any]]) -> None:
+        self.task = task
+        self.fitted = fitted
+
+    def on_epoch_begin(
+        self,
+        net: Any,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Open the epoch."""
+        self.epoch = self.task.begin_subtask("epoch", self.fitted)
+
+    def on_epoch_end(
+        self,
+        net: Any,
+        dataset_train: Any = None,
+        dataset_valid: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Close the epoch, and stop if that is asked for."""
+        if self.task.end_subtask(self.epoch, self.fitted):
+            raise StopTraining
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """`callbacks` are skorch's, each alone or as (name, callback)."""
+    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+        raise InvalidParameterError(
+            f"callbacks takes a list of skorch callbacks; got {callbacks!r}."
+            f"{_hint(callbacks)}"
+        )
+    for entry in callbacks or ():
+        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise InvalidParameterError(
+                f"callbacks takes a list of skorch callbacks; got {callback!r}."
+                f"{_hint(callback)}"
+            )
+        if issubclass(kind, (BatchScoring, EpochScoring)):
+            raise InvalidParameterError(
+                f"{kind.__name__} reads batches of skorch's own data sets; these are "
+                "others. Give X_val and y_val and read validation_scores_, or write a "
+                "callback with on_epoch_end."
+            )
+
+
+def _hint(callback: Any) -> str:
+    if isinstance(callback, Callback):
+        return " Write callbacks=[…]."
+    if hasattr(callback, "on_fit_task_end"):
+        return (
+            " This one is scikit-learn's: pass it to set_callbacks, on the estimator "
+            "or, for a ProgressBar, on the outermost pipeline or search."
+        )
+    return ""

@@ -23,6 +23,7 @@ from torch.optim import AdamW
 from sklearn_gru._batches import Batches, SequenceDataset, blocks_by_length
 from sklearn_gru._callbacks import (
     EarlyStopping,
+    EpochTasks,
     FiniteLoss,
     Progress,
     Schedule,
@@ -137,8 +138,9 @@ class SequenceNet(NeuralNet):
         self.watched_ = self._watches_batches()
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", **datasets)
-            self.run_single_epoch(batches, True, "train", self.train_step)
-            self.run_single_epoch(held_out, False, "valid", self.validation_step)
+            with flushed_denormals():  # here, so that callbacks compute as elsewhere
+                self.run_single_epoch(batches, True, "train", self.train_step)
+                self.run_single_epoch(held_out, False, "valid", self.validation_step)
             self.notify("on_epoch_end", **datasets)
         return self
 
@@ -201,16 +203,20 @@ class SequenceNet(NeuralNet):
         """Call the callbacks that do something on this hook.
 
         skorch's own callbacks end training by raising KeyboardInterrupt; a real one
-        must not look like a finished fit, so theirs is translated here.
+        must not look like a finished fit, so theirs is translated here. Every callback
+        hears of an event before one that asked to stop is obeyed.
         """
+        stopped: BaseException | None = None
         if method_name not in _BATCH_HOOKS or self.watched_:
             getattr(self, method_name)(self, **cb_kwargs)
         for _, callback in self.callbacks_:
             if overrides(callback, method_name):
                 try:
                     getattr(callback, method_name)(self, **cb_kwargs)
-                except KeyboardInterrupt as stop:
-                    raise StopTraining from stop
+                except (KeyboardInterrupt, StopTraining) as stop:
+                    stopped = stop
+        if stopped is not None:
+            raise StopTraining from stopped
 
     def _watches_batches(self) -> bool:
         """Whether a callback of the user listens to batches."""
@@ -274,6 +280,7 @@ def train(
     scheduled: bool,
     stopping: Stopping | None = None,
     progress: str | None = None,
+    watcher: EpochTasks | None = None,
     threads: int = 1,
 ) -> int | None:
     """Train for some epochs; the best epoch if training was watched for stopping."""
@@ -290,20 +297,26 @@ def train(
     if stopping is not None:
         stopper = EarlyStopping(stopping.patience, stopping.tol)
         own.append(stopper)
+    if watcher is not None:
+        own.append(watcher)
+    line = None
     theirs = net.callbacks_
     fast = _start_fast(net, task, threads)
     net.engine_ = _engine_name(net)
     if progress:
-        own.insert(1, Progress(epochs, f"{progress} ({net.engine_})"))
+        line = Progress(epochs, f"{progress} ({net.engine_})")
+        own.insert(1, line)
     net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
     try:
         net.notify("on_train_begin", X=None, y=None)
-        with contextlib.suppress(StopTraining), flushed_denormals():
+        with contextlib.suppress(StopTraining):
             net.fit_loop((training, validation), epochs=epochs)
         if stopper is not None:
             stopper.restore(net)
         net.notify("on_train_end", X=None, y=None)
     finally:
+        if line is not None:
+            line.close()
         net.callbacks_ = theirs
         net.training_ = net.prediction_ = None
         if fast is not None:
@@ -345,6 +358,23 @@ def forward(
             inputs, _ = dataset.gather(torch.from_numpy(index))
             out[index] = module(**inputs).double().cpu().numpy()
     return out
+
+
+def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
+    """The net as it is now, in the middle of a training that does not touch it.
+
+    What training changes is copied, so that the net can be kept, pickled and trained
+    on; `callbacks` are those it had before.
+    """
+    if net.training_ is not None:
+        net.training_.write_optimizer()
+    changing = ("module", "module_", "criterion_", "optimizer_", "shuffle_stream")
+    copies = copy.deepcopy({name: vars(net)[name] for name in changing})
+    own = {"callbacks_": callbacks, "training_": None, "prediction_": None}
+    frozen = object.__new__(type(net))
+    frozen.__dict__.update(vars(net), **copies, **own)
+    frozen.history_ = copy.copy(net.history)
+    return frozen
 
 
 def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:

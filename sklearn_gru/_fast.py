@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sklearn_gru import _kernels
 from sklearn_gru._batches import SequenceDataset

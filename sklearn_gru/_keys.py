@@ -18,6 +18,8 @@ from sklearn_gru._categories import kind_of
 from sklearn_gru._frames import as_list, find_column, missing_column_message
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
+NO_GROUP: tuple[Any, ...] = ()  # the label of all rows where nothing tells a group
+
 
 class Axis(NamedTuple):
     """Which kind of time the rows carry; equal at fit and transform."""
@@ -228,7 +230,7 @@ def read_time(
 def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
     """Code of each row and the label of each code, in order of first appearance."""
     if not columns:
-        return np.zeros(n, dtype=np.int64), [()]
+        return np.zeros(n, dtype=np.int64), [NO_GROUP]
     codes = np.zeros(n, dtype=np.int64)
     uniques = []
     for column in columns:

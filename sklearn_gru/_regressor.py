@@ -121,6 +121,7 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
         sequences on, float64 below.
     callbacks : list of skorch callbacks, default=None
         Called during training, as in skorch.
+        Those of scikit-learn go to `set_callbacks`.
 
     Attributes
     ----------
@@ -152,6 +153,9 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
     engine_ : {"numba", "numba+autograd", "torch"}
         What trained: compiled steps; compiled layers under PyTorch's autograd; or
         PyTorch alone, where the kernels decline (``net_.declined`` says why).
+    fit_time_ : float
+        Seconds that fit took, of which compiling the kernels may be some;
+        ``warm_start`` and `partial_fit` add theirs.
 
     See Also
     --------

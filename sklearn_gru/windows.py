@@ -19,7 +19,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_gru._columns import Columns
+from sklearn_gru._documentation import DocumentationLink
 from sklearn_gru._events import to_sequences
+from sklearn_gru._explain import ExplainsWindows
+from sklearn_gru._fit_task import CallbackSupportMixin, is_one_task
 from sklearn_gru._frames import as_frame, as_list
 from sklearn_gru._future import future_frame
 from sklearn_gru._grid import DURATION, find_grid, infer_grid, place, steps_of
@@ -66,7 +69,13 @@ __all__ = ["SlidingWindow", "future_frame", "make_targets", "to_sequences"]
 _FLOATS = [np.float64, np.float32]
 
 
-class SlidingWindow(TransformerMixin, BaseEstimator):
+class SlidingWindow(
+    DocumentationLink,
+    ExplainsWindows,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """Turn every row into the sequence of rows that leads to it.
 
     The window of the row at time t of group g holds the rows of g at the times
@@ -362,6 +371,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     # -- what the methods do ----------------------------------------------------------
 
+    @is_one_task
     def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, Timeline | None]:
         check_parameters(self, self._parameter_rules)
         values, keys, columns = self._read(X, reset=True)

@@ -489,22 +489,6 @@ def test_quiet_by_default_and_one_line_when_asked(capsys):
     assert (out.out, out.err) == ("", "")
 
 
-def test_progress_line(monkeypatch):
-    """In a terminal verbose=1 shows epoch, loss and validation loss."""
-    import io
-
-    from sklearn_gru import _callbacks
-
-    shown = io.StringIO()
-    real = _callbacks.tqdm
-    monkeypatch.setattr(
-        _callbacks, "tqdm", lambda **kw: real(**{**kw, "disable": False}, file=shown)
-    )
-    regressor(verbose=1, early_stopping=True).fit(X, Y)
-    assert "GRURegressor (torch): 100%" in shown.getvalue()
-    assert "validation=" in shown.getvalue()
-
-
 def test_no_warning_in_a_plain_fit():
     """An ordinary fit and predict warns of nothing."""
     with warnings.catch_warnings():

@@ -1,0 +1,23 @@
+"""Where the documentation of an estimator is, for its HTML representation."""
+
+from __future__ import annotations
+
+import sklearn_gru
+
+
+class DocumentationLink:
+    """The link that scikit-learn shows beside the name of an estimator.
+
+    Development versions are described by the latest pages, releases by their own.
+    """
+
+    _doc_link_module = "sklearn_gru"
+    _doc_link_template = (
+        "https://sklearn-gru.readthedocs.io/en/{version}/generated/"
+        "sklearn_gru.{estimator}.html"
+    )
+
+    def _doc_link_url_param_generator(self) -> dict[str, str]:
+        release = sklearn_gru.__version__
+        version = "latest" if "dev" in release else f"v{release}"
+        return {"version": version, "estimator": type(self).__name__}
