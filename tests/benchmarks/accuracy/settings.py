@@ -118,7 +118,7 @@ BOTH_WAYS = {"bidirectional": True, "max_iter": 100}
 RECOMMENDED = {
     "JapaneseVowels": classifier(WithDifferences(), pooling="mean_max", **BOTH_WAYS),
     "BasicMotions": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
-    "ERing": classifier(segment_length=5, pooling="mean_max", **BOTH_WAYS),
+    "ERing": classifier(segment_length=5, learning_rate=0.003, **BOTH_WAYS),
     "GunPoint": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
     "ItalyPowerDemand": classifier(WithDifferences(), **BOTH_WAYS),
     "FSDD": classifier(bidirectional=True, max_iter=50),
