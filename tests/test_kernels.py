@@ -533,7 +533,10 @@ def test_gradients_reach_weights_inputs_and_initial_state_through_torch():
 
 
 def test_gates_are_accurate_to_the_last_places():
-    """Sigmoid and tanh are within 2e-7 of float64 everywhere, relatively."""
+    """Sigmoid and tanh are within 2e-7 of float64 everywhere, relatively.
+
+    Where exp leaves the normal numbers of float32, 1e-38 is as good as 0; NaN is not.
+    """
     from sklearn_gru._kernels._gates import sigmoid, tanh
     from sklearn_gru._kernels._jit import entry
     from sklearn_gru._kernels._simd import LANES, floats_at, load, store
@@ -546,7 +549,7 @@ def test_gates_are_accurate_to_the_last_places():
 
     special = [np.inf, -np.inf, np.nan, 0.0]
     x = np.concatenate(
-        [np.linspace(-86, 86, 40_000), np.geomspace(1e-30, 1, 4_000), special * 4]
+        [np.linspace(-106, 106, 40_000), np.geomspace(1e-30, 1, 4_000), special * 4]
     ).astype(np.float32)
     x = x[: len(x) // LANES * LANES]
     s, t = np.empty_like(x), np.empty_like(x)
@@ -556,7 +559,7 @@ def test_gates_are_accurate_to_the_last_places():
     finite = np.isfinite(wide)
     with np.errstate(over="ignore"):
         exact_s, exact_t = 1 / (1 + np.exp(-wide)), np.tanh(wide)
-    np.testing.assert_allclose(s[finite], exact_s[finite], rtol=2e-7)
+    np.testing.assert_allclose(s[finite], exact_s[finite], rtol=2e-7, atol=1.2e-38)
     np.testing.assert_allclose(t[finite], exact_t[finite], rtol=2e-7)
     assert np.array_equal(s[~finite], exact_s[~finite], equal_nan=True)
     assert np.array_equal(t[~finite], exact_t[~finite], equal_nan=True)

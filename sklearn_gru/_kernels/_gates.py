@@ -37,7 +37,9 @@ def sigmoid(x):
     """1 / (1 + exp(-x)), exactly 0 and 1 at the infinities."""
     # 89 is where exp becomes infinite, -87 where it leaves the normal numbers.
     scale, p = _exp_parts(clip(x * -1.0, -87.0, 89.0))
-    return 1.0 / (1.0 + fma(scale, p, scale))
+    # 2**n is infinite from 88.4 on, where p is still negative and their product with
+    # it is -inf; 1 + p is positive everywhere.
+    return 1.0 / fma(scale, 1.0 + p, 1.0)
 
 
 @inner
