@@ -72,7 +72,9 @@ def draw(ink, faint, read, y):
 
 
 def _text(x, y, words, ink, anchor):
-    return f'<text x="{x:g}" y="{y:g}" fill="{ink}" text-anchor="{anchor}">{words}</text>'
+    return (
+        f'<text x="{x:g}" y="{y:g}" fill="{ink}" text-anchor="{anchor}">{words}</text>'
+    )
 
 
 def _cell(row, middle, colour, filled):
