@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (the signs of the picture are meant)
 """Draw the two forms of the GRU cell: ``python gru_cells.py`` writes gru_cells.svg.
 
 The picture carries its own light background, so it reads the same on a light page, on a
@@ -11,19 +12,24 @@ HEIGHT = 330
 
 
 def text(x, y, words, size=14, weight="normal", anchor="middle"):
+    """Words at a point."""
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" '
         f'text-anchor="{anchor}" fill="{INK}">{words}</text>'
     )
 
 
-def wire(*points, head=True):
+def wire(*points):
+    """A line through points, with an arrow at its end."""
     path = " ".join(f"{x},{y}" for x, y in points)
-    end = ' marker-end="url(#head)"' if head else ""
-    return f'<polyline points="{path}" fill="none" stroke="{INK}" stroke-width="1.6"{end}/>'
+    return (
+        f'<polyline points="{path}" fill="none" stroke="{INK}" stroke-width="1.6" '
+        'marker-end="url(#head)"/>'
+    )
 
 
 def box(x, y, first, second="", fill=STATE, width=86):
+    """A labelled box around a point."""
     height = 42
     lines = [text(x, y + (-3 if second else 5), first)]
     if second:
@@ -38,11 +44,13 @@ def box(x, y, first, second="", fill=STATE, width=86):
 
 
 def node(x, y, sign):
+    """A round sign: a product or a sum, number by number."""
     circle = f'<circle cx="{x}" cy="{y}" r="13" fill="{CARD}" stroke="{INK}"/>'
     return circle + text(x, y + 6, sign, size=18)
 
 
 def panel(top, title, reset_first):
+    """One form of the cell."""
     product, matrix = (105, 195) if reset_first else (205, 115)
     inner, outer = sorted((product, matrix))
     edge = {product: 13, matrix: 38}
@@ -86,6 +94,7 @@ def panel(top, title, reset_first):
 
 
 def figure():
+    """Both forms, one above the other, to be legible on a phone."""
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         f'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="{INK}"/>'
