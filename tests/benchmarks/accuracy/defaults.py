@@ -118,12 +118,12 @@ def _beyond_noise(base, scores):
     return bool(abs(difference.mean()) > 2 * error and np.any(difference))
 
 
-def write(found, tasks, seeds, path):
+def write(found, tasks, seeds, path, title=None):
     """Add the table of a round to the page."""
     page = path.read_text() if path.exists() else HEAD
     changed = ", ".join(f"`{k}={v!r}`" for k, v in AROUND.items())
-    title = f"## Around the defaults{' with ' + changed if changed else ''}"
-    text = f"{title}\n\n{len(seeds)} seeds. {describe()}\n\n{table(found, tasks)}\n"
+    title = title or f"Around the defaults{' with ' + changed if changed else ''}"
+    text = f"## {title}\n\n{len(seeds)} seeds. {describe()}\n\n{table(found, tasks)}\n"
     path.write_text(f"{page}\n{text}")
 
 
@@ -153,6 +153,7 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--around", type=json.loads, default={}, help="JSON")
     parser.add_argument("--page", type=Path, help="add the table to this page")
+    parser.add_argument("--title", help="of the section")
     parser.add_argument("--stored", action="store_true", help="fit nothing")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -164,7 +165,7 @@ def main():
         args.data, store, args.tasks, variants, args.seeds, fit=not args.stored
     )
     if args.page:
-        write(found, args.tasks, args.seeds, args.page)
+        write(found, args.tasks, args.seeds, args.page, args.title)
 
 
 if __name__ == "__main__":

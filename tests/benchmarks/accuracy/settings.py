@@ -70,7 +70,9 @@ def classifier(*steps, **parameters):
 
 
 def _bikeshare(seed, **changes):
-    gru = GRURegressor(random_state=seed, **({"max_iter": 25} | changes))
+    """All rows train: the latest tenth, held out to stop by, is missed in autumn."""
+    parameters = {"max_iter": 15, "weight_decay": 0.1, "early_stopping": False}
+    gru = GRURegressor(random_state=seed, **(parameters | changes))
     return TransformedTargetRegressor(
         _bikes_window(gru), func=np.sqrt, inverse_func=np.square
     )
