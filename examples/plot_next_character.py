@@ -50,7 +50,7 @@ models = {
     ),
     "GRU": make_pipeline(
         SlidingWindow(WINDOW, lag=1),
-        GRUClassifier(96, max_iter=8, random_state=0),
+        GRUClassifier(96, bidirectional=False, max_iter=8, random_state=0),
     ),
 }
 shares = pd.Series(y[train]).value_counts(normalize=True)

@@ -129,6 +129,7 @@ models = {
         TokenNumbers(min_df=3, max_features=10_000),
         GRUClassifier(
             32,
+            bidirectional=False,
             categorical_features=[0],
             pooling="mean_max",
             dropout=0.5,

@@ -32,7 +32,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     cell : {"gru", "gru_reset_before", "lstm", "rnn"}, default="gru"
         "gru" applies the reset gate after the matrix product of the state (PyTorch,
         cuDNN, Keras ``reset_after=True``), "gru_reset_before" before it, as in [1]_.
-    bidirectional : bool, default=False
+    bidirectional : bool, default=True
         Also read each sequence backwards.
     pooling : {"last", "mean", "max", "attention", "mean_max"}, default="last"
         How the states of all steps become one vector. "last" is the final state of each
@@ -67,7 +67,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     batch_size : int or "auto", default="auto"
         Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
         power of 2 between 32 and 128.
-    max_iter : int, default=50
+    max_iter : int, default=100
         Number of epochs; with early stopping the most of them.
     clip_norm : float or None, default=1.0
         Largest norm of the gradient in a step [4]_; None does not clip.
@@ -203,7 +203,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         num_layers=1,
         *,
         cell="gru",
-        bidirectional=False,
+        bidirectional=True,
         pooling="last",
         dropout=0.0,
         conv_filters=None,
@@ -214,7 +214,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         learning_rate=0.01,
         weight_decay=1e-4,
         batch_size="auto",
-        max_iter=50,
+        max_iter=100,
         clip_norm=1.0,
         early_stopping="auto",
         validation_fraction=0.1,

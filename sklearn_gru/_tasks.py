@@ -79,7 +79,9 @@ class Regression:
         return _LOSSES[self.loss](output, target, reduction="none").mean(dim=1)
 
     def encode(self, y: np.ndarray, dtype: torch.dtype) -> Tensor:
-        return torch.from_numpy((y - self.center) / self.scale).to(dtype)
+        # A frame of several outputs lies in memory column by column; kernels read rows.
+        standard = np.ascontiguousarray((y - self.center) / self.scale)
+        return torch.from_numpy(standard).to(dtype)
 
     def decode(self, output: np.ndarray) -> np.ndarray:
         """Outputs (n, n_outputs) on the scale of y."""

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, SlidingWindow
-from tests.benchmarks.accuracy import defaults, page, read, tasks, windows
+from tests.benchmarks.accuracy import defaults, page, read, tasks, text, windows
 from tests.benchmarks.accuracy.memory_tasks import adding, copying
 from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
 from tests.benchmarks.accuracy.plain_torch import PlainClassifier
@@ -113,19 +113,28 @@ def test_growth_is_learned_without_the_level():
 
 
 def test_last_value_is_taken_off_and_put_back():
-    """Windows moved up give forecasts moved up; segments keep the order."""
+    """Windows moved up give forecasts moved up; the newest steps are read."""
     X = np.random.default_rng(0).normal(size=(40, 12, 1))
     y = X[:, -1] + X[:, :2, 0]
     model = windows.LastSubtracted(Ridge(1e-6), n_steps=12).fit(X, y)
     np.testing.assert_allclose(model.predict(X + 5), model.predict(X) + 5)
-    cut, _ = windows.LastSubtracted(Ridge(), n_steps=8, segment=4)._windows(X)
-    np.testing.assert_allclose(cut.reshape(40, 8), X[:, 4:, 0] - X[:, -1])
+    cut, _ = windows.LastSubtracted(Ridge(), n_steps=8)._windows(X)
+    np.testing.assert_allclose(cut, X[:, 4:, 0] - X[:, -1])
 
 
-def test_segments_and_differences_keep_the_end():
-    """What is added stands in front; slopes are channels of their own."""
-    (cut,) = windows.Segments(2).transform([np.array([[1.0], [2.0], [3.0]])])
-    np.testing.assert_array_equal(cut, [[1, 1], [2, 3]])
+def test_words_are_numbered_in_reading_order():
+    """The newest words are kept; a text of unknown words is missing, not empty."""
+    numbers = text.TokenNumbers().fit(["bb aa cc"])
+    one, none, long = numbers.transform(["cc aa x bb", "xx", "aa " * 500 + "bb"])
+    np.testing.assert_array_equal(one, [[2], [0], [1]])
+    assert np.isnan(none).all()
+    assert none.shape == (1, 1)
+    assert len(long) == 400
+    assert long[-1] == 1
+
+
+def test_differences_are_channels_of_their_own():
+    """Slopes stand beside the values."""
     (both,) = windows.WithDifferences().transform([np.array([[1.0], [3.0], [9.0]])])
     np.testing.assert_array_equal(both, [[1, 2], [3, 4], [9, 6]])
 
@@ -194,6 +203,10 @@ def test_the_page_says_who_wins():
     assert "recommended setting falls short of its target: 96.0 where 97" in said
     assert "takes 40 s where 30 s" in said
     assert "MiniRocket" in page.summary([task], figures)
+    verdict = page.verdict([task], figures)
+    assert "recommended setting misses its target on: GunPoint." in verdict
+    assert "default setting on: GunPoint (MiniRocket + ridge)." in verdict
+    assert "±" not in page.show(task, figures, "ridge")
 
 
 def test_errors_are_beaten_from_below():

@@ -321,6 +321,18 @@ def test_the_module_says_what_this_machine_uses(monkeypatch):
     assert NO_KERNELS in out
 
 
+def test_several_outputs_may_lie_in_any_order():
+    """A frame of outputs, column by column in memory, trains as its copy by rows."""
+    several = np.column_stack([Y, -Y, 2 * Y])
+    models = [
+        GRURegressor(4, max_iter=5, early_stopping=False, random_state=0).fit(X, y)
+        for y in (several, np.asfortranarray(several), pd.DataFrame(several).copy())
+    ]
+    for model in models:
+        assert model.engine_ == "numba"
+        np.testing.assert_array_equal(model.predict(X[:9]), models[0].predict(X[:9]))
+
+
 def test_denormal_numbers_are_as_before_after_a_fit():
     """They count as zero while training runs, and in nobody else's arithmetic."""
     tiny = np.float32(1e-38)

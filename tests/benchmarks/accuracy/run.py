@@ -34,7 +34,7 @@ def methods(task):
         found["torch.nn.GRU, scaled, 50 epochs"] = lambda seed: plain(
             task, seed, epochs=50, standardize=True
         )
-        found["default"] = lambda seed: default(task, seed)
+    found["default"] = lambda seed: default(task, seed)
     if task.name in RECOMMENDED:
         recommended = RECOMMENDED[task.name]
         found["recommended"] = recommended

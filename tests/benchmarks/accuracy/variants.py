@@ -171,18 +171,19 @@ def _values(parameter, *values):
 
 VARIANTS = {
     "defaults": {"unchanged": _with()},
-    "learning rate": _values("learning_rate", 0.001, 0.003, 0.03),
+    "learning rate": _values("learning_rate", 0.001, 0.003, 0.005, 0.03),
     "schedule": {"constant 0.003": _constant},
     "epochs": _values("max_iter", 25, 50, 100, 200, 400),
     "width": _values("hidden_size", 16, 32, 128),
     "layers": _values("num_layers", 2),
-    "directions": _values("bidirectional", True),
+    "directions": _values("bidirectional", True, False),
     "pooling": {
         **_values("pooling", "mean", "max", "mean_max", "attention"),
         "both directions, mean_max": _with(bidirectional=True, pooling="mean_max"),
         "both directions, max": _with(bidirectional=True, pooling="max"),
         "both directions, attention": _with(bidirectional=True, pooling="attention"),
     },
+    "convolution branch": _values("conv_filters", (64, 128, 64)),
     "initialisation": {
         "update gates at 0, not 1": _with(callbacks=[UpdateBias(-1.0)]),
         "update gates at 2": _with(callbacks=[UpdateBias(1.0)]),

@@ -56,29 +56,6 @@ class WithDifferences(TransformerMixin, BaseEstimator):
         return [np.hstack([x, np.gradient(x, axis=0)]).astype(np.float32) for x in X]
 
 
-class Segments(TransformerMixin, BaseEstimator):
-    """Series with `n_steps` consecutive steps side by side in each step.
-
-    A first segment that is not full repeats the first step.
-    """
-
-    def __init__(self, n_steps=5):
-        self.n_steps = n_steps
-
-    def fit(self, X, y=None):
-        """Nothing is learned."""
-        return self
-
-    def transform(self, X):
-        """A list of (n_segments, n_steps * n_channels)."""
-        return [self._cut(np.asarray(x)) for x in X]
-
-    def _cut(self, x):
-        missing = -len(x) % self.n_steps
-        full = np.pad(x, ((missing, 0), (0, 0)), mode="edge")
-        return full.reshape(len(full) // self.n_steps, -1)
-
-
 class LastObserved(RegressorMixin, BaseEstimator):
     """The last observed value of each flat window of one column, or the mean of y."""
 
@@ -116,14 +93,12 @@ class Repeated(RegressorMixin, BaseEstimator):
 class LastSubtracted(RegressorMixin, BaseEstimator):
     """A regressor of windows that sees and predicts differences to the last value.
 
-    It gets flat windows of the last `n_steps` or, with a `segment`, that many values at
-    each step.
+    It gets flat windows of the last `n_steps`.
     """
 
-    def __init__(self, regressor, n_steps=None, segment=None):
+    def __init__(self, regressor, n_steps=None):
         self.regressor = regressor
         self.n_steps = n_steps
-        self.segment = segment
 
     def fit(self, X, y):
         """Fit on windows and targets less the last value."""
@@ -138,10 +113,7 @@ class LastSubtracted(RegressorMixin, BaseEstimator):
 
     def _windows(self, X):
         flat = np.asarray(X)[:, -(self.n_steps or X.shape[1]) :, 0]
-        less = flat - flat[:, -1:]
-        if self.segment:
-            less = less.reshape(len(less), -1, self.segment)
-        return less, flat[:, -1:]
+        return flat - flat[:, -1:], flat[:, -1:]
 
 
 class StepAsFeature(RegressorMixin, BaseEstimator):
