@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  (the signs of the picture are meant)
-"""Draw the two forms of the GRU cell: ``python gru_cells.py`` writes gru_cells.svg.
+"""Draw the two forms of the GRU cell: ``python draw_gru_cells.py`` writes the SVG.
 
 The picture carries its own light background, so it reads the same on a light page, on a
 dark one and where the Markdown is shown without the site.
@@ -118,4 +118,4 @@ def figure():
 
 
 if __name__ == "__main__":
-    Path(__file__).with_suffix(".svg").write_text(figure(), encoding="utf-8")
+    Path(__file__).with_name("gru_cells.svg").write_text(figure(), encoding="utf-8")
