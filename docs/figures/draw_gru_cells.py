@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  (the signs of the picture are meant)
-"""Draw the two forms of the GRU cell: ``python gru_cells.py`` writes gru_cells.svg.
+"""Draw the two forms of the GRU cell: ``python draw_gru_cells.py`` writes the SVG.
 
 The picture carries its own light background, so it reads the same on a light page, on a
 dark one and where the Markdown is shown without the site.
@@ -58,25 +58,27 @@ def panel(top, title, reset_first):
         text(20, 26, title, size=15, weight="bold", anchor="start"),
         # The state, along the top.
         text(24, 65, "h′", size=16),
-        wire((40, 60), (331, 60)),
-        wire((358, 60), (421, 60)),
-        wire((448, 60), (484, 60)),
-        text(498, 65, "h", size=16),
+        wire((40, 60), (389, 60)),
+        wire((417, 60), (446, 60)),
+        wire((474, 60), (508, 60)),
+        text(520, 65, "h", size=16),
         # The candidate, in the middle.
         wire((55, 60), (55, 140), (inner - edge[inner], 140)),
         wire((inner + edge[inner], 140), (outer - edge[outer], 140)),
         wire((outer + edge[outer], 140), (257, 140)),
-        wire((284, 140), (300, 140)),
-        wire((390, 140), (421, 140)),
-        wire((435, 127), (435, 74)),
+        wire((284, 140), (302, 140)),
+        wire((388, 140), (446, 140)),
+        wire((460, 127), (460, 74)),
         # The gates and the input, below.
         wire((product, 209), (product, 154)),
-        wire((435, 209), (435, 154)),
-        text(441, 186, "1 − z", anchor="start"),
-        wire((395, 219), (345, 219), (345, 74)),
-        text(339, 200, "z", anchor="end"),
+        wire((460, 209), (460, 154)),
+        text(466, 186, "1 − z", anchor="start"),
+        # The update gate crosses the candidate's way, with a gap.
+        f'<rect x="398" y="134" width="10" height="12" fill="{CARD}"/>',
+        wire((417, 219), (403, 219), (403, 74)),
+        text(397, 200, "z", anchor="end"),
         text(24, 301, "x", size=16),
-        wire((36, 296), (435, 296), (435, 252)),
+        wire((36, 296), (460, 296), (460, 252)),
         wire((product, 296), (product, 252)),
         wire((270, 296), (270, 154)),
         text(262, 270, "W<tspan font-size='10' dy='3'>in</tspan>", anchor="end"),
@@ -84,11 +86,11 @@ def panel(top, title, reset_first):
         node(product, 140, "×"),
         node(270, 140, "+"),
         box(345, 140, "tanh: n"),
-        node(345, 60, "×"),
-        node(435, 140, "×"),
-        node(435, 60, "+"),
+        node(403, 60, "×"),
+        node(460, 140, "×"),
+        node(460, 60, "+"),
         box(product, 230, "reset r", "σ of x and h′", GATE),
-        box(435, 230, "update z", "σ of x and h′", GATE),
+        box(460, 230, "update z", "σ of x and h′", GATE),
     ]
     return f'<g transform="translate(0 {top})">{"".join(parts)}</g>'
 
@@ -100,14 +102,14 @@ def figure():
         f'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="{INK}"/>'
         "</marker></defs>"
     )
-    size = f"520 {2 * HEIGHT}"
+    size = f"540 {2 * HEIGHT}"
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" width="520" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" width="540" '
             f'height="{2 * HEIGHT}" font-family="DejaVu Sans, Arial, sans-serif" '
             'role="img">',
             head,
-            f'<rect width="520" height="{2 * HEIGHT}" rx="10" fill="{CARD}"/>',
+            f'<rect width="540" height="{2 * HEIGHT}" rx="10" fill="{CARD}"/>',
             panel(0, 'cell="gru": reset after the matrix product', False),
             panel(HEIGHT, 'cell="gru_reset_before": reset before it', True),
             "</svg>\n",
@@ -116,4 +118,4 @@ def figure():
 
 
 if __name__ == "__main__":
-    Path(__file__).with_suffix(".svg").write_text(figure(), encoding="utf-8")
+    Path(__file__).with_name("gru_cells.svg").write_text(figure(), encoding="utf-8")
