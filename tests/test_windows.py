@@ -630,3 +630,11 @@ def test_to_sequences_errors():
         to_sequences(pd.DataFrame({"v": [1.0]}))
     with pytest.raises(TimeIndexError, match="Did you mean 'patient'"):
         to_sequences(pd.DataFrame({"patient": [1], "v": [1.0]}), groups="patent")
+
+
+def test_windows_of_one_row_remember_nothing():
+    """A frame with a plain index, and rows of another group, are transformed."""
+    frame = pd.DataFrame({"x": np.arange(6.0), "g": ["a"] * 6})
+    step = SlidingWindow(1, groups="g").fit(frame)
+    found = np.asarray(step.transform(frame.assign(g="b")[:4]))
+    np.testing.assert_array_equal(found[:, 0, 0], [0.0, 1.0, 2.0, 3.0])
