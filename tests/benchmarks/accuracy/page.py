@@ -24,7 +24,8 @@ NOTES = {
         "On seven stretches of the training part this setting has 5.0, where ridge has "
         "5.6, and nothing that was tried is better beyond the noise (last value taken "
         "off: 6.2; one month ahead, recursively: 11.3; weight decay 1: 4.9). The slump "
-        "of 1958 ends the training part, and the setting carries it on."
+        "of 1958 ends the training part; whether the setting carries it on was not "
+        "tested."
     ),
 }
 
