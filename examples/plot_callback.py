@@ -30,7 +30,7 @@ class WeightNorm(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """After each epoch."""
-        squares = sum(float((p**2).sum()) for p in net.module_.parameters())
+        squares = sum(float((p.detach() ** 2).sum()) for p in net.module_.parameters())
         net.history.record("weight_norm", np.sqrt(squares))
 
 

@@ -31,6 +31,8 @@ def warn_without_time(n_rows: int, reach: Reach) -> None:
 
 def warn_starts_anew(line: Timeline, memory: Memory) -> None:
     """A fresh RangeIndex puts new rows at the beginning of the training rows."""
+    if not len(memory.run_start):  # a window of the row alone has no past to lose
+        return
     first = line.rows.position[line.given].min()
     again = first == memory.run_start.min() and not line.remembered[line.given].any()
     if again and line.rows.position[line.given].max() < memory.rows.position.min():
