@@ -475,6 +475,14 @@ def test_the_last_training_rows_alone_miss_rows_and_it_is_said():
         window.transform(frame)
 
 
+def test_a_window_of_the_row_alone_remembers_nothing():
+    """Nothing is kept of fit, and new rows of a new group are transformed in silence."""
+    old = pd.DataFrame({"load": [1.0, 2.0], "shop": "a"})
+    window = SlidingWindow(1, groups="shop", flatten=True).fit(old)
+    new = pd.DataFrame({"load": [5.0, 6.0, 7.0], "shop": "b"})
+    np.testing.assert_array_equal(window.transform(new), [[5.0], [6.0], [7.0]])
+
+
 def test_an_index_that_starts_anew_is_said():
     """New rows with a reset index look like the first ones of fit."""
     frame = frame_at(pd.RangeIndex(50))
