@@ -10,7 +10,8 @@ def forecast(path, first, stop, seed=0):
     """True and predicted paths (n, 96) that lie in the rows [first, stop)."""
     wide = pd.read_csv(path, index_col="date", parse_dates=True).astype("float32")
     wide = (wide - wide[:8640].mean()) / wide[:8640].std(ddof=0)
-    panel = wide[:stop].rename_axis(columns="channel").stack().to_frame("value")
+    wide = wide[:stop].rename_axis(columns="channel")
+    panel = wide.stack(future_stack=True).to_frame("value")
     X, Y = make_targets(panel, panel["value"], horizon=96)
     gru = GRURegressor(
         segment_length=24, normalization="last", target_feature="value",
