@@ -5,6 +5,7 @@ import os
 import pkgutil
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +112,32 @@ def test_fit_on_another_path_is_an_error(monkeypatch):
     with pytest.raises(RuntimeError, match=r"not numba: a small fit"):
         ours.fit(GRURegressor(max_iter=1), X, y)
     assert ours.OFF not in os.environ
+
+
+def test_the_recipe_of_the_guide_stays_short():
+    """ETTh1 by the public API in at most 25 lines, blank ones not counted."""
+    lines = Path(tests.benchmarks.__file__).with_name("etth1.py").read_text()
+    assert sum(bool(line.strip()) for line in lines.splitlines()) <= 25
+    assert "sklearn_gru._" not in lines
+
+
+def test_rivals_of_the_forecasts_see_the_right_rows():
+    """A path follows its window; the day before is 24 hours before; a change adds up."""
+    etth1 = importlib.import_module("tests.benchmarks.bench_etth1")
+    rows = np.arange(2000.0)[:, None] + np.array([0.0, 10_000.0])
+    X, y = etth1.windows(rows, 1000, 1200)
+    assert X.shape == (2 * (200 - 96 + 1), 720)
+    np.testing.assert_array_equal(y[:, 0], X[:, -1] + 1)
+    assert {y[:, 0].min(), y[:, -1].max()} == {1000.0, 11_199.0}
+    weather = importlib.import_module("tests.benchmarks.bench_weather")
+    X, y = weather.load()
+    before, now = X.loc[["JFK"]].iloc[:100], X.loc[["JFK"]].iloc[100:110]
+    found = weather.DayBefore().fit(before, None).predict(now)
+    np.testing.assert_array_equal(found, before["temp"].iloc[-24:-14])
+    assert X.shape[1] == weather.N_FEATURES
+    window = weather.ridge(2, 1.0, change=True)
+    names = window[0].fit(X[:50]).get_feature_names_out()
+    assert names[window[-1].column] == "temp_lag24"
 
 
 def test_what_a_script_prints_becomes_its_part_of_the_page(monkeypatch):
