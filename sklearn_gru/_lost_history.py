@@ -30,14 +30,18 @@ def warn_without_time(n_rows: int, reach: Reach) -> None:
 
 
 def warn_starts_anew(line: Timeline, memory: Memory) -> None:
-    """A fresh RangeIndex puts new rows at the beginning of the training rows."""
-    if not len(memory.run_start):  # windows of one row remember none
+    """A fresh RangeIndex puts new rows at the beginning of the training rows.
+
+    A group that nothing is remembered of may begin wherever it likes.
+    """
+    rows = line.given & np.isin(line.rows.group, memory.rows.group)
+    if not rows.any() or line.remembered[rows].any():
         return
-    first = line.rows.position[line.given].min()
-    again = first == memory.run_start.min() and not line.remembered[line.given].any()
-    if again and line.rows.position[line.given].max() < memory.rows.position.min():
+    position = line.rows.position[rows]
+    first = position.min()
+    if first == memory.run_start.min() and position.max() < memory.rows.position.min():
         _warn(
-            f"The index of X starts at {first} again, so its {line.given.sum()} rows "
+            f"The index of X starts at {first} again, so its {rows.sum()} rows "
             "are read as the first rows seen in fit, without a past. If they are new "
             "rows, let the index go on where that of fit ended, or use times."
         )

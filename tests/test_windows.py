@@ -483,6 +483,17 @@ def test_a_window_of_the_row_alone_remembers_nothing():
     np.testing.assert_array_equal(window.transform(new), [[5.0], [6.0], [7.0]])
 
 
+def test_an_index_of_another_group_may_start_anywhere():
+    """A new, shorter group from 0 on is no reset index; the old group's rows are."""
+    old = pd.DataFrame({"load": np.arange(20.0), "shop": "a"})
+    window = SlidingWindow(3, groups="shop").fit(old)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        window.transform(old[:4].assign(shop="b"))
+    with pytest.warns(LostHistoryWarning, match="starts at 0 again"):
+        window.transform(old[:4])
+
+
 def test_an_index_that_starts_anew_is_said():
     """New rows with a reset index look like the first ones of fit."""
     frame = frame_at(pd.RangeIndex(50))
@@ -638,11 +649,3 @@ def test_to_sequences_errors():
         to_sequences(pd.DataFrame({"v": [1.0]}))
     with pytest.raises(TimeIndexError, match="Did you mean 'patient'"):
         to_sequences(pd.DataFrame({"patient": [1], "v": [1.0]}), groups="patent")
-
-
-def test_windows_of_one_row_remember_nothing():
-    """A frame with a plain index, and rows of another group, are transformed."""
-    frame = pd.DataFrame({"x": np.arange(6.0), "g": ["a"] * 6})
-    step = SlidingWindow(1, groups="g").fit(frame)
-    found = np.asarray(step.transform(frame.assign(g="b")[:4]))
-    np.testing.assert_array_equal(found[:, 0, 0], [0.0, 1.0, 2.0, 3.0])
