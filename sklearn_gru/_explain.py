@@ -239,12 +239,8 @@ class Found:
 
 def _written(times: np.ndarray, axis: Axis, missing: np.ndarray) -> Any:
     """Times as an index of the kind they were given in."""
-    if axis.kind == "datetime":
-        stamps = pd.DatetimeIndex(times, tz="UTC").tz_convert(axis.tz)
-        return stamps.where(~missing)
-    if axis.kind == "period":
-        ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
-        return ordinals(times, freq=axis.period).where(~missing)
+    if axis.kind in ("datetime", "period"):
+        return axis.written(times).where(~missing)
     numbers = pd.array(times, dtype="Int64" if axis.kind == "integer" else "Float64")
     numbers[missing] = pd.NA
     return numbers

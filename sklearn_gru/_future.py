@@ -172,14 +172,10 @@ def _set_time(
 
 def _like(old: pd.Index, keys: Keys, times: np.ndarray) -> pd.Index:
     """Times as an index of the kind, unit, zone and name of the old one."""
+    new: Any = keys.axis.written(times)
     if keys.axis.kind == "datetime":
-        new: Any = pd.DatetimeIndex(times, tz="UTC").tz_convert(keys.axis.tz)
         new = new.as_unit(old.unit)  # type: ignore[attr-defined]
-    elif keys.axis.kind == "period":
-        ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
-        new = ordinals(times, freq=keys.axis.period)
-    else:
-        new = pd.Index(times)
+    elif keys.axis.kind != "period":
         narrow = new.astype(old.dtype)
         new = narrow if (np.asarray(narrow) == times).all() else new
     return new.rename(old.name)

@@ -41,6 +41,15 @@ class Axis(NamedTuple):
                 f"{self.describe()}. Use tz_localize or tz_convert to make them alike."
             )
 
+    def written(self, times: np.ndarray) -> pd.Index:
+        """Times as an index of the kind they were read from."""
+        if self.kind == "datetime":
+            return pd.DatetimeIndex(times, tz="UTC").tz_convert(self.tz)
+        if self.kind == "period":
+            ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
+            return ordinals(times, freq=self.period)
+        return pd.Index(times)
+
     def describe(self) -> str:
         """In words, for messages."""
         if self.kind == "datetime":

@@ -114,12 +114,16 @@ class Kernel:
     `Kernel` must not be used by two threads at the same time.
     """
 
-    def __init__(self, network: Network, params: np.ndarray):
+    def __init__(
+        self, network: Network, params: np.ndarray, packed: np.ndarray | None = None
+    ):
         self.network = network
         self.shape = make_shape(network, LANES)
         self.n_parameters = network.n_parameters
         self.params = checked(params, np.float32, self.n_parameters, "params")
-        self.packed = aligned_floats(packed_floats(self.shape))
+        if packed is None:
+            packed = aligned_floats(packed_floats(self.shape))
+        self.packed = packed
         self.programs = _entries.PROGRAMS[network.cell]
         self._workspace = aligned_floats(0)
         self._integers = np.zeros(0, dtype=np.int64)
@@ -177,13 +181,10 @@ class Kernel:
     def _helpers(self, size: int, n: int, n_steps: int, train: bool) -> list["Kernel"]:
         """Return kernels with memory of their own and the same parameters."""
         while len(self._others) < size - 1:
-            other = Kernel(self.network, self.params)
-            other.packed = self.packed
-            self._others.append(other)
+            self._others.append(Kernel(self.network, self.params, self.packed))
         helpers = self._others[: size - 1]
         for helper in helpers:
             helper._reserve(n, n_steps, train)
-            helper._memory = helper._addresses()
         return helpers
 
     def predict(self, batch: Batch, threads: int = 1) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_gru._frames import as_frame
-from sklearn_gru._keys import Axis, Keys, read_keys
+from sklearn_gru._keys import Keys, read_keys
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection._drawing import (
     BLACK,
@@ -332,13 +332,8 @@ def _keys_of(estimator: Any, X: Any) -> Keys | None:
 
 def _times(keys: Keys) -> pd.Index:
     """Times as the user wrote them; periods by their start."""
-    axis: Axis = keys.axis
-    if axis.kind == "datetime":
-        return pd.DatetimeIndex(keys.time, tz="UTC").tz_convert(axis.tz)
-    if axis.kind == "period":
-        ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
-        return ordinals(keys.time, freq=axis.period).to_timestamp()
-    return pd.Index(keys.time)
+    times: Any = keys.axis.written(keys.time)
+    return times.to_timestamp() if keys.axis.kind == "period" else times
 
 
 def _rows_of_group(
