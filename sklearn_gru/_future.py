@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru._frames import as_frame
-from sklearn_gru._grid import Grid, find_grid, place
+from sklearn_gru._grid import DURATION, Grid, find_grid, place, steps_of
 from sklearn_gru._keys import Keys, keys_of
+from sklearn_gru._layout import refuse_other_shapes
 from sklearn_gru._params import check_value, positive_integer
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
@@ -32,8 +33,8 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
     ----------
     X : DataFrame, or array-like of shape (n_rows, n_columns) with `time`
         Rows in any order, with their keys as in :class:`SlidingWindow`.
-    periods : int
-        Number of steps, and so of rows for each group.
+    periods : int or str
+        Number of steps, and so of rows for each group, or a duration such as ``"24h"``.
     time : str or int, default=None
         Column or index level that is the time; as in :class:`SlidingWindow`.
     groups : str, int or list of them, default=None
@@ -79,7 +80,8 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
     array([[4., 5.],
            [5., 6.]])
     """
-    check_value("future_frame", "periods", periods, [positive_integer()])
+    check_value("future_frame", "periods", periods, [positive_integer(), DURATION])
+    refuse_other_shapes(X)
     frame = as_frame(X)
     table = pd.DataFrame(np.asarray(X)) if frame is None else frame
     if not len(table):
@@ -92,8 +94,10 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
             "the column with time=."
         )
     last = _last_rows(keys)
+    grid = find_grid(freq, keys)
+    periods = steps_of(periods, grid, "periods")
+    times = _next_times(grid, keys, last, periods)
     rows = np.repeat(last, periods)
-    times = _next_times(find_grid(freq, keys), keys, last, periods)
     if frame is not None and frame is not X:
         return _extend_polars(X, rows, keys, times)
     future = _blank(table, rows, keys.columns)

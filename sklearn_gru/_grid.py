@@ -215,6 +215,15 @@ def find_grid(freq: Any, keys: Keys | None) -> Grid | None:
     return grid_from_freq(freq, keys.axis, keys.time)
 
 
+def misses_weekends(grid: Grid, keys: Keys) -> bool:
+    """Whether days are the step and, over three weeks or more, none is a weekend."""
+    if keys.axis.kind != "datetime" or grid.count("1D") != 1:
+        return False
+    days = wall_clock(keys.time, keys.axis.tz) // _DAY
+    weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
+    return bool(np.ptp(days) >= 21 and (weekday < 5).all())
+
+
 def place(
     grid: Grid, keys: Keys, group: np.ndarray, phases: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -8,15 +8,19 @@ codes, so that nothing above needs to know where it came from.
 from __future__ import annotations
 
 import datetime
-import warnings
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
 
 from sklearn_gru._categories import kind_of
 from sklearn_gru._frames import as_list, find_column, missing_column_message
-from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
+from sklearn_gru.exceptions import InputError, TimeIndexError
+
+# Digits as in a date or an hour: a text column of numbers is none.
+_DATE = re.compile(r"\d\s*[-/:]\s*\d|\d\.\d+\.\d")
 
 NO_GROUP: tuple[Any, ...] = ()  # the label of all rows where nothing tells a group
 
@@ -149,16 +153,28 @@ def keys_of(X: Any, time: Any, groups: Any) -> Keys | None:
     keys = read_keys(X, time, groups)
     if time is None and (keys is None or keys.axis.kind in ("integer", "row")):
         used = [] if keys is None else keys.columns
-        for j, dtype in enumerate(X.dtypes):
-            dated = isinstance(dtype, pd.PeriodDtype)
-            dated |= pd.api.types.is_datetime64_any_dtype(dtype)
-            if dated and j not in used:
-                raise TimeIndexError(
-                    f"Column {X.columns[j]!r} holds times (dtype {dtype}), but the "
-                    f"index of X was taken. If it is the time of the rows, pass "
-                    f"time={X.columns[j]!r}; otherwise drop it."
-                )
+        for j in range(X.shape[1]):
+            if j not in used:
+                _refuse_unnamed_time(X.iloc[:, j])
     return keys
+
+
+def _refuse_unnamed_time(column: pd.Series) -> None:
+    name, dtype = column.name, column.dtype
+    if isinstance(dtype, pd.PeriodDtype) or is_datetime64_any_dtype(dtype):
+        raise TimeIndexError(
+            f"Column {name!r} holds times (dtype {dtype}), but the index of X was "
+            f"taken. If it is the time of the rows, pass time={name!r}; otherwise drop "
+            "it."
+        )
+    first = column.iloc[0] if len(column) else None
+    if isinstance(first, str) and _DATE.search(first) and looks_like_time(first):
+        raise TimeIndexError(
+            f"Column {name!r} holds text that looks like times, such as "
+            f"{first!r}, but the index of X was taken. If it is the time of "
+            f"the rows: X[{name!r}] = pd.to_datetime(X[{name!r}]), and pass "
+            f"time={name!r}; otherwise drop it."
+        )
 
 
 def _index_levels(index: pd.Index) -> dict[Any, pd.Index]:
@@ -268,20 +284,11 @@ def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
     return tuple(reversed(parts))
 
 
-def warn_unread_dates(index: pd.Index) -> None:
-    """An index of text or dates that were not parsed counts rows; say so in fit."""
-    first = index[0] if len(index) else None
-    dated = isinstance(first, (datetime.date, pd.Timedelta))
-    if isinstance(first, str) and any(c.isdigit() for c in first):
-        dated = pd.to_datetime(first, errors="coerce", format="mixed") is not pd.NaT
-    if dated:
-        warnings.warn(
-            f"The index of X looks like times but has dtype {index.dtype}, such as "
-            f"{first!r}, so rows are read as steps in the order they stand. To use the "
-            "times: X.index = pd.to_datetime(X.index).",
-            LayoutWarning,
-            stacklevel=6,
-        )
+def looks_like_time(value: Any) -> bool:
+    """Whether a label or cell is a date that was not parsed."""
+    if isinstance(value, str) and any(c.isdigit() for c in value):
+        return pd.to_datetime(value, errors="coerce", format="mixed") is not pd.NaT
+    return isinstance(value, (datetime.date, pd.Timedelta))
 
 
 def check_group_kinds(labels: list[Any], known: dict[Any, int]) -> None:

@@ -106,6 +106,8 @@ def check_value(owner: str, name: str, value: Any, choices: Iterable[Rule]) -> N
     choices = list(choices)
     if not any(rule.accepts(value) for rule in choices):
         expected = ", or ".join(str(rule) for rule in choices)
+        table = hasattr(value, "shape") and not isinstance(value, type)
+        shown = f"a {type(value).__name__}" if table else repr(value)
         raise InvalidParameterError(
-            f"{owner}: {name}={value!r} is not allowed; expected {expected}."
+            f"{owner}: {name}={shown} is not allowed; expected {expected}."
         )

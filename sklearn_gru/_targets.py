@@ -17,10 +17,11 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from sklearn_gru._frames import as_frame
-from sklearn_gru._grid import DURATION, find_grid, place, steps_of
+from sklearn_gru._grid import DURATION, find_grid, misses_weekends, place, steps_of
 from sklearn_gru._keys import Axis, keys_of
+from sklearn_gru._layout import check_same_rows, refuse_other_shapes
 from sklearn_gru._params import check_value, positive_integer
-from sklearn_gru._timeline import Reach, Rows, merge
+from sklearn_gru._timeline import Reach, Rows, Timeline, merge
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 
 __all__ = ["make_targets"]
@@ -98,6 +99,8 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
     array([4., 5., 6.])
     """
     check_value("make_targets", "horizon", horizon, [positive_integer(), DURATION])
+    refuse_other_shapes(X)
+    check_same_rows(X, y)
     frame = as_frame(X)
     if frame is None:
         X = check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
@@ -118,7 +121,17 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
         if grid is not None:
             at, _ = place(grid, keys, keys.codes, np.empty(0, dtype=np.int64))
         rows = Rows(keys.codes, at, keys.time, target[:, None])
-    whole, paths = _paths(rows, steps, regular=grid is not None, axis=axis)
+    line = merge(None, rows, Reach(steps, 0), regular=grid is not None, axis=axis)
+    whole, paths = _paths(line, steps)
+    if not whole.any():
+        hint = "freq= if the step was not found"
+        if keys is not None and grid is not None and misses_weekends(grid, keys):
+            hint = "freq='B', since no row is a Saturday or a Sunday"
+        raise InputError(
+            f"No row has {steps} consecutive steps that end at it: the longest run "
+            f"without a hole has {_longest_run(line.coordinate)}. Use a shorter "
+            f"horizon, or {hint}."
+        )
     paths = paths.astype(target.dtype, copy=False)
     kept = _safe_indexing(X, np.flatnonzero(whole))
     if frame is None:
@@ -132,6 +145,8 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
 
 def _read_target(y: Any) -> tuple[Any, np.ndarray]:
     """The name of y, if it has one, and its values (n_rows,)."""
+    if isinstance(y, str):
+        raise InputError(f"y={y!r} is a name; give the column itself, X[{y!r}].")
     name = getattr(y, "name", None)
     columns = getattr(y, "columns", None)
     if name is None and columns is not None and len(columns) == 1:
@@ -147,23 +162,13 @@ def _read_target(y: Any) -> tuple[Any, np.ndarray]:
     return name, column_or_1d(target)
 
 
-def _paths(
-    rows: Rows, horizon: int, *, regular: bool, axis: Axis
-) -> tuple[np.ndarray, np.ndarray]:
+def _paths(line: Timeline, horizon: int) -> tuple[np.ndarray, np.ndarray]:
     """Which rows have all their steps, and the steps of those rows, oldest first."""
-    line = merge(None, rows, Reach(horizon, 0), regular=regular, axis=axis)
     # Coordinates rise by 1 a step and by more over a hole or into another group.
     first = line.place - (horizon - 1)
     whole = first >= 0
     span = line.coordinate[line.place] - line.coordinate[np.maximum(first, 0)]
     whole &= span == horizon - 1
-    if not whole.any():
-        longest = _longest_run(line.coordinate)
-        raise InputError(
-            f"No row has {horizon} consecutive steps that end at it: the longest run "
-            f"without a hole has {longest}. Use a shorter horizon, or freq= if the "
-            "step was not found."
-        )
     steps = first[whole][:, None] + np.arange(horizon)
     return whole, line.rows.values[steps, 0]
 

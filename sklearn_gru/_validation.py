@@ -459,10 +459,10 @@ def check_training(
                 "Every sequence with a sample weight other than zero is empty: there "
                 "is nothing to learn from."
             )
+    _check_finite_target(y, part)
     if not part.all():
         sequences, y = sequences[part], y[part]
         weights = None if weights is None else weights[part]
-    _check_finite_target(y)
     return TrainingData(sequences, y, weights)
 
 
@@ -493,14 +493,21 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
 
 def check_regression_target(estimator: Any, y: Any) -> np.ndarray:
     """Real targets, (n,) or (n, n_outputs); finiteness is judged after weighting."""
-    return check_array(
-        y,
-        dtype=_FLOATS,
-        ensure_2d=False,
-        ensure_all_finite=False,
-        input_name="y",
-        estimator=estimator,
-    )
+    try:
+        return check_array(
+            y,
+            dtype=_FLOATS,
+            ensure_2d=False,
+            ensure_all_finite=False,
+            input_name="y",
+            estimator=estimator,
+        )
+    except ValueError as error:
+        if np.asarray(y).dtype.kind in "OUS":
+            raise InputError(
+                f"y is not numeric: {error}. To predict classes, take GRUClassifier."
+            ) from error
+        raise
 
 
 def check_class_target(y: Any) -> np.ndarray:
@@ -516,12 +523,17 @@ def check_class_target(y: Any) -> np.ndarray:
     return y
 
 
-def _check_finite_target(y: np.ndarray) -> None:
+def _check_finite_target(y: np.ndarray, part: np.ndarray) -> None:
+    """Rows that take no part may hold anything."""
     if y.dtype.kind != "f" or np.isfinite(y).all():
         return
-    bad = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
-    what = "NaN" if np.isnan(y).any() else "infinity or a value too large"
+    bad = part & ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
+    if not bad.any():
+        return
+    what = "NaN" if np.isnan(y[bad]).any() else "infinity or a value too large"
     raise InputError(
         f"Input y contains {what} in {bad.sum()} of {len(y)} rows, the first at row "
-        f"{int(bad.argmax())}: drop those rows or give them sample_weight 0."
+        f"{int(bad.argmax())}. Drop those rows from X and y; or, so that they stay in "
+        "the windows of later rows, fill y with any number there and give them "
+        "sample_weight 0."
     )

@@ -26,11 +26,11 @@ from sklearn_gru._fit_task import CallbackSupportMixin, is_one_task
 from sklearn_gru._frames import as_frame, as_list
 from sklearn_gru._future import future_frame
 from sklearn_gru._grid import DURATION, find_grid, infer_grid, place, steps_of
-from sklearn_gru._keys import (
-    Axis,
-    Keys,
-    check_group_kinds,
-    read_keys,
+from sklearn_gru._keys import Axis, Keys, check_group_kinds, read_keys
+from sklearn_gru._layout import (
+    check_same_rows,
+    refuse_other_shapes,
+    warn_step,
     warn_unread_dates,
 )
 from sklearn_gru._leakage import check_no_leak
@@ -375,9 +375,11 @@ class SlidingWindow(
     def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, Timeline | None]:
         check_parameters(self, self._parameter_rules)
         values, keys, columns = self._read(X, reset=True)
+        check_same_rows(X, y)
         self._keep_columns(columns)
         self._axis = Axis("row") if keys is None else keys.axis
         self._grid = find_grid(self.freq, keys)
+        warn_step(self.freq, self._grid, keys)
         self.freq_ = None if self._grid is None else self._grid.freq
         reach = Reach(
             steps_of(self.window_size, self._grid, "window_size"),
@@ -411,6 +413,7 @@ class SlidingWindow(
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
         """Features as floats (n_rows, n_features), keys, and columns with new codes."""
+        refuse_other_shapes(X)
         frame = as_frame(X)
         table: Any = frame
         if frame is None:

@@ -35,7 +35,7 @@ def spoiled(array, value, at=0):
 
 
 FIT_ERRORS = {
-    "NaN in y": (X3, spoiled(Y, np.nan), r"y contains NaN in 1 of 12 rows.*drop those"),
+    "NaN in y": (X3, spoiled(Y, np.nan), r"y contains NaN in 1 of 12 rows.*Drop those"),
     "infinity in y": (X3, spoiled(Y, np.inf), r"y contains infinity.*sample_weight 0"),
     "infinity in X": (spoiled(X3, np.inf), Y, r"Input X contains infinity"),
     "infinity in 2-D X": (spoiled(X2, np.inf), Y, r"Input X contains infinity"),

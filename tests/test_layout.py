@@ -1,0 +1,168 @@
+"""Rows that are not what they look like: said, with the line that mends it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRURegressor, SlidingWindow, future_frame, make_targets
+from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
+
+HOURS = pd.date_range("2024-01-01", periods=60, freq="h")
+FRAME = pd.DataFrame(
+    {"load": np.arange(60.0), "temp": np.sin(np.arange(60.0))}, index=HOURS
+)
+LOAD = FRAME["load"] * 3 + np.cos(np.arange(60.0))
+WEEKDAYS = pd.date_range("2024-01-01", periods=60, freq="B")
+PANEL = pd.concat({"a": FRAME, "b": FRAME}, names=["shop", "time"])
+
+USES = {
+    "window": lambda X, y: SlidingWindow(3, lag=1).fit(X, y),
+    "targets": lambda X, y: make_targets(X, y, 2),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (FRAME, LOAD.iloc[::-1]),
+        (FRAME.iloc[:40], LOAD.iloc[20:]),
+        (PANEL, PANEL["load"].swaplevel().sort_index()),
+        (FRAME.to_period("h"), LOAD.iloc[::-1].to_period("h")),
+        (FRAME.tz_localize("UTC"), LOAD),
+    ],
+    ids=["other order", "other rows", "panel", "periods", "other zone"],
+)
+def test_a_target_of_other_rows_is_refused(use, X, y):
+    """Its values would be matched to rows of other times, in silence."""
+    with pytest.raises(InputError, match=r"row 0 is .* y.loc\[X.index\].*y.to_numpy"):
+        USES[use](X, y)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    "y",
+    [
+        LOAD,
+        LOAD.to_numpy(),
+        list(LOAD),
+        LOAD.reset_index(drop=True),
+        LOAD.to_frame(),
+        LOAD.set_axis(HOURS.as_unit("s")),
+    ],
+    ids=["same", "array", "list", "numbers", "frame", "other unit"],
+)
+def test_a_target_without_other_times_passes(use, y):
+    """No index, no times in it, or the same times in another unit."""
+    USES[use](FRAME, y)
+
+
+SHAPES = {
+    "series": (LOAD, r"X is a Series. X.to_frame\(\)"),
+    "1-D": (
+        LOAD.to_numpy(),
+        r"1D array instead: X has shape \(60,\).*reshape\(-1, 1\)",
+    ),
+    "3-D": (np.zeros((9, 4, 2)), r"dim 3: X has shape \(9, 4, 2\).*no window"),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda X: SlidingWindow(3).fit(X),
+        lambda X: SlidingWindow(3).fit(FRAME).transform(X),
+        lambda X: make_targets(X, LOAD[: len(X)], 2),
+        lambda X: future_frame(X, 2),
+    ],
+    ids=["fit", "transform", "targets", "future"],
+)
+def test_what_is_no_table_is_refused(case, use):
+    """With the line that makes it one; the values are not printed."""
+    X, message = SHAPES[case]
+    with pytest.raises(InputError, match=message) as caught:
+        use(X)
+    assert len(str(caught.value)) < 300
+
+
+def test_days_without_weekends():
+    """freq='B' is what a user of such days wants to know of."""
+    days = pd.DataFrame({"sales": np.arange(60.0)}, index=WEEKDAYS)
+    with pytest.warns(LayoutWarning, match=r"no.* Saturday.*|Saturday.*freq='B'"):
+        SlidingWindow(3).fit(days)
+    for freq in ("B", "D", None):
+        SlidingWindow(3, freq=freq).fit(days)
+    every_day = days.set_axis(pd.date_range("2024-01-01", periods=60))
+    SlidingWindow(3).fit(every_day)
+    SlidingWindow(3).fit(days.iloc[:14])  # too few weeks to tell
+    with pytest.raises(InputError, match=r"longest run .* has 5\..*freq='B', since"):
+        make_targets(days, days["sales"], 14)
+    X, _ = make_targets(days, days["sales"], 14, freq="B")
+    assert len(X) == 60 - 13
+
+
+def test_a_step_that_no_two_rows_are_apart():
+    """A grid too fine leaves nothing but holes."""
+    with pytest.warns(LayoutWarning, match=r"freq='min' rows are never closer than 60"):
+        SlidingWindow(3, freq="min").fit(FRAME)
+    SlidingWindow(3, freq="h").fit(FRAME.iloc[[0, 2, 5, 9]])  # 2, 3 and 4 steps
+    SlidingWindow(3, freq="h").fit(FRAME.iloc[:1])
+
+
+def test_mixed_zones_in_an_index():
+    """Times with and without a zone have no order."""
+    mixed = pd.concat([FRAME[:30], FRAME.tz_localize("Europe/Berlin")[40:]])
+    with pytest.raises(TimeIndexError, match=r"20 times with a time zone and 30 with"):
+        SlidingWindow(3).fit(mixed)
+    SlidingWindow(3).fit(mixed.set_axis(pd.to_datetime(mixed.index, utc=True)))
+    zoned = FRAME.tz_localize("Europe/Berlin")
+    zoned.index = zoned.index.astype(object)
+    with pytest.warns(LayoutWarning, match=r"to_datetime\(X.index, utc=True\)"):
+        SlidingWindow(3).fit(zoned)
+
+
+def test_text_that_is_a_time():
+    """A column of unparsed times is no row number; one of numbers is no time."""
+    raw = FRAME.reset_index(names="time").astype({"time": str})
+    for use in (lambda: future_frame(raw, 2), lambda: make_targets(raw, LOAD, 2)):
+        with pytest.raises(
+            TimeIndexError, match=r"'time' holds text .* pd.to_datetime"
+        ):
+            use()
+    codes = raw.assign(time=[f"shop {k}" for k in range(60)], size=["3.5"] * 60)
+    assert future_frame(codes, 2).index.tolist() == [60, 61]
+
+
+def test_the_row_of_a_missing_target():
+    """Rows are counted as they were given, without-a-past rows included."""
+    y = LOAD.to_numpy().copy()
+    y[5] = np.nan
+    model = make_pipeline(SlidingWindow(3, lag=2), GRURegressor(2, max_iter=1))
+    with pytest.raises(InputError, match="in 1 of 60 rows, the first at row 5"):
+        model.fit(FRAME, y)
+    y = LOAD.to_numpy().copy()
+    y[0] = np.nan  # this row has no window and takes no part
+    model.fit(FRAME, y)
+
+
+def test_text_as_a_number():
+    """Classes for the regressor: the message names the classifier."""
+    labels = np.array(["high", "low"] * 30)
+    model = make_pipeline(SlidingWindow(3, lag=1), GRURegressor(2, max_iter=1))
+    with pytest.raises(InputError, match=r"y is not numeric: .*'high'.*GRUClassifier"):
+        model.fit(FRAME, labels)
+
+
+def test_arguments_in_the_wrong_place():
+    """A name for a column, a frame for a number: said without printing the data."""
+    with pytest.raises(InputError, match=r"y='load' is a name; .* X\['load'\]"):
+        make_targets(FRAME, "load", 2)
+    with pytest.raises(ValueError, match="periods=a DataFrame is not allowed"):
+        future_frame(3, FRAME)
+
+
+def test_periods_may_be_a_duration():
+    """As window_size and lag may."""
+    pd.testing.assert_frame_equal(future_frame(FRAME, "1D"), future_frame(FRAME, 24))
