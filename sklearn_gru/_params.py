@@ -106,8 +106,9 @@ def check_value(owner: str, name: str, value: Any, choices: Iterable[Rule]) -> N
     choices = list(choices)
     if not any(rule.accepts(value) for rule in choices):
         expected = ", or ".join(str(rule) for rule in choices)
-        table = not isinstance(value, type) and getattr(value, "ndim", 0)
-        shown = f"a {type(value).__name__}" if table else repr(value)
+        shown = repr(value)
+        if not isinstance(value, type) and getattr(value, "ndim", 0) > 0:
+            shown = f"a {type(value).__name__}"
         raise InvalidParameterError(
             f"{owner}: {name}={shown} is not allowed; expected {expected}."
         )
