@@ -15,7 +15,13 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, make_targets
+from sklearn_gru import (
+    GRUClassifier,
+    GRURegressor,
+    SlidingWindow,
+    future_frame,
+    make_targets,
+)
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection import (
     AttentionDisplay,
@@ -224,6 +230,18 @@ def test_forecast_range_and_future(hourly):
     assert ForecastDisplay.from_estimator(model, hourly[:1]).truth_ is None
     with pytest.raises(InputError, match="No row lies between"):
         ForecastDisplay.from_estimator(model, hourly, between=("2030", None))
+
+
+def test_forecast_past_the_end(hourly):
+    """The future has no truth; its axis has the name of the history."""
+    model = make_pipeline(SlidingWindow(5, lag=3), small()).fit(hourly, hourly["load"])
+    display = ForecastDisplay.from_estimator(
+        model, future_frame(hourly, 3), history=hourly["load"]
+    )
+    assert display.name == "load"
+    assert display.truth_ is None
+    assert display.time[0] == hourly.index[-1] + pd.Timedelta("1h")
+    assert len(display.history) == 3
 
 
 def test_forecast_of_one_group(hourly):

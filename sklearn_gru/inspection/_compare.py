@@ -106,11 +106,11 @@ def compare(
     -----
     The naive forecasts of a row are what was known `lag` steps before it, looked up in
     y by group and time as windows are: the last value seen in the window, and the value
-    the fewest whole seasons before the row that were known by then. Where there is none
-    they are the mean of the training target. The columns of a path
-    (:func:`~sklearn_gru.make_targets`) continue one series. Ridge and logistic
-    regression have an imputer and a scaler in front; categories are read as their
-    codes.
+    the fewest whole seasons before the row that were known by then; with a lag of whole
+    seasons both are the same. Where there is none they are the mean of the training
+    target. The columns of a path (:func:`~sklearn_gru.make_targets`) continue one
+    series. Ridge and logistic regression have an imputer and a scaler in front;
+    categories are read as their codes.
 
     A callable scorer is given row numbers as X.
 

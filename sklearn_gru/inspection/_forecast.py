@@ -153,7 +153,7 @@ class ForecastDisplay:
         quantiles, levels = _quantiles_of(estimator, X)
         if column is not None and quantiles is not None:
             quantiles = quantiles[:, column]
-        name = _name_of(y, column)
+        name = _name_of(history if y is None else y, column)
         time, rows = _rows_of_group(keys, len(prediction), group)
         chosen = _within(time[rows], last, between)
         earlier, rows = rows[: chosen.start], rows[chosen]
@@ -247,7 +247,7 @@ class ForecastDisplay:
             history=history,
             quantiles=sorted_by_time(quantiles),
             levels=levels,
-            name=_name_of(y_true, None),
+            name=_name_of(history if y_true is None else y_true, None),
         )
         return display.plot(ax=ax, **kwargs)
 
