@@ -6,6 +6,9 @@ documentation of the libraries the package stands on.
 
 import os
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 import sklearn_gru
 
 project = "sklearn-gru"
@@ -30,7 +33,7 @@ templates_path = ["_templates"]
 # The docstring of an inherited method may refer to a label of scikit-learn's own pages.
 suppress_warnings = ["ref.ref"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
@@ -51,6 +54,11 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
@@ -70,3 +78,25 @@ if os.environ.get("DOCS_ONLINE") == "1":
         "skorch": ("https://skorch.readthedocs.io/en/stable/", None),
         "torch": ("https://docs.pytorch.org/docs/stable/", None),
     }
+
+
+def _math(as_block):
+    """Write a formula as MathML, inline or as a block."""
+
+    def visit(translator, node):
+        formula = tex2mathml(node.astext(), as_block=as_block)
+        translator.body.append(
+            f'<div class="formula">{formula}</div>' if as_block else formula
+        )
+        raise nodes.SkipNode
+
+    return visit, None
+
+
+def setup(app):
+    """Formulas are MathML, which browsers draw by themselves.
+
+    MathJax would be loaded from elsewhere, or add 24 MB to the site; docutils, which is
+    here anyway, converts what these pages need.
+    """
+    app.add_html_math_renderer("mathml", _math(False), _math(True))
