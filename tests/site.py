@@ -13,13 +13,18 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).parent.parent
-APT = "apt-get install -y chromium chromium-driver"
+APT = "apt-get install -y chromium-headless-shell chromium-driver"
 CHECKS = (Path(__file__).parent / "site_checks.js").read_text()
 
 
 def programs():
     """Paths of the browser and of its driver, None for what is not installed."""
-    browsers = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    browsers = (
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+    )
     browser = next(filter(None, map(shutil.which, browsers)), None)
     return browser, shutil.which("chromedriver")
 
@@ -103,13 +108,17 @@ def set_width(browser, width):
 
 def set_theme(browser, theme):
     """Show the page "light" or "dark", as the button in its header does."""
-    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    browser.execute_script(
+        "document.documentElement.dataset.theme = arguments[0]", theme
+    )
 
 
 def complaints(browser):
     """Errors and warnings in the browser's console since the last call."""
     log = browser.get_log("browser")
-    return [entry["message"] for entry in log if entry["level"] in ("SEVERE", "WARNING")]
+    return [
+        entry["message"] for entry in log if entry["level"] in ("SEVERE", "WARNING")
+    ]
 
 
 def ask(browser, question):

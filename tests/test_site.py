@@ -83,7 +83,9 @@ def test_nothing_is_loaded_from_elsewhere(pages):
 @pytest.mark.slow
 def test_pictures_have_words(pages):
     """Every picture has an alternative text, which may be empty where it adds nothing."""
-    assert {path.name: page.unnamed for path, page in pages.items() if page.unnamed} == {}
+    assert {
+        path.name: page.unnamed for path, page in pages.items() if page.unnamed
+    } == {}
 
 
 @pytest.mark.slow
