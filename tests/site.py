@@ -169,7 +169,7 @@ def what_is_wrong_with(address, page, pages):
         target = target / "index.html"
     if not target.is_file():
         return "no such file"
-    if parts.fragment and target in pages:
-        if unquote(parts.fragment) not in pages[target].anchors:
-            return "no such anchor"
+    fragment = unquote(parts.fragment)
+    if fragment and target in pages and fragment not in pages[target].anchors:
+        return "no such anchor"
     return None

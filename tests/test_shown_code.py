@@ -70,9 +70,9 @@ def unrun_blocks(path):
         kind = kind.strip()
         if kind.startswith("{literalinclude}"):
             yield kind.removeprefix("{literalinclude}").strip()
-        elif PYTHON.match(kind) or ">>> " in body:
-            yield first_line(body)
-        elif kind in ("", "text", "console", "bash", "sh") and calls_something(body):
+            continue
+        unmarked = kind in ("", "text", "console", "bash", "sh")
+        if PYTHON.match(kind) or ">>> " in body or (unmarked and calls_something(body)):
             yield first_line(body)
 
 

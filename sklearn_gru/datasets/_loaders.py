@@ -311,7 +311,8 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
     >>> X, y = X[y.notna()], y[y.notna()]
     >>> SlidingWindow(48, lag=24).fit_transform(X, y).shape
     (26114, 48, 9)
-    >>> X.index.get_level_values("time").tz_convert("America/New_York").hour[:3].tolist()
+    >>> here = X.index.get_level_values("time").tz_convert("America/New_York")
+    >>> here.hour[:3].tolist()
     [1, 2, 3]
     """
     _check_booleans("load_nyc_weather", return_X_y, as_frame)
