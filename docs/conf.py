@@ -5,6 +5,7 @@ documentation of the libraries the package stands on.
 """
 
 import os
+from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -37,6 +38,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"  # "fit()" fits the sidebar, its class is known
 numpydoc_show_class_members = False  # the template of a class lists its methods
 
 sphinx_gallery_conf = {
@@ -59,6 +61,12 @@ html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_math_renderer = "mathml"
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+# A page without pages below it needs no sidebar that would list them.
+html_sidebars = {
+    page.stem: []
+    for page in Path(__file__).parent.glob("*.md")
+    if "toctree" not in page.read_text()
+} | {"changes/index": []}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,

@@ -113,17 +113,24 @@ function glaringPictures() {
   return found;
 }
 
-// What reaches out of the page to the right without a box of its own that scrolls.
+// What reaches out of the page to the right, or out of the boxes of the theme that hold
+// text and would scroll sideways, without a box of its own that scrolls.
 function overflowing() {
-  const page = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= page) return [];
   const scrolls = (at) => /auto|scroll|hidden/.test(getComputedStyle(at).overflowX);
-  const wide = [...document.body.querySelectorAll("*")].filter(
-    (element) =>
-      element.getBoundingClientRect().right > page + 1 &&
-      !lineage(element.parentElement).slice(2).some(scrolls),
-  );
-  return wide.slice(-3).map(label).concat(`${document.documentElement.scrollWidth} px`);
+  const found = [];
+  for (const box of document.querySelectorAll(
+    "html, .bd-article-container, .bd-sidebar-primary, .bd-sidebar-secondary",
+  )) {
+    if (!visible(box) || box.scrollWidth <= box.clientWidth + 1) continue;
+    const edge = box.getBoundingClientRect().left + box.clientWidth;
+    const reaching = [...box.querySelectorAll("*")].filter((element) => {
+      if (!visible(element) || element.getBoundingClientRect().right <= edge + 1) return false;
+      const between = lineage(element.parentElement);
+      return !between.slice(between.indexOf(box) + 1).some(scrolls);
+    });
+    found.push(`${label(box)}: ${box.scrollWidth} px`, ...reaching.slice(-3).map(label));
+  }
+  return found;
 }
 
 const brokenPictures = () =>
