@@ -19,8 +19,10 @@ CHECKS = (Path(__file__).parent / "site_checks.js").read_text()
 
 def programs():
     """Paths of the browser and of its driver, None for what is not installed."""
+    # Debian's chromium-headless-shell is a script around the program: ended by the driver,
+    # the script would leave the browser running.
     browsers = (
-        "chromium-headless-shell",
+        "/usr/lib/chromium/chromium-headless-shell",
         "chromium",
         "chromium-browser",
         "google-chrome",
