@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_show_sourcelink = False
+html_domain_indices = False  # the list of modules says nothing that the API page does not
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
