@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install demo test lint format types layers docs bench bench-accuracy check
+.PHONY: install demo test lint format types layers docs docs-test bench bench-accuracy check
 
 install: $(STAMP)
 
@@ -39,6 +39,10 @@ layers: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -b html -W --keep-going docs docs/_build/html
+
+# The same tests run in `make test`, which skips them where there is no browser.
+docs-test: $(STAMP)
+	SITE_TEST=required $(BIN)/python -m pytest tests/test_site.py
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks

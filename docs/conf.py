@@ -5,6 +5,10 @@ documentation of the libraries the package stands on.
 """
 
 import os
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 import sklearn_gru
 
@@ -30,10 +34,11 @@ templates_path = ["_templates"]
 # The docstring of an inherited method may refer to a label of scikit-learn's own pages.
 suppress_warnings = ["ref.ref"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"  # "fit()" fits the sidebar, its class is known
 numpydoc_show_class_members = False  # the template of a class lists its methods
 
 sphinx_gallery_conf = {
@@ -51,6 +56,18 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_show_sourcelink = False
+html_domain_indices = False  # no list of modules: the API page has them
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+# A page without pages below it needs no sidebar that would list them.
+html_sidebars = {
+    page.stem: []
+    for page in Path(__file__).parent.glob("*.md")
+    if "toctree" not in page.read_text()
+} | {"changes/index": []}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
@@ -70,3 +87,25 @@ if os.environ.get("DOCS_ONLINE") == "1":
         "skorch": ("https://skorch.readthedocs.io/en/stable/", None),
         "torch": ("https://docs.pytorch.org/docs/stable/", None),
     }
+
+
+def _math(as_block):
+    """Write a formula as MathML, inline or as a block."""
+
+    def visit(translator, node):
+        formula = tex2mathml(node.astext(), as_block=as_block)
+        translator.body.append(
+            f'<div class="formula">{formula}</div>' if as_block else formula
+        )
+        raise nodes.SkipNode
+
+    return visit, None
+
+
+def setup(app):
+    """Formulas are MathML, which browsers draw by themselves.
+
+    MathJax would be loaded from elsewhere, or add 24 MB to the site; docutils, which is
+    here anyway, converts what these pages need.
+    """
+    app.add_html_math_renderer("mathml", _math(False), _math(True))

@@ -298,9 +298,8 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
     -----
     Times are in UTC because there each hour has one name: on the clocks of New York
     an hour is left out in March, and in November two hours have the same name. Local
-    hours, which people and the sun keep to, are one conversion away::
-
-        X.index.get_level_values("time").tz_convert("America/New_York").hour
+    hours, which people and the sun keep to, are one conversion away, the last of the
+    examples.
 
     Examples
     --------
@@ -312,6 +311,9 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
     >>> X, y = X[y.notna()], y[y.notna()]
     >>> SlidingWindow(48, lag=24).fit_transform(X, y).shape
     (26114, 48, 9)
+    >>> here = X.index.get_level_values("time").tz_convert("America/New_York")
+    >>> here.hour[:3].tolist()
+    [1, 2, 3]
     """
     _check_booleans("load_nyc_weather", return_X_y, as_frame)
     table = read_table("nyc_weather", text=["origin", "time"], codes=[])

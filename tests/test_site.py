@@ -1,0 +1,148 @@
+"""The documentation as its readers meet it: built, and opened in a real browser."""
+
+import os
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from tests import site as tools
+
+WIDE, PHONE = 1280, 390
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The built site, once for all processes of a test run; or SITE_HTML, a built one."""
+    if "SITE_HTML" in os.environ:
+        return Path(os.environ["SITE_HTML"]).resolve()
+    pytest.importorskip("pydata_sphinx_theme")
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "site"
+    with FileLock(base / "site.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            tools.build(folder)
+    return folder / "html"
+
+
+@pytest.fixture(scope="session")
+def pages(site):
+    """What stands on each page, by its path."""
+    return tools.read_pages(site)
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Where the site is served."""
+    with tools.served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless browser; `make docs-test` insists on it."""
+    if None in tools.programs():
+        absent = f"the site is tested in a browser: {tools.APT}"
+        if os.environ.get("SITE_TEST") == "required":
+            pytest.fail(absent)
+        pytest.skip(absent)
+    pytest.importorskip("selenium")
+    with tools.opened_browser() as browser:
+        yield browser
+
+
+@pytest.mark.slow
+def test_every_link_leads_somewhere(pages):
+    """Internal links, anchors and files exist."""
+    dead = {}
+    for path, page in pages.items():
+        for link in {*page.links, *page.loaded}:
+            if tools.is_elsewhere(link) or link.startswith("data:"):
+                continue
+            if wrong := tools.what_is_wrong_with(link, path, pages):
+                dead[f"{path.name}: {link}"] = wrong
+    assert len(pages) > 40
+    assert dead == {}
+
+
+@pytest.mark.slow
+def test_nothing_is_loaded_from_elsewhere(pages):
+    """Styles, scripts, fonts and pictures come with the site, which works offline."""
+    loaded = {
+        f"{path.name}: {address}"
+        for path, page in pages.items()
+        for address in page.loaded
+        if tools.is_elsewhere(address)
+    }
+    assert loaded == set()
+
+
+@pytest.mark.slow
+def test_pictures_have_words(pages):
+    """Every picture has an alternative text, which may be empty where it adds nothing."""
+    assert {
+        path.name: page.unnamed for path, page in pages.items() if page.unnamed
+    } == {}
+
+
+@pytest.mark.slow
+def test_every_page_in_the_browser(site, pages, address, browser):
+    """No console message; legible light and dark; as wide as the window, or the phone."""
+    findings = {}
+
+    def note(page, what, found):
+        if found:
+            findings[f"{page}: {what}"] = found
+
+    for path in pages:
+        page = path.relative_to(site).as_posix()
+        tools.set_width(browser, WIDE)
+        browser.get(f"{address}/{page}")
+        note(page, "console", tools.complaints(browser))
+        note(page, "broken pictures", tools.ask(browser, "brokenPictures"))
+        for theme in ("light", "dark"):
+            tools.set_theme(browser, theme)
+            note(page, f"faint in {theme}", tools.ask(browser, "faintTexts"))
+        note(page, "light boxes in dark", tools.ask(browser, "glaringPictures"))
+        for width in (WIDE, PHONE):
+            tools.set_width(browser, width)
+            note(page, f"wider than {width}", tools.ask(browser, "overflowing"))
+    assert findings == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("query", "among_the_first"),
+    [
+        ("SlidingWindow lag", "sklearn_gru.SlidingWindow"),
+        ("leakage", "leak"),
+        ("predict_interval", "uncertainty"),
+    ],
+)
+def test_search_finds_pages_that_exist(site, address, browser, query, among_the_first):
+    """The search box leads to results, and each of them to a page."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    tools.set_width(browser, WIDE)
+    browser.get(f"{address}/index.html")
+    browser.find_element(By.CSS_SELECTOR, ".search-button__button").click()
+    box = browser.find_element(By.CSS_SELECTOR, "dialog input[type=search]")
+    box.send_keys(query, Keys.ENTER)
+    found = "#search-results ul.search li a"
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, found))
+    links = [
+        link.get_attribute("href")
+        for link in browser.find_elements(By.CSS_SELECTOR, found)
+    ]
+    there = [link.removeprefix(address + "/").split("?")[0] for link in links]
+    assert any(among_the_first in link for link in there[:5]), there
+    for link in there:
+        assert (site / link.split("#")[0]).is_file(), link
+    browser.find_element(By.CSS_SELECTOR, found).click()
+    WebDriverWait(browser, 20).until(lambda b: "search.html" not in b.current_url)
+    assert tools.complaints(browser) == []
