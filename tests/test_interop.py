@@ -1,0 +1,305 @@
+"""The estimators inside other people's libraries, on real data.
+
+Each test names its library, and is skipped where that is not installed. Name, version,
+the first line of the docstring and the outcome are the rows of the table in
+``docs/user_guide/ecosystem.md``, printed by ``python -m tests.tools.print_interop``.
+What a library writes in warnings of its own is silenced in the test that needs it.
+"""
+
+import importlib.metadata
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, to_sequences
+from tests.test_ecosystem import by_hand, seasonal_naive
+
+# Names of the distributions that are not those of the modules.
+DISTRIBUTIONS = {
+    "imblearn": "imbalanced-learn",
+    "mlflow": "mlflow-skinny",
+    "optuna_integration": "optuna-integration",
+    "xgboost": "xgboost-cpu",
+}
+FAST = {
+    "hidden_size": 8,
+    "max_iter": 10,
+    "learning_rate": 0.02,
+    "early_stopping": False,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def library(request, record_property):
+    """The library of the test; leaves a row for the table in the report."""
+    name = request.node.get_closest_marker("interop").args[0]
+    module = pytest.importorskip(name)
+    distribution = DISTRIBUTIONS.get(name, name)
+    record_property("library", distribution)
+    record_property("version", importlib.metadata.version(distribution))
+    record_property("what", request.function.__doc__.splitlines()[0])
+    return module
+
+
+@pytest.fixture(scope="module")
+def data(bikes):
+    """Six weeks of rentals: features with the target, target, names known ahead."""
+    frame, y, known = bikes
+    return frame.iloc[2000:3000], y.iloc[2000:3000], known
+
+
+@pytest.fixture
+def model(data):
+    """Forecast one hour ahead from 24 hours, calendar and weather known."""
+    window = SlidingWindow(24, lag=1, known_future=data[2])
+    return make_pipeline(window, GRURegressor(**FAST))
+
+
+# -- other models on the same windows -------------------------------------------------
+
+
+def check_boosting(booster, data):
+    """Flat windows in cross-validation: equal to the loop by hand, better than naive."""
+    X, y, known = data
+    window = SlidingWindow(24, lag=1, known_future=known, flatten=True)
+    model = make_pipeline(window, booster).set_output(transform="pandas")
+    cv = TimeSeriesSplit(2)
+    scores = cross_val_score(model, X, y, cv=cv)
+    for score, (train, test) in zip(scores, cv.split(X), strict=True):
+        flat = clone(window).fit(X.iloc[train])
+        alone = clone(booster).fit(flat.transform(X.iloc[train]), y.iloc[train])
+        predicted = alone.predict(flat.transform(X.iloc[test]))
+        assert score == pytest.approx(r2_score(y.iloc[test], predicted), abs=1e-9)
+    assert scores.min() > seasonal_naive(y)
+    model.fit(X, y)
+    names = list(model[0].get_feature_names_out())
+    assert "bikers_lag24" in names
+    return model[-1], names
+
+
+@pytest.mark.interop("lightgbm")
+def test_lightgbm(library, data):
+    """LGBMRegressor on SlidingWindow(flatten=True) in cross_val_score"""
+    booster = library.LGBMRegressor(n_estimators=50, n_jobs=1, verbose=-1)
+    fitted, names = check_boosting(booster, data)
+    assert fitted.feature_name_ == names
+
+
+@pytest.mark.interop("xgboost")
+def test_xgboost(library, data):
+    """XGBRegressor on SlidingWindow(flatten=True) in cross_val_score"""
+    booster = library.XGBRegressor(n_estimators=50, n_jobs=1)
+    fitted, names = check_boosting(booster, data)
+    assert list(fitted.feature_names_in_) == names
+
+
+@pytest.mark.interop("shap")
+def test_shap(library, data):
+    """PermutationExplainer on GRURegressor(features_per_step=2) over flat windows"""
+    X, y, _ = data
+    window = SlidingWindow(6, lag=1, known_future=["hour"], flatten=True)
+    X = X[["bikers", "hour"]]
+    flat = window.fit(X).transform(X)[24:]
+    gru = GRURegressor(**FAST, features_per_step=2).fit(flat, y.iloc[24:])
+    explainer = library.explainers.Permutation(
+        gru.predict, flat[:50], feature_names=window.get_feature_names_out()
+    )
+    explained = explainer(flat[-20:])
+    whole = explained.values.sum(axis=1) + explained.base_values
+    np.testing.assert_allclose(whole, gru.predict(flat[-20:]), rtol=1e-6)
+    weight = dict(zip(explained.feature_names, np.abs(explained.values).mean(axis=0)))
+    assert weight["bikers_lag1"] > 2 * weight["bikers_lag6"]
+
+
+# -- around the pipeline --------------------------------------------------------------
+
+
+@pytest.mark.interop("optuna_integration")
+def test_optuna(library, model, data):
+    """OptunaSearchCV over window and network of the pipeline"""
+    import optuna
+
+    X, y, _ = data
+    space = {
+        "slidingwindow__window_size": optuna.distributions.IntDistribution(3, 24),
+        "gruregressor__learning_rate": optuna.distributions.FloatDistribution(
+            1e-3, 0.05, log=True
+        ),
+    }
+    search = library.OptunaSearchCV(
+        model, space, cv=TimeSeriesSplit(2), n_trials=4, random_state=0
+    )
+    search.fit(X.iloc[:-200], y.iloc[:-200])
+    best = cross_val_score(
+        clone(model).set_params(**search.best_params_),
+        X.iloc[:-200],
+        y.iloc[:-200],
+        cv=TimeSeriesSplit(2),
+    )
+    assert search.best_score_ == pytest.approx(best.mean(), abs=1e-12)
+    assert len(search.trials_) == 4
+    assert search.score(X.iloc[-200:], y.iloc[-200:]) > 0.5
+
+
+@pytest.mark.interop("mapie")
+def test_mapie_split(library, model, data):
+    """SplitConformalRegressor(prefit=True) around the fitted pipeline"""
+    from mapie.regression import SplitConformalRegressor
+
+    X, y, _ = data
+    model.fit(X.iloc[:600], y.iloc[:600])
+    later = X.iloc[600:800], y.iloc[600:800]
+    conformal = SplitConformalRegressor(model, confidence_level=0.8)
+    points, intervals = conformal.conformalize(*later).predict_interval(X.iloc[800:])
+    predicted = model.predict(X.iloc[800:])
+    np.testing.assert_array_equal(points, predicted)
+    errors = np.sort(np.abs(later[1] - model.predict(later[0])))
+    half = errors[int(np.ceil(0.8 * 201)) - 1]
+    np.testing.assert_allclose(intervals[:, 0, 0], predicted - half, rtol=1e-6)
+    np.testing.assert_allclose(intervals[:, 1, 0], predicted + half, rtol=1e-6)
+
+
+@pytest.mark.interop("mapie")
+def test_mapie_cross(library, model, data):
+    """CrossConformalRegressor(cv=KFold(3)) around the pipeline"""
+    from mapie.regression import CrossConformalRegressor
+    from sklearn.model_selection import KFold
+
+    X, y, _ = data
+    conformal = CrossConformalRegressor(model, confidence_level=0.8, cv=KFold(3))
+    conformal.fit_conformalize(X.iloc[:800], y.iloc[:800])
+    points, intervals = conformal.predict_interval(X.iloc[800:])
+    low, high = intervals[:, 0, 0], intervals[:, 1, 0]
+    assert r2_score(y.iloc[800:], points) > seasonal_naive(y)
+    assert ((low < points) & (points < high)).all()
+    assert 0.5 < ((low <= y.iloc[800:]) & (y.iloc[800:] <= high)).mean() < 1
+
+
+@pytest.mark.interop("dask")
+def test_dask(library, model, data):
+    """GridSearchCV on a LocalCluster of two processes, through joblib's dask backend"""
+    import joblib
+    from distributed import Client, LocalCluster
+
+    X, y, _ = data
+    grid = {"gruregressor__hidden_size": [4, 8]}
+    here = GridSearchCV(model, grid, cv=TimeSeriesSplit(2)).fit(X, y)
+    with (
+        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        there = GridSearchCV(model, grid, cv=TimeSeriesSplit(2)).fit(X, y)
+    for key in ("split0_test_score", "split1_test_score"):
+        np.testing.assert_array_equal(there.cv_results_[key], here.cv_results_[key])
+
+
+# -- kept and logged ------------------------------------------------------------------
+
+
+@pytest.mark.interop("mlflow")
+def test_mlflow(library, model, data, tmp_path):
+    """autolog and sklearn.log_model, into SQLite: parameters, score, the model back"""
+    X, y, _ = data
+    library.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    library.set_experiment("bikes")
+    library.sklearn.autolog(log_models=False, silent=True)
+    try:
+        with library.start_run() as run:
+            model.fit(X.iloc[:-100], y.iloc[:-100])
+            logged = library.sklearn.log_model(model, name="model")
+    finally:
+        library.sklearn.autolog(disable=True)
+    found = library.get_run(run.info.run_id).data
+    assert found.params["gruregressor__hidden_size"] == "8"
+    again = library.sklearn.load_model(logged.model_uri)
+    np.testing.assert_array_equal(
+        again.predict(X.iloc[-100:]), model.predict(X.iloc[-100:])
+    )
+
+
+@pytest.mark.interop("skops")
+def test_skops(library, model, data, tmp_path):
+    """dump and load of the fitted pipeline, with the types to trust listed"""
+    from skops import io
+
+    X, y, _ = data
+    model.fit(X.iloc[:-100], y.iloc[:-100])
+    path = tmp_path / "model.skops"
+    io.dump(model, path)
+    trusted = io.get_untrusted_types(file=path)
+    again = io.load(path, trusted=trusted)
+    np.testing.assert_array_equal(
+        again.predict(X.iloc[-100:]), model.predict(X.iloc[-100:])
+    )
+
+
+# -- frames and data of others --------------------------------------------------------
+
+
+@pytest.mark.interop("skrub")
+def test_skrub(library, data):
+    """TableVectorizer in front of SlidingWindow: text becomes columns, time stays"""
+    X, y, known = data
+    X = X.assign(weather=X["weather"].map({1: "clear", 2: "cloudy"}).fillna("rain"))
+    known = ["hour", "workingday"]
+    model = make_pipeline(
+        library.TableVectorizer(),
+        SlidingWindow(24, lag=1, known_future=known),
+        GRURegressor(**FAST),
+    )
+    model.fit(X.iloc[:-200], y.iloc[:-200])
+    names = list(model[:-2].get_feature_names_out())
+    assert {"weather_clear", "weather_cloudy", "weather_rain"} <= set(names)
+    windows = model[:-1].transform(X.iloc[-200:])
+    assert (windows.lengths == 24).all()
+    assert model.score(X.iloc[-200:], y.iloc[-200:]) > seasonal_naive(y)
+
+
+@pytest.mark.interop("polars")
+def test_polars(library, model, data):
+    """A polars frame into SlidingWindow(time=...): the predictions of pandas"""
+    X, y, _ = data
+    in_pandas = clone(model).fit(X.iloc[:-100], y.iloc[:-100]).predict(X.iloc[-100:])
+    frame = library.from_pandas(X.rename_axis("when").reset_index())
+    model.set_params(slidingwindow__time="when")
+    model.fit(frame[:-100], library.Series(y.to_numpy()[:-100]))
+    np.testing.assert_array_equal(model.predict(frame[-100:]), in_pandas)
+
+
+@pytest.mark.interop("sktime")
+def test_sktime(library, speakers):
+    """BasicMotions (channel-major), JapaneseVowels (pd-multiindex) in GRUClassifier"""
+    from sktime.datasets import load_basic_motions, load_japanese_vowels
+
+    gru = GRUClassifier(16, max_iter=20, random_state=0)
+    X, y = load_basic_motions(split="train", return_X_y=True, return_type="numpy3d")
+    X_test, y_test = load_basic_motions(
+        split="test", return_X_y=True, return_type="numpy3d"
+    )
+    gru.fit(X.swapaxes(1, 2), y)
+    assert gru.score(X_test.swapaxes(1, 2), y_test) > 0.7
+
+
+@pytest.mark.interop("aeon")
+def test_aeon(library, speakers):
+    """JapaneseVowels (list of channels x steps), BasicMotions in GRUClassifier"""
+    from aeon.datasets import load_japanese_vowels
+
+    X, y = load_japanese_vowels(split="train")
+    X_test, y_test = load_japanese_vowels(split="test")
+    gru = GRUClassifier(16, max_iter=20, random_state=0)
+    gru.fit([x.T for x in X], y)
+    assert gru.score([x.T for x in X_test], y_test) > 0.8
+
+
+@pytest.mark.interop("imblearn")
+def test_imbalanced_learn(library, speakers):
+    """RandomOverSampler and RandomUnderSampler in imblearn's pipeline"""
+    X, y, X_test, y_test = speakers
