@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install demo test lint format types layers docs bench bench-accuracy check
+.PHONY: install demo test lint format types layers docs interop bench bench-accuracy check
 
 install: $(STAMP)
 
@@ -39,6 +39,19 @@ layers: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -b html -W --keep-going docs docs/_build/html
+
+# sktime and aeon ask for an older pandas and numba than the rest: an environment for them.
+INTEROP := .venv-interop
+$(INTEROP)/installed: pyproject.toml constraints.txt
+	test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --upgrade pip
+	$(INTEROP)/bin/python -m pip install --quiet -c constraints.txt torch
+	$(INTEROP)/bin/python -m pip install --quiet -e . pytest aeon==1.6.0 sktime==1.2.0
+	touch $@
+
+interop: $(STAMP) $(INTEROP)/installed
+	$(BIN)/python -m tests.tools.print_interop --page docs/user_guide/ecosystem.md \
+		$(BIN)/python $(INTEROP)/bin/python
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks

@@ -6,7 +6,7 @@ the first line of the docstring and the outcome are the rows of the table in
 What a library writes in warnings of its own is silenced in the test that needs it.
 """
 
-import importlib.metadata
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "optuna_integration": "optuna-integration",
     "xgboost": "xgboost-cpu",
 }
+BESIDE = ("scikit-learn", "numpy", "pandas", "numba", "torch")
 FAST = {
     "hidden_size": 8,
     "max_iter": 10,
@@ -39,12 +40,17 @@ FAST = {
 def library(request, record_property):
     """The library of the test; leaves a row for the table in the report."""
     name = request.node.get_closest_marker("interop").args[0]
-    module = pytest.importorskip(name)
     distribution = DISTRIBUTIONS.get(name, name)
     record_property("library", distribution)
-    record_property("version", importlib.metadata.version(distribution))
     record_property("what", request.function.__doc__.splitlines()[0])
+    record_property("environment", ", ".join(map(_with_version, BESIDE)))
+    module = pytest.importorskip(name)
+    record_property("version", version(distribution))
     return module
+
+
+def _with_version(distribution):
+    return f"{distribution} {version(distribution)}"
 
 
 @pytest.fixture(scope="module")
