@@ -9,7 +9,6 @@ What a library writes in warnings of its own is silenced in the test that needs 
 from importlib.metadata import version
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import r2_score
@@ -279,33 +278,114 @@ def test_polars(library, model, data):
     np.testing.assert_array_equal(model.predict(frame[-100:]), in_pandas)
 
 
-@pytest.mark.interop("sktime")
-def test_sktime(library, speakers):
-    """BasicMotions (channel-major), JapaneseVowels (pd-multiindex) in GRUClassifier"""
-    from sktime.datasets import load_basic_motions, load_japanese_vowels
-
-    gru = GRUClassifier(16, max_iter=20, random_state=0)
-    X, y = load_basic_motions(split="train", return_X_y=True, return_type="numpy3d")
-    X_test, y_test = load_basic_motions(
-        split="test", return_X_y=True, return_type="numpy3d"
-    )
-    gru.fit(X.swapaxes(1, 2), y)
-    assert gru.score(X_test.swapaxes(1, 2), y_test) > 0.7
+def check_vowels(X, y, X_test, y_test):
+    """Speakers are told apart as with the same recordings of our own."""
+    gru = GRUClassifier(16, max_iter=15, learning_rate=0.02, random_state=0)
+    assert gru.fit(X, y).score(X_test, y_test) > 0.8
 
 
 @pytest.mark.interop("aeon")
 def test_aeon(library, speakers):
-    """JapaneseVowels (list of channels x steps), BasicMotions in GRUClassifier"""
+    """load_japanese_vowels: a list of (channels, steps), turned, in GRUClassifier"""
     from aeon.datasets import load_japanese_vowels
 
     X, y = load_japanese_vowels(split="train")
     X_test, y_test = load_japanese_vowels(split="test")
-    gru = GRUClassifier(16, max_iter=20, random_state=0)
-    gru.fit([x.T for x in X], y)
-    assert gru.score([x.T for x in X_test], y_test) > 0.8
+    np.testing.assert_allclose(X[0].T, speakers[0][0], rtol=1e-6)
+    check_vowels([x.T for x in X], y, [x.T for x in X_test], y_test)
+
+
+@pytest.mark.interop("sktime")
+def test_sktime_long_frame(library, speakers):
+    """load_japanese_vowels: a pd-multiindex frame by to_sequences in GRUClassifier"""
+    from sktime.datasets import load_japanese_vowels
+
+    parts = []
+    for split in ("train", "test"):
+        X, y = load_japanese_vowels(split=split, return_X_y=True)
+        long = library.datatypes.convert_to(X, "pd-multiindex")
+        parts += [to_sequences(long), y]
+    assert list(parts[0].lengths) == [len(x) for x in speakers[0]]
+    check_vowels(*parts)
+
+
+@pytest.mark.interop("sktime")
+def test_sktime_array(library):
+    """load_basic_motions: a numpy3D array (n, channels, steps), turned"""
+    from sktime.datasets import load_basic_motions
+
+    X, y = load_basic_motions(split="train", return_type="numpy3d")
+    X_test, y_test = load_basic_motions(split="test", return_type="numpy3d")
+    assert X.shape == (40, 6, 100)
+    gru = GRUClassifier(8, max_iter=15, learning_rate=0.02, random_state=0)
+    score = gru.fit(X.swapaxes(1, 2), y).score(X_test.swapaxes(1, 2), y_test)
+    assert score > 0.6  # of four motions
+
+
+# -- samplers -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rare(data):
+    """Windows of which one in ten is busy."""
+    X, y, _ = data
+    return X, np.where(y > y.quantile(0.9), "busy", "calm")
 
 
 @pytest.mark.interop("imblearn")
-def test_imbalanced_learn(library, speakers):
-    """RandomOverSampler and RandomUnderSampler in imblearn's pipeline"""
-    X, y, X_test, y_test = speakers
+def test_imbalanced_learn_refuses_sequences(library, speakers, rare):
+    """RandomOverSampler on 3-D arrays and Sequences: refused by its check of X"""
+    from imblearn.over_sampling import RandomOverSampler
+
+    X, busy = rare
+    windows = SlidingWindow(12, lag=1).fit_transform(X)
+    for sequences in (windows, np.asarray(windows)):
+        with pytest.raises(ValueError, match="dim 3"):
+            RandomOverSampler().fit_resample(sequences, busy)
+
+
+@pytest.mark.interop("imblearn")
+def test_imbalanced_learn_flat(library, rare):
+    """RandomOverSampler on flat windows before GRUClassifier(features_per_step)"""
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.pipeline import make_pipeline as make_sampling_pipeline
+
+    X, busy = rare
+    X = X[["bikers", "hour"]]
+    flat = SlidingWindow(12, lag=1, flatten=True)
+    gru = GRUClassifier(**FAST, features_per_step=2)
+    model = make_sampling_pipeline(flat, RandomOverSampler(random_state=0), gru)
+    model.fit(X[:-200], busy[:-200])
+    found = RandomOverSampler(random_state=0)
+    rows, labels = found.fit_resample(flat.fit_transform(X[:-200]), busy[:-200])
+    by_hand = clone(gru).fit(rows, labels)
+    np.testing.assert_array_equal(
+        model.predict_proba(X[-200:]), by_hand.predict_proba(flat.transform(X[-200:]))
+    )
+    assert np.unique(labels, return_counts=True)[1].ptp() == 0
+
+
+@pytest.mark.interop("imblearn")
+def test_imbalanced_learn_by_number(library, rare):
+    """FunctionSampler that samples numbers of Sequences, between window and GRU"""
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.pipeline import make_pipeline as make_sampling_pipeline
+
+    def oversample(X, y):
+        sampler = RandomOverSampler(random_state=0)
+        sampler.fit_resample(np.arange(len(y))[:, None], y)
+        seen.append((X, sampler.sample_indices_))
+        return X[sampler.sample_indices_], y[sampler.sample_indices_]
+
+    X, busy = rare
+    seen = []
+    model = make_sampling_pipeline(
+        SlidingWindow(12, lag=1),
+        library.FunctionSampler(func=oversample, validate=False),
+        GRUClassifier(**FAST),
+    )
+    model.fit(X[:-200], busy[:-200])
+    (windows, chosen), test = seen[0], model[0].transform(X[-200:])
+    by_hand = GRUClassifier(**FAST).fit(windows[chosen], busy[:-200][chosen])
+    np.testing.assert_array_equal(model[-1].predict(test), by_hand.predict(test))
+    assert windows[chosen].values is windows.values
