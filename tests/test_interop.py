@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, to_sequences
-from tests.test_ecosystem import by_hand, seasonal_naive
+from tests.test_ecosystem import seasonal_naive
 
 # Names of the distributions that are not those of the modules.
 DISTRIBUTIONS = {
@@ -41,7 +41,7 @@ def library(request, record_property):
     name = request.node.get_closest_marker("interop").args[0]
     distribution = DISTRIBUTIONS.get(name, name)
     record_property("library", distribution)
-    record_property("what", request.function.__doc__.splitlines()[0])
+    record_property("what", request.function.__doc__.splitlines()[0].rstrip("."))
     record_property("environment", ", ".join(map(_with_version, BESIDE)))
     module = pytest.importorskip(name)
     record_property("version", version(distribution))
@@ -90,7 +90,7 @@ def check_boosting(booster, data):
 
 @pytest.mark.interop("lightgbm")
 def test_lightgbm(library, data):
-    """LGBMRegressor on SlidingWindow(flatten=True) in cross_val_score"""
+    """LGBMRegressor on SlidingWindow(flatten=True) in cross_val_score."""
     booster = library.LGBMRegressor(n_estimators=50, n_jobs=1, verbose=-1)
     fitted, names = check_boosting(booster, data)
     assert fitted.feature_name_ == names
@@ -98,7 +98,7 @@ def test_lightgbm(library, data):
 
 @pytest.mark.interop("xgboost")
 def test_xgboost(library, data):
-    """XGBRegressor on SlidingWindow(flatten=True) in cross_val_score"""
+    """XGBRegressor on SlidingWindow(flatten=True) in cross_val_score."""
     booster = library.XGBRegressor(n_estimators=50, n_jobs=1)
     fitted, names = check_boosting(booster, data)
     assert list(fitted.feature_names_in_) == names
@@ -106,20 +106,22 @@ def test_xgboost(library, data):
 
 @pytest.mark.interop("shap")
 def test_shap(library, data):
-    """PermutationExplainer on GRURegressor(features_per_step=2) over flat windows"""
+    """PermutationExplainer on GRURegressor(features_per_step=2) over flat windows."""
     X, y, _ = data
     window = SlidingWindow(6, lag=1, known_future=["hour"], flatten=True)
     X = X[["bikers", "hour"]]
     flat = window.fit(X).transform(X)[24:]
     gru = GRURegressor(**FAST, features_per_step=2).fit(flat, y.iloc[24:])
     explainer = library.explainers.Permutation(
-        gru.predict, flat[:50], feature_names=window.get_feature_names_out()
+        gru.predict, flat[:10], feature_names=window.get_feature_names_out()
     )
-    explained = explainer(flat[-20:])
+    explained = explainer(flat[-10:], max_evals=50)
     whole = explained.values.sum(axis=1) + explained.base_values
-    np.testing.assert_allclose(whole, gru.predict(flat[-20:]), rtol=1e-6)
-    weight = dict(zip(explained.feature_names, np.abs(explained.values).mean(axis=0)))
-    assert weight["bikers_lag1"] > 2 * weight["bikers_lag6"]
+    np.testing.assert_allclose(whole, gru.predict(flat[-10:]), rtol=1e-6)
+    weight = np.abs(explained.values).mean(axis=0)
+    names = list(explained.feature_names)
+    last, first = names.index("bikers_lag1"), names.index("bikers_lag6")
+    assert weight[last] > 2 * weight[first]
 
 
 # -- around the pipeline --------------------------------------------------------------
@@ -127,7 +129,7 @@ def test_shap(library, data):
 
 @pytest.mark.interop("optuna_integration")
 def test_optuna(library, model, data):
-    """OptunaSearchCV over window and network of the pipeline"""
+    """OptunaSearchCV over window and network of the pipeline."""
     import optuna
 
     X, y, _ = data
@@ -154,7 +156,7 @@ def test_optuna(library, model, data):
 
 @pytest.mark.interop("mapie")
 def test_mapie_split(library, model, data):
-    """SplitConformalRegressor(prefit=True) around the fitted pipeline"""
+    """SplitConformalRegressor(prefit=True) around the fitted pipeline."""
     from mapie.regression import SplitConformalRegressor
 
     X, y, _ = data
@@ -172,7 +174,7 @@ def test_mapie_split(library, model, data):
 
 @pytest.mark.interop("mapie")
 def test_mapie_cross(library, model, data):
-    """CrossConformalRegressor(cv=KFold(3)) around the pipeline"""
+    """CrossConformalRegressor(cv=KFold(3)) around the pipeline."""
     from mapie.regression import CrossConformalRegressor
     from sklearn.model_selection import KFold
 
@@ -188,7 +190,7 @@ def test_mapie_cross(library, model, data):
 
 @pytest.mark.interop("dask")
 def test_dask(library, model, data):
-    """GridSearchCV on a LocalCluster of two processes, through joblib's dask backend"""
+    """GridSearchCV on a LocalCluster of two processes, through joblib's dask backend."""
     import joblib
     from distributed import Client, LocalCluster
 
@@ -210,7 +212,7 @@ def test_dask(library, model, data):
 
 @pytest.mark.interop("mlflow")
 def test_mlflow(library, model, data, tmp_path):
-    """autolog and sklearn.log_model, into SQLite: parameters, score, the model back"""
+    """`autolog` and sklearn.log_model, into SQLite: parameters, score, the model back."""
     X, y, _ = data
     library.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     library.set_experiment("bikes")
@@ -231,7 +233,7 @@ def test_mlflow(library, model, data, tmp_path):
 
 @pytest.mark.interop("skops")
 def test_skops(library, model, data, tmp_path):
-    """dump and load of the fitted pipeline, with the types to trust listed"""
+    """`dump` and `load` of the fitted pipeline, with the types to trust listed."""
     from skops import io
 
     X, y, _ = data
@@ -250,7 +252,7 @@ def test_skops(library, model, data, tmp_path):
 
 @pytest.mark.interop("skrub")
 def test_skrub(library, data):
-    """TableVectorizer in front of SlidingWindow: text becomes columns, time stays"""
+    """TableVectorizer in front of SlidingWindow: text becomes columns, time stays."""
     X, y, known = data
     X = X.assign(weather=X["weather"].map({1: "clear", 2: "cloudy"}).fillna("rain"))
     known = ["hour", "workingday"]
@@ -269,7 +271,7 @@ def test_skrub(library, data):
 
 @pytest.mark.interop("polars")
 def test_polars(library, model, data):
-    """A polars frame into SlidingWindow(time=...): the predictions of pandas"""
+    """A polars frame into SlidingWindow(time=...): the predictions of pandas."""
     X, y, _ = data
     in_pandas = clone(model).fit(X.iloc[:-100], y.iloc[:-100]).predict(X.iloc[-100:])
     frame = library.from_pandas(X.rename_axis("when").reset_index())
@@ -286,7 +288,7 @@ def check_vowels(X, y, X_test, y_test):
 
 @pytest.mark.interop("aeon")
 def test_aeon(library, speakers):
-    """load_japanese_vowels: a list of (channels, steps), turned, in GRUClassifier"""
+    """Lists of (channels, steps), turned, in GRUClassifier: load_japanese_vowels."""
     from aeon.datasets import load_japanese_vowels
 
     X, y = load_japanese_vowels(split="train")
@@ -297,7 +299,7 @@ def test_aeon(library, speakers):
 
 @pytest.mark.interop("sktime")
 def test_sktime_long_frame(library, speakers):
-    """load_japanese_vowels: a pd-multiindex frame by to_sequences in GRUClassifier"""
+    """A pd-multiindex frame by to_sequences in GRUClassifier: load_japanese_vowels."""
     from sktime.datasets import load_japanese_vowels
 
     parts = []
@@ -311,7 +313,7 @@ def test_sktime_long_frame(library, speakers):
 
 @pytest.mark.interop("sktime")
 def test_sktime_array(library):
-    """load_basic_motions: a numpy3D array (n, channels, steps), turned"""
+    """A numpy3D array (n, channels, steps), turned: load_basic_motions."""
     from sktime.datasets import load_basic_motions
 
     X, y = load_basic_motions(split="train", return_type="numpy3d")
@@ -334,7 +336,7 @@ def rare(data):
 
 @pytest.mark.interop("imblearn")
 def test_imbalanced_learn_refuses_sequences(library, speakers, rare):
-    """RandomOverSampler on 3-D arrays and Sequences: refused by its check of X"""
+    """RandomOverSampler on 3-D arrays and Sequences: refused by its check of X."""
     from imblearn.over_sampling import RandomOverSampler
 
     X, busy = rare
@@ -346,7 +348,7 @@ def test_imbalanced_learn_refuses_sequences(library, speakers, rare):
 
 @pytest.mark.interop("imblearn")
 def test_imbalanced_learn_flat(library, rare):
-    """RandomOverSampler on flat windows before GRUClassifier(features_per_step)"""
+    """RandomOverSampler on flat windows before GRUClassifier(features_per_step)."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 
@@ -362,12 +364,12 @@ def test_imbalanced_learn_flat(library, rare):
     np.testing.assert_array_equal(
         model.predict_proba(X[-200:]), by_hand.predict_proba(flat.transform(X[-200:]))
     )
-    assert np.unique(labels, return_counts=True)[1].ptp() == 0
+    assert (labels == "busy").mean() == 0.5
 
 
 @pytest.mark.interop("imblearn")
 def test_imbalanced_learn_by_number(library, rare):
-    """FunctionSampler that samples numbers of Sequences, between window and GRU"""
+    """FunctionSampler that samples numbers of Sequences, between window and GRU."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 
