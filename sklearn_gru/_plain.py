@@ -68,7 +68,7 @@ def _blank(spec: Any, stream: Any) -> SequenceModel:
 
 
 def _is_ours(net: Any) -> bool:
-    """Whether module, loss and optimizer are as :mod:`sklearn_gru._engine` made them."""
+    """Whether all is as :mod:`sklearn_gru._engine` made it."""
     module, optimizer = net.module_, net.optimizer_
     if type(module) is not SequenceModel or module is not net.module:
         return False
@@ -84,12 +84,9 @@ def _is_ours(net: Any) -> bool:
     plain_states = sorted(states) in ([], list(range(len(parameters)))) and all(
         isinstance(t, Tensor) for state in states.values() for t in state.values()
     )
+    blank = _blank(module.spec, module.dropout.stream)
     on_cpu = all(p.device.type == "cpu" for p in parameters)
-    return on_cpu and plain_states and _outline(module) == _outline_of(module)
-
-
-def _outline_of(module: SequenceModel) -> list[Any]:
-    return _outline(_blank(module.spec, module.dropout.stream))
+    return on_cpu and plain_states and _outline(module) == _outline(blank)
 
 
 def _outline(module: nn.Module) -> list[Any]:
