@@ -117,7 +117,7 @@ PAGES = [p for p in PAGES if "_build" not in p.parts and _blocks(p)]
 def test_code_of_the_pages_runs(page, tmp_path, monkeypatch):
     """Every Python block of a page runs, in order, in one namespace."""
     monkeypatch.chdir(tmp_path)
-    namespace = {}
+    namespace = {"__name__": "__main__"}
     start = time.perf_counter()
     for block in _blocks(page):
         try:

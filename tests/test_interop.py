@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "xgboost": "xgboost-cpu",
 }
 BESIDE = ("scikit-learn", "numpy", "pandas", "numba", "torch")
+OWNERS = {"sklearn_gru", "skorch", "torch", "functools", "pandas", "numpy"}
 FAST = {
     "hidden_size": 8,
     "max_iter": 10,
@@ -211,20 +212,28 @@ def test_dask(library, model, data):
 
 
 @pytest.mark.interop("mlflow")
-def test_mlflow(library, model, data, tmp_path):
-    """`autolog` and sklearn.log_model, into SQLite: parameters, score, the model back."""
+def test_mlflow(library, model, data, tmp_path, monkeypatch):
+    """`autolog` and `sklearn.log_model` into SQLite: parameters, score, the model."""
+    io = pytest.importorskip("skops.io")
     X, y, _ = data
-    library.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    library.set_experiment("bikes")
-    library.sklearn.autolog(log_models=False, silent=True)
+    monkeypatch.chdir(tmp_path)
+    library.set_tracking_uri("sqlite:///mlflow.db")
+    library.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
     try:
         with library.start_run() as run:
             model.fit(X.iloc[:-100], y.iloc[:-100])
-            logged = library.sklearn.log_model(model, name="model")
+            logged = library.sklearn.log_model(
+                model,
+                name="model",
+                skops_trusted_types=io.get_untrusted_types(data=io.dumps(model)),
+                pip_requirements=["sklearn-gru"],
+            )
     finally:
         library.sklearn.autolog(disable=True)
     found = library.get_run(run.info.run_id).data
     assert found.params["gruregressor__hidden_size"] == "8"
+    score = model.score(X.iloc[:-100], y.iloc[:-100])
+    assert found.metrics["training_r2_score"] == pytest.approx(score)
     again = library.sklearn.load_model(logged.model_uri)
     np.testing.assert_array_equal(
         again.predict(X.iloc[-100:]), model.predict(X.iloc[-100:])
@@ -241,10 +250,50 @@ def test_skops(library, model, data, tmp_path):
     path = tmp_path / "model.skops"
     io.dump(model, path)
     trusted = io.get_untrusted_types(file=path)
+    assert {name.split(".")[0] for name in trusted} <= OWNERS
     again = io.load(path, trusted=trusted)
     np.testing.assert_array_equal(
         again.predict(X.iloc[-100:]), model.predict(X.iloc[-100:])
     )
+
+
+@pytest.mark.interop("skops")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]},
+        {"conv_filters": (4,), "dropout": 0.2, "num_layers": 2},
+        {"normalization": "last", "target_feature": "bikers", "dtype": "float64"},
+        {"early_stopping": True, "cell": "lstm", "bidirectional": True},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_skops_goes_on_training_alike(library, options, data):
+    """A loaded model of any kind predicts and trains on to the same bits."""
+    from skops import io
+
+    X, y, _ = data
+    windows = SlidingWindow(12, lag=1).fit_transform(X[:200])
+    gru = GRURegressor(4, max_iter=2, warm_start=True, random_state=0, **options)
+    gru.fit(windows, y[:200])
+    kept = io.dumps(gru)
+    again = io.loads(kept, trusted=io.get_untrusted_types(data=kept))
+    np.testing.assert_array_equal(again.predict(windows), gru.predict(windows))
+    for model in (gru, again):
+        model.fit(windows, y[:200])
+    np.testing.assert_array_equal(again.predict(windows), gru.predict(windows))
+
+
+@pytest.mark.interop("skops")
+def test_skops_classifier(library, speakers):
+    """`dump` and `load` of GRUClassifier with text labels."""
+    from skops import io
+
+    X, y, X_test, _ = speakers
+    gru = GRUClassifier(**FAST, class_weight="balanced").fit(X, np.char.add("n", y))
+    kept = io.dumps(gru)
+    again = io.loads(kept, trusted=io.get_untrusted_types(data=kept))
+    np.testing.assert_array_equal(again.predict(X_test), gru.predict(X_test))
 
 
 # -- frames and data of others --------------------------------------------------------
