@@ -156,12 +156,15 @@ def test_optuna(library, model, data):
 
 
 @pytest.mark.interop("mapie")
-def test_mapie_split(library, model, data):
-    """SplitConformalRegressor(prefit=True) around the fitted pipeline."""
+def test_mapie_split(library, data):
+    """SplitConformalRegressor around the fitted pipeline with flat windows."""
     from mapie.regression import SplitConformalRegressor
 
-    X, y, _ = data
-    model.fit(X.iloc[:600], y.iloc[:600])
+    X, y, known = data
+    model = make_pipeline(
+        SlidingWindow(24, lag=1, known_future=known, flatten=True),
+        GRURegressor(**FAST, features_per_step=X.shape[1]),
+    ).fit(X.iloc[:600], y.iloc[:600])
     later = X.iloc[600:800], y.iloc[600:800]
     conformal = SplitConformalRegressor(model, confidence_level=0.8)
     points, intervals = conformal.conformalize(*later).predict_interval(X.iloc[800:])
@@ -171,6 +174,17 @@ def test_mapie_split(library, model, data):
     half = errors[int(np.ceil(0.8 * 201)) - 1]
     np.testing.assert_allclose(intervals[:, 0, 0], predicted - half, rtol=1e-6)
     np.testing.assert_allclose(intervals[:, 1, 0], predicted + half, rtol=1e-6)
+
+
+@pytest.mark.interop("mapie")
+def test_mapie_split_refuses_sequences(library, model, data):
+    """SplitConformalRegressor around 3-D windows: refused by its probe, a row of 0."""
+    from mapie.regression import SplitConformalRegressor
+
+    X, y, _ = data
+    model.fit(X.iloc[:200], y.iloc[:200])
+    with pytest.raises(UserWarning, match="failed a minimal prediction test"):
+        SplitConformalRegressor(model).conformalize(X.iloc[200:300], y.iloc[200:300])
 
 
 @pytest.mark.interop("mapie")
