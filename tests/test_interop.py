@@ -304,7 +304,9 @@ def test_skops_classifier(library, speakers):
     from skops import io
 
     X, y, X_test, _ = speakers
-    gru = GRUClassifier(**FAST, class_weight="balanced").fit(X, np.char.add("n", y))
+    gru = GRUClassifier(**FAST, class_weight="balanced").fit(
+        X, np.char.add("n", y.astype(str))
+    )
     kept = io.dumps(gru)
     again = io.loads(kept, trusted=io.get_untrusted_types(data=kept))
     np.testing.assert_array_equal(again.predict(X_test), gru.predict(X_test))
