@@ -113,6 +113,7 @@ PAGES = [p for p in PAGES if "_build" not in p.parts and _blocks(p)]
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:OptunaSearchCV is experimental")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_code_of_the_pages_runs(page, tmp_path, monkeypatch):
     """Every Python block of a page runs, in order, in one namespace."""

@@ -129,6 +129,7 @@ def test_shap(library, data):
 
 
 @pytest.mark.interop("optuna_integration")
+@pytest.mark.filterwarnings("ignore:OptunaSearchCV is experimental")
 def test_optuna(library, model, data):
     """OptunaSearchCV over window and network of the pipeline."""
     import optuna
