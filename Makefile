@@ -50,8 +50,10 @@ $(INTEROP)/installed: pyproject.toml constraints.txt
 	touch $@
 
 interop: $(STAMP) $(INTEROP)/installed
+	-$(BIN)/python -m pytest tests/test_interop.py --junitxml=$(INTEROP)/all.xml
+	-$(INTEROP)/bin/python -m pytest tests/test_interop.py --junitxml=$(INTEROP)/rest.xml
 	$(BIN)/python -m tests.tools.print_interop --page docs/user_guide/ecosystem.md \
-		$(BIN)/python $(INTEROP)/bin/python
+		$(INTEROP)/all.xml $(INTEROP)/rest.xml
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks

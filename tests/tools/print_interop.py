@@ -1,18 +1,16 @@
 """Print the table of other libraries: what was run with which version, and the result.
 
-``python -m tests.tools.print_interop [--page PAGE] [PYTHON ...]``
+``python -m tests.tools.print_interop [--page PAGE] REPORT [REPORT ...]``
 
-Each Python runs ``tests/test_interop.py`` in its own environment, because not all
-libraries can be installed together; the row of a test is that of the first Python that
-has its library. With ``--page`` the lines between the two marks of that page are
-replaced. Fails if a test failed.
+A report is what ``pytest tests/test_interop.py --junitxml=REPORT`` wrote in one
+environment; there are several, because not all libraries can be installed together. The
+row of a test is that of the first report in which its library was there. With ``--page``
+the lines between the two marks of that page are replaced. Fails if a test failed.
 """
 
 import argparse
 import re
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -31,12 +29,12 @@ class Row(NamedTuple):
 
 
 def main(arguments=None):
-    """Run, print, and write the page if one is named."""
+    """Read, print, and write the page if one is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pythons", nargs="*", default=[sys.executable])
+    parser.add_argument("reports", nargs="+")
     parser.add_argument("--page", type=Path)
     options = parser.parse_args(arguments)
-    rows = merged([run(python) for python in options.pythons])
+    rows = merged([read_report(path) for path in options.reports])
     table = format_table(rows)
     print(table)
     if options.page:
@@ -46,15 +44,10 @@ def main(arguments=None):
     return int(any(row.result == "failed" for row in rows))
 
 
-def run(python):
-    """Rows of the tests by name, from pytest's report in an environment."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        pytest = [python, "-m", "pytest", "tests/test_interop.py", "-q"]
-        options = ["-p", "no:cacheprovider", f"--junitxml={report}"]
-        subprocess.run([*pytest, *options], stdout=sys.stderr, check=False)
-        cases = ElementTree.parse(report).iter("testcase")
-        return {case.get("name"): read(case) for case in cases}
+def read_report(path):
+    """Rows of the tests of one environment, by name."""
+    cases = ElementTree.parse(path).iter("testcase")
+    return {case.get("name"): read(case) for case in cases}
 
 
 def read(case):
@@ -75,12 +68,12 @@ def read(case):
 
 def merged(reports):
     """Of each test the first row whose library was there, else the first."""
-    rows = []
-    for name in reports[0]:
-        found = [report[name] for report in reports]
-        ran = [row for row in found if row.result != "not installed"]
-        rows.append((ran or found)[0])
-    return rows
+    rows = {}
+    for report in reports:
+        for name, row in report.items():
+            if name not in rows or rows[name].result == "not installed":
+                rows[name] = row
+    return sorted(rows.values(), key=lambda row: row.library)
 
 
 def format_table(rows):
