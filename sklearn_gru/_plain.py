@@ -70,9 +70,7 @@ def _blank(spec: Any, stream: Any) -> SequenceModel:
 def _is_ours(net: Any) -> bool:
     """Whether all is as :mod:`sklearn_gru._engine` made it."""
     module, optimizer = net.module_, net.optimizer_
-    if type(module) is not SequenceModel or module is not net.module:
-        return False
-    if type(net.criterion_) is not Loss or net.criterion_ is not net.criterion:
+    if type(module) is not SequenceModel or type(net.criterion_) is not Loss:
         return False
     if type(optimizer) is not AdamW or len(optimizer.param_groups) != 1:
         return False
