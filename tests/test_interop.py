@@ -37,15 +37,16 @@ FAST = {
 
 
 @pytest.fixture(autouse=True)
-def library(request, record_property):
-    """The library of the test; leaves a row for the table in the report."""
+def library(request):
+    """The library of the test; leaves a row for the table in a report of pytest."""
     name = request.node.get_closest_marker("interop").args[0]
     distribution = DISTRIBUTIONS.get(name, name)
-    record_property("library", distribution)
-    record_property("what", request.function.__doc__.splitlines()[0].rstrip("."))
-    record_property("environment", ", ".join(map(_with_version, BESIDE)))
+    row = request.node.user_properties
+    row.append(("library", distribution))
+    row.append(("what", request.function.__doc__.splitlines()[0].rstrip(".")))
+    row.append(("environment", ", ".join(map(_with_version, BESIDE))))
     module = pytest.importorskip(name)
-    record_property("version", version(distribution))
+    row.append(("version", version(distribution)))
     return module
 
 
