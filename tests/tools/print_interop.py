@@ -79,7 +79,9 @@ def merged(reports):
 def format_table(rows):
     """Markdown: a line a test, and below the environments."""
     lines = ["| library | version | what was run | result |", "|---|---|---|---|"]
-    lines += [f"| {r.library} | {r.version} | {r.what} | {r.result} |" for r in rows]
+    lines += dict.fromkeys(
+        f"| {r.library} | {r.version} | {r.what} | {r.result} |" for r in rows
+    )
     for environment in dict.fromkeys(row.environment for row in rows):
         names = dict.fromkeys(r.library for r in rows if r.environment == environment)
         lines += ["", f"{', '.join(names)}: beside {environment}."]
