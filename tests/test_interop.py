@@ -169,7 +169,9 @@ def test_mapie_split(library, data):
     ).fit(X.iloc[:600], y.iloc[:600])
     later = X.iloc[600:800], y.iloc[600:800]
     conformal = SplitConformalRegressor(model, confidence_level=0.8)
-    points, intervals = conformal.conformalize(*later).predict_interval(X.iloc[800:])
+    conformal.conformalize(*later)
+    model[0].partial_fit(later[0])  # what lies between is history now
+    points, intervals = conformal.predict_interval(X.iloc[800:])
     predicted = model.predict(X.iloc[800:])
     np.testing.assert_array_equal(points, predicted)
     errors = np.sort(np.abs(later[1] - model.predict(later[0])))
@@ -191,12 +193,14 @@ def test_mapie_split_refuses_sequences(library, model, data):
 
 @pytest.mark.interop("mapie")
 def test_mapie_cross(library, model, data):
-    """CrossConformalRegressor(cv=KFold(3)) around the pipeline."""
+    """CrossConformalRegressor(method="base", cv=KFold(3)) around the pipeline."""
     from mapie.regression import CrossConformalRegressor
     from sklearn.model_selection import KFold
 
     X, y, _ = data
-    conformal = CrossConformalRegressor(model, confidence_level=0.8, cv=KFold(3))
+    conformal = CrossConformalRegressor(
+        model, confidence_level=0.8, method="base", cv=KFold(3)
+    )
     conformal.fit_conformalize(X.iloc[:800], y.iloc[:800])
     points, intervals = conformal.predict_interval(X.iloc[800:])
     low, high = intervals[:, 0, 0], intervals[:, 1, 0]
