@@ -107,6 +107,7 @@ def test_xgboost(library, data):
 
 
 @pytest.mark.interop("shap")
+@pytest.mark.filterwarnings("ignore:The set_bad function will be deprecated")
 def test_shap(library, data):
     """PermutationExplainer on GRURegressor(features_per_step=2) over flat windows."""
     X, y, _ = data
@@ -131,6 +132,7 @@ def test_shap(library, data):
 
 @pytest.mark.interop("optuna_integration")
 @pytest.mark.filterwarnings("ignore:OptunaSearchCV is experimental")
+@pytest.mark.filterwarnings("ignore:.optuna.terminator. module has been deprecated")
 def test_optuna(library, model, data):
     """OptunaSearchCV over window and network of the pipeline."""
     import optuna
