@@ -115,7 +115,8 @@ PAGES = [p for p in PAGES if "_build" not in p.parts and _blocks(p)]
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:OptunaSearchCV is experimental")
 @pytest.mark.filterwarnings("ignore:.optuna.terminator. module has been deprecated")
-@pytest.mark.filterwarnings("ignore:The set_bad function will be deprecated")  # by shap
+@pytest.mark.filterwarnings("ignore:The set_bad function will be deprecated")  # shap
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_code_of_the_pages_runs(page, tmp_path, monkeypatch):
     """Every Python block of a page runs, in order, in one namespace."""

@@ -221,7 +221,7 @@ def test_dask(library, model, data):
     grid = {"gruregressor__hidden_size": [4, 8]}
     here = GridSearchCV(model, grid, cv=TimeSeriesSplit(2)).fit(X, y)
     with (
-        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
         joblib.parallel_config("dask"),
     ):
@@ -234,6 +234,7 @@ def test_dask(library, model, data):
 
 
 @pytest.mark.interop("mlflow")
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 def test_mlflow(library, model, data, tmp_path, monkeypatch):
     """`autolog` and `sklearn.log_model` into SQLite: parameters, score, the model."""
     io = pytest.importorskip("skops.io")
