@@ -107,7 +107,7 @@ def test_xgboost(library, data):
 
 
 @pytest.mark.interop("shap")
-@pytest.mark.filterwarnings("ignore:The set_bad function will be deprecated")
+@pytest.mark.filterwarnings("ignore:The set_.* function will be deprecated")
 def test_shap(library, data):
     """PermutationExplainer on GRURegressor(features_per_step=2) over flat windows."""
     X, y, _ = data
@@ -235,6 +235,7 @@ def test_dask(library, model, data):
 
 @pytest.mark.interop("mlflow")
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_mlflow(library, model, data, tmp_path, monkeypatch):
     """`log_params`, `log_metric` and `sklearn.log_model` (skops) into SQLite, and back."""
     io = pytest.importorskip("skops.io")
