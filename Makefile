@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install demo test lint format types layers docs docs-test bench bench-accuracy check
+.PHONY: install demo test lint format types layers docs docs-test interop bench \
+	bench-accuracy check
 
 install: $(STAMP)
 
@@ -43,6 +44,21 @@ docs: $(STAMP)
 # The same tests run in `make test`, which skips them where there is no browser.
 docs-test: $(STAMP)
 	SITE_TEST=required $(BIN)/python -m pytest tests/test_site.py
+
+# sktime and aeon ask for an older pandas and numba than the rest: an environment for them.
+INTEROP := .venv-interop
+$(INTEROP)/installed: pyproject.toml constraints.txt
+	test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --upgrade pip
+	$(INTEROP)/bin/python -m pip install --quiet -c constraints.txt torch
+	$(INTEROP)/bin/python -m pip install --quiet -e . pytest aeon==1.6.0 sktime==1.2.0
+	touch $@
+
+interop: $(STAMP) $(INTEROP)/installed
+	-$(BIN)/python -m pytest tests/test_interop.py --junitxml=$(INTEROP)/all.xml
+	-$(INTEROP)/bin/python -m pytest tests/test_interop.py --junitxml=$(INTEROP)/rest.xml
+	$(BIN)/python -m tests.tools.print_interop --page docs/user_guide/ecosystem.md \
+		$(INTEROP)/all.xml $(INTEROP)/rest.xml
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks

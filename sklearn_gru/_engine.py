@@ -41,6 +41,7 @@ from sklearn_gru._fast import (
     why_declined,
 )
 from sklearn_gru._network import NetworkSpec, SequenceModel
+from sklearn_gru._plain import ATTRIBUTES, as_plain, from_plain
 from sklearn_gru._tasks import Task
 
 _NOT_ASKED = Declined("not asked", "not asked")
@@ -90,7 +91,19 @@ class SequenceNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled code and its memory belong to a process.
-        return {**super().__getstate__(), "training_": None, "prediction_": None}
+        own = {"training_": None, "prediction_": None}
+        plain = as_plain(self)
+        if plain is None:
+            return {**super().__getstate__(), **own}
+        kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
+        return {**kept, **own, "plain": plain}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "plain" not in state:
+            super().__setstate__(state)
+            return
+        state = dict(state)
+        vars(self).update(from_plain(state.pop("plain")), **state)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:

@@ -363,6 +363,14 @@ class SlidingWindow(
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_reach")
 
+    def __getstate__(self):  # the grid says it in plain numbers
+        return {k: v for k, v in super().__getstate__().items() if k != "freq_"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "_grid" in state:
+            self.freq_ = None if self._grid is None else self._grid.freq
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -400,7 +408,7 @@ class SlidingWindow(
                 lag=reach.lag,
                 previous=partial(previous_rows, self._grid, keys, len(values)),
             )
-        self._groups: dict[Any, int] = {}
+        self._groups: list[Any] = []  # labels; a group's number is its position
         self._phases = np.empty(0, dtype=np.int64)
         self._memory = None
         self._reach = reach
@@ -478,8 +486,8 @@ class SlidingWindow(
 
     def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
         """Rows at their group and position; `keep` learns groups not seen before."""
-        check_group_kinds(keys.labels, self._groups)
-        groups = dict(self._groups)
+        groups = {label: number for number, label in enumerate(self._groups)}
+        check_group_kinds(keys.labels, groups)
         ids = np.array(
             [groups.setdefault(label, len(groups)) for label in keys.labels],
             dtype=np.int64,
@@ -487,11 +495,11 @@ class SlidingWindow(
         group = ids[keys.codes]
         if self._grid is None:
             if keep:
-                self._groups = groups
+                self._groups = list(groups)
             return Rows(group, keys.time, keys.time, values)
         position, phases = place(self._grid, keys, group, self._phases)
         if keep:
-            self._groups, self._phases = groups, phases
+            self._groups, self._phases = list(groups), phases
         return Rows(group, position, keys.time, values)
 
     def _merge(self, rows: Rows) -> Timeline:
@@ -512,8 +520,7 @@ class SlidingWindow(
         self.freq_ = self._grid.freq
         self._memory = None
         self._phases = np.empty(0, dtype=np.int64)
-        labels = list(self._groups)
-        keys = Keys(rows.time, self._axis, rows.group, labels, [])
+        keys = Keys(rows.time, self._axis, rows.group, self._groups, [])
         return self._merge(self._locate(keys, rows.values, keep=True))
 
     def _keep_columns(self, columns: Columns) -> None:
