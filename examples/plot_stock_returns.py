@@ -90,11 +90,10 @@ def skills(y, forecasts, reference):
     """A line for each forecast: its skill on every fold and on all of them."""
     days = {f"fold {k + 1}": X.index[test] for k, (_, test) in enumerate(folds)}
     days["all"] = X.index[judged]
-    lines = {}
+    lines, base = {}, (y - reference) ** 2
     for name, predicted in forecasts.items():
-        squares = ((y - f) ** 2 for f in (predicted, reference))
-        error, at_best = next(squares), next(squares)
-        lines[name] = {k: 1 - error[d].sum() / at_best[d].sum() for k, d in days.items()}
+        error = (y - predicted) ** 2
+        lines[name] = {k: 1 - error[d].sum() / base[d].sum() for k, d in days.items()}
     return pd.DataFrame(lines).T
 
 
