@@ -1,7 +1,8 @@
 """What this package and its peers do when scikit-learn's tools use them.
 
 Run where peers are installed, one environment each, since they do not all fit together:
-``python -m tests.benchmarks contract``. The same questions to each, on the same data;
+``python -m tests.benchmarks.contract keras`` asks keras alone, without a name it asks all
+that are there. The same questions to each, on the same data;
 a row of a Markdown table for each peer, and below it what was said where the answer is
 no. Small networks and few epochs: what is asked is whether, not how well. Only the last
 column is a speed, the steady state of an epoch as in ``bench_peers``.
@@ -231,9 +232,9 @@ def ask(question, peer):
     return short or "no", str(answer)
 
 
-def epochs():
+def epochs(asked):
     """How many times as long as here an epoch takes, by neighbouring runs."""
-    contestants = {peer.name: peer.trainer(N_EPOCH) for peer in [ours(), *peers()]}
+    contestants = {peer.name: peer.trainer(N_EPOCH) for peer in asked}
     contestants = {name: fit for name, fit in contestants.items() if fit is not None}
     with silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -242,15 +243,16 @@ def epochs():
     return {name: f"{ratio(more, least):.1f}" for name, (_, more) in seconds.items()}
 
 
-def main():
+def main(*chosen):
     """Print a row for each peer that is here, and the reasons of every no."""
     use_one_thread()
+    asked = [ours(), *peers(*chosen)]
     print(describe(), end="\n\n")
     names = [*QUESTIONS, "an epoch, times ours"]
     print("|", " | ".join(["", *names]), "|")
     print("|" + "---|" * (len(names) + 1))
-    times, reasons = epochs(), []
-    for peer in [ours(), *peers()]:
+    times, reasons = epochs(asked), []
+    for peer in asked:
         row = []
         for name, question in QUESTIONS.items():
             answer, said = ask(question, peer)
@@ -263,4 +265,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -266,6 +266,7 @@ KNOWN = {
 }
 
 
-def peers():
-    """Those that are installed here."""
-    return [make() for package, make in KNOWN.items() if is_installed(package)]
+def peers(*names):
+    """Those that are named and installed here, or all that are installed."""
+    names = names or KNOWN
+    return [KNOWN[name]() for name in names if is_installed(name)]
