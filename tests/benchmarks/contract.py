@@ -2,10 +2,10 @@
 
 Run where peers are installed, one environment each, since they do not all fit together:
 ``python -m tests.benchmarks.contract keras`` asks keras alone, without a name it asks all
-that are there. The same questions to each, on the same data;
-a row of a Markdown table for each peer, and below it what was said where the answer is
-no. Small networks and few epochs: what is asked is whether, not how well. Only the last
-column is a speed, the steady state of an epoch as in ``bench_peers``.
+that are there. The same questions to each, on the same data: a row of a Markdown table
+for each peer, then what was said where the answer is no, then the steady state of an
+epoch as in ``bench_peers``. Small networks and few epochs: what is asked is whether, not
+how well.
 """
 
 import contextlib
@@ -248,10 +248,9 @@ def main(*chosen):
     use_one_thread()
     asked = [ours(), *peers(*chosen)]
     print(describe(), end="\n\n")
-    names = [*QUESTIONS, "an epoch, times ours"]
-    print("|", " | ".join(["", *names]), "|")
-    print("|" + "---|" * (len(names) + 1))
-    times, reasons = epochs(asked), []
+    print("|", " | ".join(["", *QUESTIONS]), "|")
+    print("|" + "---|" * (len(QUESTIONS) + 1), flush=True)
+    reasons = []
     for peer in asked:
         row = []
         for name, question in QUESTIONS.items():
@@ -259,9 +258,11 @@ def main(*chosen):
             row.append(answer)
             if said is not None:
                 reasons.append(f"- {peer.name}, {name}: {said}")
-        row.append(times.get(peer.name, ""))
         print("|", " | ".join([peer.name, *row]), "|", flush=True)
-    print("", *reasons, sep="\n")
+    print("", *reasons, sep="\n", flush=True)
+    print("\n| an epoch, CPU seconds | times ours |\n|---|---|")
+    for name, times in epochs(asked).items():
+        print(f"| {name} | {times} |")
 
 
 if __name__ == "__main__":
