@@ -129,6 +129,6 @@ def test_change_notes_have_known_types():
     """A fragment of unknown type would be dropped from the changelog in silence."""
     known = {"added", "changed", "fixed", "deprecated", "removed", "performance"}
     for path in (ROOT / "docs" / "changes" / "unreleased").glob("*.md"):
-        number, kind, _ = path.name.split(".")
+        number, kind, *_ = path.name.split(".")
         assert number.isdigit(), path.name
         assert kind in known, path.name
