@@ -1,5 +1,7 @@
 """The questions to the peers find what they ask about."""
 
+import os
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -19,7 +21,7 @@ class Careless(RegressorMixin, BaseEstimator):
         return type(self)(self.seed)
 
     def fit(self, X, y):
-        print("fitting")  # noqa: T201
+        os.write(1, b"fitting")  # pytest has put something else in place of stdout
         self.noise_ = np.random.rand()  # noqa: NPY002
         return self
 
