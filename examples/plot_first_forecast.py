@@ -34,7 +34,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, datasets
 from sklearn_gru.exceptions import LostHistoryWarning

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -131,22 +130,6 @@ def test_code_of_the_pages_runs(page, tmp_path, monkeypatch):
             if page.stem != "ecosystem" or missing.name.split(".")[0] not in OTHERS:
                 raise
     assert time.perf_counter() - start < 300
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "script", sorted((ROOT / "examples").glob("plot_*.py")), ids=lambda p: p.stem
-)
-def test_examples_run(script, tmp_path):
-    """Every example runs in a folder of its own, without a warning."""
-    subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", str(script)],
-        cwd=tmp_path,
-        env={**os.environ, "MPLBACKEND": "agg"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_version_is_in_one_place():
