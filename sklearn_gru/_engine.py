@@ -103,7 +103,7 @@ class SequenceNet(NeuralNet):
             super().__setstate__(state)
             return
         state = dict(state)
-        vars(self).update(from_plain(state.pop("plain")), **state)
+        self.__dict__.update(from_plain(state.pop("plain")), **state)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
