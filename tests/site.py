@@ -43,6 +43,8 @@ def build(folder):
         if path.name == "docs":
             made = shutil.ignore_patterns("_build", "auto_examples", "generated")
             shutil.copytree(path, source / "docs", ignore=made)
+        elif path.is_file():  # what is included links relative to its real place
+            shutil.copy(path, source)
         elif not path.name.startswith("."):
             (source / path.name).symlink_to(path)
     offline = ["unshare", "-rn"]
