@@ -29,6 +29,9 @@ NOTES = {
     ),
 }
 
+# Methods too slow for all seeds, or for any: what a reader has to know about them.
+LIMITED = {}
+
 HEAD = """# Accuracy
 
 Printed by `make bench-accuracy DATA=folder`. Every method is fitted on the official
@@ -130,7 +133,22 @@ def verdict(tasks, figures):
         lost = ", ".join(losses[method]) or "none"
         lines.append(f"* The {method} setting misses its target on: {missed}.")
         lines.append(f"* A baseline beats the {method} setting on: {lost}.")
+    lines.append(_beside_plain(tasks, figures))
     return "\n".join(lines)
+
+
+def _beside_plain(tasks, figures):
+    """Whether the untouched estimator is the better first try than a first tutorial."""
+    behind, ahead = [], []
+    for task in tasks:
+        pair = [figures.mean(task.name, m) for m in ("default", PLAIN)]
+        if None not in pair:
+            (behind if task.better(*pair) else ahead).append(task.name)
+    lost = f"; not on: {', '.join(ahead)}" if ahead else ""
+    return (
+        f"* The default setting is better than {PLAIN}, on {len(behind)} of the "
+        f"{len(behind) + len(ahead)} tasks on which both were run{lost}."
+    )
 
 
 def details(task, figures):
@@ -164,6 +182,7 @@ def words(task, figures):
     ]
     if left_out:
         said.append(f"Not run: {', '.join(left_out)}.")
+    said += [why for (name, _), why in LIMITED.items() if name == task.name]
     if task.name in NOTES:
         said.append(NOTES[task.name])
     return said or ["No baseline beats the estimator, and the targets are met."]
