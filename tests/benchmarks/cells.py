@@ -7,11 +7,9 @@ run takes about an hour on one core and goes on where it was interrupted.
 """
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
-from skorch.callbacks import Callback
 
 from tests.benchmarks.accuracy.page import Figures, digits
 from tests.benchmarks.accuracy.run import CACHE, Store, parts
@@ -24,7 +22,9 @@ from tests.benchmarks.remember import (
     N_TRAIN,
     RATES,
     TRAINING,
+    Clock,
     Results,
+    pace,
 )
 
 LENGTHS = (50, 100, 200, 500, 1000)
@@ -79,22 +79,6 @@ def measure_longer(results, found):
     }
 
 
-class Clock(Callback):
-    """CPU seconds of each epoch: no reading of data, no compilation, no windows."""
-
-    def on_train_begin(self, net, **kwargs):
-        """Start a list."""
-        self.seconds = []
-
-    def on_epoch_begin(self, net, **kwargs):
-        """Look at the clock."""
-        self.start = time.process_time()
-
-    def on_epoch_end(self, net, **kwargs):
-        """Look again."""
-        self.seconds.append(time.process_time() - self.start)
-
-
 def epoch(task, cell, data):
     """Seconds an epoch of the recommended setting, from a fit on the training part."""
     few = {"max_iter": 6, "early_stopping": False, "callbacks": [Clock()]}
@@ -104,6 +88,15 @@ def epoch(task, cell, data):
     fitted = next(part for part in parts(model) if hasattr(part, "net_"))
     clock = next(c for c in fitted.callbacks if isinstance(c, Clock))
     return {"epoch": float(np.median(clock.seconds[1:]))}
+
+
+def measure_paces(results):
+    """Seconds an epoch of the adding problem by (cell, length), cells side by side."""
+    return {
+        (cell, n): results.stored(f"pace-{cell}-{n}", pace, cell, n)["epoch"]
+        for n in LENGTHS
+        for cell in CELLS
+    }
 
 
 def measure_epochs(results, folder):
@@ -143,20 +136,15 @@ def _point(results, problem, d):
     return f"{bold}{' to '.join(ends)}{bold} ({trained} epochs)"
 
 
-def cost(found, results_of):
+def cost(found, paces):
     """Parameters and seconds an epoch of the adding problem; a row a length."""
     lines = ["| steps | " + " | ".join(CELLS) + " |", "|---|" + "---|" * len(CELLS)]
-    size = " | ".join(str(results_of(c)[0]["parameters"]) for c in CELLS)
-    lines.append(f"| parameters | {size} |")
+    sizes = [str(found["adding", c, LENGTHS[0]][0]["parameters"]) for c in CELLS]
+    lines.append(f"| parameters | {' | '.join(sizes)} |")
     for n_steps in LENGTHS:
-        row = [f"{seconds(found, cell, n_steps):.2f} s" for cell in CELLS]
+        row = [f"{paces[cell, n_steps]:.2f} s" for cell in CELLS]
         lines.append(f"| {n_steps} | " + " | ".join(row) + " |")
     return "\n".join(lines)
-
-
-def seconds(found, cell, n_steps):
-    """CPU seconds an epoch of the adding problem: the shortest of the seeds."""
-    return min(r["epoch"] for r in found["adding", cell, n_steps])
 
 
 def public_tasks(figures, epochs):
@@ -278,12 +266,12 @@ def ratios(figures, epochs, cell, of):
     return tuple((min(r), float(np.median(r)), max(r)) for r in (size, time_))
 
 
-def verdict(found, figures, epochs):
+def verdict(paces, figures, epochs):
     """The saying, clause by clause."""
     size, time_ = ratios(figures, epochs, "gru", "lstm")
     rnn_size, rnn_time = ratios(figures, epochs, "rnn", "gru")
     lstm, rnn = compare(figures, "lstm"), compare(figures, "rnn")
-    by_length = [seconds(found, "gru", n) / seconds(found, "lstm", n) for n in LENGTHS]
+    by_length = [paces["gru", n] / paces["lstm", n] for n in LENGTHS]
     return "\n".join(
         [
             "* **Fewer parameters.** A recurrent layer of the GRU has three quarters of "
@@ -344,6 +332,7 @@ def main():
     results = Results(cache / "cells")
     found = measure(results)
     longer = measure_longer(results, found)
+    paces = measure_paces(results)
     epochs = measure_epochs(results, Path(data) if data else None)
     figures = Figures(Store(cache, "test").results())
     plot(found, PAGE.parent / "images" / "cells.svg")
@@ -352,12 +341,12 @@ def main():
         "solved it.\n\n" + curve(found, "adding"),
         "**Copy**, accuracy %.\n\n" + curve(found, "copying"),
         f"**Parameters and CPU seconds an epoch** of {N_TRAIN} sequences of the adding "
-        "problem.\n\n" + cost(found, lambda cell: found["adding", cell, LENGTHS[0]]),
+        "problem.\n\n" + cost(found, paces),
         public_tasks(figures, epochs),
     ]
     page = [
         HEAD + f"\n{describe()}",
-        "## What is true of it\n\n" + verdict(found, figures, epochs),
+        "## What is true of it\n\n" + verdict(paces, figures, epochs),
         reach(found),
         more_epochs(longer),
         "## How long they remember\n\n![Error against length](images/cells.svg)",
