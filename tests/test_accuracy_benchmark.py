@@ -209,6 +209,24 @@ def test_the_page_says_who_wins():
     assert "±" not in page.show(task, figures, "ridge")
 
 
+def test_the_page_says_where_plain_torch_wins(monkeypatch):
+    """Counted over the tasks that both were run on; what was cut short is explained."""
+    results = [
+        _result("default", 80.0),
+        _result(page.PLAIN, 50.0),
+        _result("default", 9.0, "Airline"),
+        _result(page.PLAIN, 7.0, "Airline"),
+        _result("default", 70.0, "ERing"),
+    ]
+    figures = page.Figures(results)
+    picked = [tasks.TASKS[name] for name in ("GunPoint", "Airline", "ERing")]
+    said = page.verdict(picked, figures)
+    assert "on 1 of the 2 tasks on which both were run; not on: Airline." in said
+    monkeypatch.setattr(page, "LIMITED", {("ERing", "ridge"): "Ridge takes a day."})
+    assert "Ridge takes a day." in page.words(picked[2], figures)
+    assert "Ridge takes a day." not in page.words(picked[0], figures)
+
+
 def test_errors_are_beaten_from_below():
     """For MSE and MAPE the smaller figure wins."""
     task = tasks.TASKS["Airline"]
