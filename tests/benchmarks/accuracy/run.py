@@ -101,11 +101,14 @@ def evaluate(make, seed, task, splits):
 
 
 def fitted(model):
-    """Epochs and size of the network inside a fitted model, if it is one of ours."""
-    for part in parts(model):
-        if hasattr(part, "n_parameters_"):
-            return {"epochs": part.n_iter_, "parameters": part.n_parameters_}
-    return {}
+    """Epochs and size of the networks inside a fitted model, if they are ours."""
+    found = [part for part in parts(model) if hasattr(part, "n_parameters_")]
+    if not found:
+        return {}
+    return {
+        "epochs": sum(part.n_iter_ for part in found),
+        "parameters": sum(part.n_parameters_ for part in found),
+    }
 
 
 def parts(model):
@@ -113,6 +116,7 @@ def parts(model):
     yield model
     inner = [step for _, step in getattr(model, "steps", [])]
     inner += [getattr(model, name, None) for name in ("regressor_", "model_")]
+    inner += getattr(model, "estimators_", [])
     for part in inner:
         if part is not None:
             yield from parts(part)
