@@ -335,8 +335,8 @@ be solved by more of them. In the copy task the seeds of one cell differ as much
 cells do. Neither of the other two rates took the GRU off chance at 200 steps (seed 0)."""
 
 PUBLIC = """Mean and deviation of the seeds on the official test parts; parameters of the whole network,
-CPU seconds an epoch. The setting of each task is the recommended one of
-[](accuracy.md), **which was chosen with the GRU**: a cell that would like another
+CPU seconds an epoch, for Bikeshare of one of its three networks. The setting of each task
+is the recommended one of [](accuracy.md), **which was chosen with the GRU**: a cell that would like another
 learning rate or width is at a disadvantage here. Better and worse above mean more than two
 standard errors of the difference; three seeds are few. The machine was shared, so the
 median ratio of the times is to be trusted more than the ends. Where an embedding holds nearly all
