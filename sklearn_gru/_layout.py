@@ -31,8 +31,8 @@ def refuse_other_shapes(X: Any) -> None:
     n_dim = getattr(X, "ndim", 2)
     if n_dim == 1:
         raise InputError(
-            f"Expected 2D array, got 1D array instead: X has shape {X.shape}. One "
-            "series is one column, X.reshape(-1, 1)."
+            f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape "
+            "your data: one series is one column, X.reshape(-1, 1)."
         )
     if n_dim > 2:
         raise InputError(
@@ -100,7 +100,7 @@ def warn_step(freq: Any, grid: Grid | None, keys: Keys | None) -> None:
             "are holes. freq='B' counts from Friday to Monday, freq=None from row to "
             "row; freq='D' keeps the holes and says that they are meant."
         )
-    elif not inferred and (coarser := _steps_between_rows(grid, keys)) > 1:
+    elif not inferred and (coarser := _steps_between_rows(grid, keys)) > 2:
         message = (
             f"With freq={freq!r} rows are never closer than {coarser} steps, so that "
             "most steps of a window are holes. Leave freq out to have the step found, "
