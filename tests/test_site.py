@@ -119,7 +119,7 @@ def test_every_page_in_the_browser(site, pages, address, browser):
     [
         ("SlidingWindow lag", "sklearn_gru.SlidingWindow"),
         ("leakage", "leak"),
-        ("predict_interval", "uncertainty"),
+        ("predict_interval", "sklearn_gru.GRURegressor"),
     ],
 )
 def test_search_finds_pages_that_exist(site, address, browser, query, among_the_first):
