@@ -10,7 +10,6 @@ has not seen becomes missing, as in HistGradientBoosting.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ import pandas as pd
 
 from sklearn_gru._frames import as_list, find_column, float_column
 from sklearn_gru._sequences import Sequences
+from sklearn_gru._warning import warn
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
 # Codes ride in float32, which is exact for integers up to here.
@@ -255,10 +255,9 @@ def _feature(sequences: Sequences, j: int) -> str:
 
 def _warn_fractions(what: str, values: np.ndarray) -> None:
     if len(values) > _MANY and (values != np.rint(values)).any():
-        warnings.warn(
+        warn(
             f"{what} has {len(values)} categories, and some are fractions such as "
             f"{values[values != np.rint(values)][0]:g}: it looks numeric. If it is, "
             "take it out of categorical_features.",
             LayoutWarning,
-            stacklevel=6,
         )

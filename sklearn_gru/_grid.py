@@ -17,7 +17,7 @@ import pandas as pd
 
 from sklearn_gru._keys import Axis, Keys
 from sklearn_gru._params import Satisfies
-from sklearn_gru.exceptions import TimeIndexError
+from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
 
@@ -376,8 +376,17 @@ def _whole(amount: int | None, step: int) -> int | None:
     return None if amount is None or amount % step else amount // step
 
 
-def steps_of(value: Any, grid: Grid | None, parameter: str) -> int:
+def steps_of(value: Any, grid: Grid | None, parameter: str, *, least: int = 1) -> int:
     """A number of steps, given as such or as a duration on a regular grid."""
+    steps = _count_steps(value, grid, parameter)
+    if steps < least:
+        raise InvalidParameterError(
+            f"{parameter}={value!r} is {steps} steps; expected at least {least}."
+        )
+    return steps
+
+
+def _count_steps(value: Any, grid: Grid | None, parameter: str) -> int:
     if isinstance(value, Integral):
         return int(value)
     if grid is None:

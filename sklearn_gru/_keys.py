@@ -19,8 +19,8 @@ from sklearn_gru._categories import kind_of
 from sklearn_gru._frames import as_list, find_column, missing_column_message
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
-# Digits as in a date or an hour: a text column of numbers is none.
-_DATE = re.compile(r"\d\s*[-/:]\s*\d|\d\.\d+\.\d")
+# A year and a month, three numbers, or an hour: "10-12" may be a size, "3.5" a number.
+_DATE = re.compile(r"\d{4}[-/.]\d|\d[-/.]\d+[-/.]\d|\d:\d\d")
 
 NO_GROUP: tuple[Any, ...] = ()  # the label of all rows where nothing tells a group
 

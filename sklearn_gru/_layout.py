@@ -8,7 +8,6 @@ step that no two rows are apart.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 
 from sklearn_gru._grid import Grid, misses_weekends
 from sklearn_gru._keys import Keys, looks_like_time
+from sklearn_gru._warning import warn
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
 _DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)
@@ -80,12 +80,11 @@ def warn_unread_dates(index: pd.Index) -> None:
             "X.index = pd.to_datetime(X.index, utc=True)."
         )
     utc = ", utc=True" if any(zoned) else ""
-    warnings.warn(
+    warn(
         f"The index of X looks like times but has dtype {index.dtype}, such as "
         f"{first!r}, so rows are read as steps in the order they stand. To use the "
         f"times: X.index = pd.to_datetime(X.index{utc}).",
         LayoutWarning,
-        stacklevel=6,
     )
 
 
@@ -108,7 +107,7 @@ def warn_step(freq: Any, grid: Grid | None, keys: Keys | None) -> None:
         )
     else:
         return
-    warnings.warn(message, LayoutWarning, stacklevel=6)
+    warn(message, LayoutWarning)
 
 
 def _steps_between_rows(grid: Grid, keys: Keys) -> int:

@@ -7,12 +7,11 @@ without noticing; each is counted and reported once a call, with the remedy.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from sklearn_gru._keys import Axis
 from sklearn_gru._timeline import Memory, Reach, Timeline
+from sklearn_gru._warning import warn
 from sklearn_gru.exceptions import LostHistoryWarning
 
 _SILENCE = " (To silence: warnings.simplefilter('ignore', LostHistoryWarning).)"
@@ -68,8 +67,7 @@ def warn_lost_history(
 
 
 def _warn(message: str) -> None:
-    # Past transform and scikit-learn's wrapper, to the line of the user or of Pipeline.
-    warnings.warn(message + _SILENCE, LostHistoryWarning, stacklevel=5)
+    warn(message + _SILENCE, LostHistoryWarning)
 
 
 def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:

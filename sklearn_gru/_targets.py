@@ -22,7 +22,7 @@ from sklearn_gru._keys import Axis, keys_of
 from sklearn_gru._layout import check_same_rows, refuse_other_shapes
 from sklearn_gru._params import check_value, positive_integer
 from sklearn_gru._timeline import Reach, Rows, Timeline, merge
-from sklearn_gru.exceptions import InputError, InvalidParameterError
+from sklearn_gru.exceptions import InputError
 
 __all__ = ["make_targets"]
 
@@ -109,10 +109,6 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
     keys = keys_of(X if frame is None else frame, time, groups)
     grid = find_grid(freq, keys)
     steps = steps_of(horizon, grid, "horizon")
-    if steps < 1:
-        raise InvalidParameterError(
-            f"horizon={horizon!r} is {steps} steps; expected at least 1."
-        )
     row = np.arange(len(target))
     if keys is None:
         rows, axis = Rows(np.zeros_like(row), row, row, target[:, None]), Axis("row")

@@ -7,7 +7,6 @@ raised.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, NamedTuple
@@ -37,6 +36,7 @@ from sklearn_gru._categories import (
 )
 from sklearn_gru._frames import as_frame, find_column, float_column
 from sklearn_gru._sequences import Sequences
+from sklearn_gru._warning import warn
 from sklearn_gru.exceptions import InputError, InvalidParameterError, LayoutWarning
 
 _FLOATS = [np.float64, np.float32]
@@ -158,13 +158,12 @@ def _as_table(X: Any) -> pd.DataFrame | None:
 def _warn_time_index(estimator: Any, frame: pd.DataFrame) -> None:
     index = frame.index
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)):
-        warnings.warn(
+        warn(
             f"X is a frame with a {type(index).__name__}: its rows look like time "
             f"steps, but {type(estimator).__name__} reads each row as a whole series. "
             "To predict from the rows before each row, put a window in front: "
             f"make_pipeline(SlidingWindow(24, lag=1), {type(estimator).__name__}()).",
             LayoutWarning,
-            stacklevel=5,
         )
 
 
@@ -196,12 +195,11 @@ def _from_3d(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, np.ndar
         array = array.astype(np.float64)
     _, n_steps, n_features = array.shape
     if reset and n_features >= _CHANNEL_MAJOR * max(n_steps, 2):
-        warnings.warn(
+        warn(
             f"X of shape {array.shape} is read as {n_steps} steps of {n_features} "
             "features. If it is channel-major, as in sktime and aeon, turn it: "
             "X.swapaxes(1, 2).",
             LayoutWarning,
-            stacklevel=5,
         )
     sequences = Sequences.from_array(array, categories=categories)
     return _check_finite(estimator, sequences), named
@@ -503,7 +501,7 @@ def check_regression_target(estimator: Any, y: Any) -> np.ndarray:
             estimator=estimator,
         )
     except ValueError as error:
-        if np.asarray(y).dtype.kind in "OUS":
+        if "could not convert" in str(error):
             raise InputError(
                 f"y is not numeric: {error}. To predict classes, take GRUClassifier."
             ) from error

@@ -60,7 +60,6 @@ from sklearn_gru._timeline import (
 )
 from sklearn_gru.exceptions import (
     InputError,
-    InvalidParameterError,
     TimeIndexError,
 )
 
@@ -391,13 +390,8 @@ class SlidingWindow(
         self.freq_ = None if self._grid is None else self._grid.freq
         reach = Reach(
             steps_of(self.window_size, self._grid, "window_size"),
-            steps_of(self.lag, self._grid, "lag"),
+            steps_of(self.lag, self._grid, "lag", least=0),
         )
-        if reach.window < 1 or reach.lag < 0:
-            raise InvalidParameterError(
-                f"window_size={self.window_size!r} and lag={self.lag!r} are "
-                f"{reach.window} and {reach.lag} steps; expected at least 1 and 0."
-            )
         if y is not None:
             check_no_leak(
                 values,

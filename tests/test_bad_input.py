@@ -204,7 +204,11 @@ WINDOW_ERRORS = {
         r"window_size=True is not allow",
     ),
     "negative lag": ({"lag": -1}, FRAME, r"lag=-1 is not allowed; expected an integer"),
-    "negative duration": ({"lag": "-2h"}, FRAME, r"expected at least 1 and 0"),
+    "negative duration": (
+        {"lag": "-2h"},
+        FRAME,
+        r"lag='-2h' is -2 steps; expected at least 0",
+    ),
     "groups of an array without time": (
         {"groups": 0},
         X2,

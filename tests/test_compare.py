@@ -328,7 +328,7 @@ def test_errors(hourly):
         compare(["GRU"], hourly, y)
     with pytest.raises(InputError, match=r"GRUClassifier classify, Ridge do not"):
         compare([GRUClassifier(), Ridge()], hourly, y)
-    with pytest.raises(InputError, match="season=0"):
+    with pytest.raises(InvalidParameterError, match="season=0 is 0 steps"):
         compare(gru(), hourly, y, season=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         compare(gru(), hourly, y[:-1])

@@ -6,7 +6,12 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRURegressor, SlidingWindow, future_frame, make_targets
-from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
+from sklearn_gru.exceptions import (
+    InputError,
+    InvalidParameterError,
+    LayoutWarning,
+    TimeIndexError,
+)
 
 HOURS = pd.date_range("2024-01-01", periods=60, freq="h")
 FRAME = pd.DataFrame(
@@ -131,7 +136,8 @@ def test_text_that_is_a_time():
             TimeIndexError, match=r"'time' holds text .* pd.to_datetime"
         ):
             use()
-    codes = raw.assign(time=[f"shop {k}" for k in range(60)], size=["3.5"] * 60)
+    names = [f"shop {k}" for k in range(60)]
+    codes = raw.assign(time=names, size=["3.5"] * 60, age=["10-12"] * 60)
     assert future_frame(codes, 2).index.tolist() == [60, 61]
 
 
@@ -153,6 +159,8 @@ def test_text_as_a_number():
     model = make_pipeline(SlidingWindow(3, lag=1), GRURegressor(2, max_iter=1))
     with pytest.raises(InputError, match=r"y is not numeric: .*'high'.*GRUClassifier"):
         model.fit(FRAME, labels)
+    with pytest.raises(ValueError, match="Found array with dim 3"):
+        model[-1].fit(np.zeros((60, 3, 1)), np.zeros((60, 2, 2), dtype=object))
 
 
 def test_arguments_in_the_wrong_place():
@@ -166,3 +174,29 @@ def test_arguments_in_the_wrong_place():
 def test_periods_may_be_a_duration():
     """As window_size and lag may."""
     pd.testing.assert_frame_equal(future_frame(FRAME, "1D"), future_frame(FRAME, 24))
+    for periods in ("-2h", "0h"):
+        with pytest.raises(
+            InvalidParameterError, match=r"h' is .* expected at least 1"
+        ):
+            future_frame(FRAME, periods)
+
+
+TEXT = WEEKDAYS.astype(str)
+
+
+@pytest.mark.parametrize(
+    ("call", "index"),
+    [
+        (lambda X: SlidingWindow(3).fit(X), WEEKDAYS),
+        (lambda X: SlidingWindow(3).fit_transform(X), WEEKDAYS),
+        (lambda X: make_pipeline(SlidingWindow(3)).fit(X), WEEKDAYS),
+        (lambda X: SlidingWindow(3).fit(X), TEXT),
+        (lambda X: SlidingWindow(3).fit_transform(X), TEXT),
+        (lambda X: GRURegressor(2, max_iter=1).fit(X, np.arange(60.0)), WEEKDAYS),
+    ],
+)
+def test_warnings_point_at_the_line_of_the_user(call, index):
+    """However many wrappers of scikit-learn lie between."""
+    with pytest.warns(LayoutWarning) as said:
+        call(pd.DataFrame({"sales": np.arange(60.0)}, index=index))
+    assert {w.filename for w in said if w.category is LayoutWarning} == {__file__}

@@ -29,7 +29,6 @@ from sklearn_gru._grid import steps_of
 from sklearn_gru._normalization import last_observed
 from sklearn_gru._sequences import Sequences
 from sklearn_gru._validation import check_X
-from sklearn_gru.exceptions import InputError
 from sklearn_gru.inspection._models import find_window
 from sklearn_gru.windows import SlidingWindow
 
@@ -177,10 +176,7 @@ def _season_steps(season: Any, window: SlidingWindow) -> int | None:
         return None
     if isinstance(season, str) and season == "infer":
         return _usual_season(window.freq_, window._axis.period)
-    steps = steps_of(season, window._grid, "season")
-    if steps < 1:
-        raise InputError(f"season={season!r} is {steps} steps; expected 1 or more.")
-    return steps
+    return steps_of(season, window._grid, "season")
 
 
 def _usual_season(freq: Any, period: str | None) -> int | None:
