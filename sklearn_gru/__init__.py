@@ -9,9 +9,9 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _HOME = {
-    "GRUClassifier": "sklearn_gru._classifier",
-    "GRURegressor": "sklearn_gru._regressor",
-    "Sequences": "sklearn_gru._sequences",
+    "GRUClassifier": "sklearn_gru._estimators.classifier",
+    "GRURegressor": "sklearn_gru._estimators.regressor",
+    "Sequences": "sklearn_gru._encoding.sequences",
     "SlidingWindow": "sklearn_gru.windows",
     "datasets": "sklearn_gru",
     "exceptions": "sklearn_gru",

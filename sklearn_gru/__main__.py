@@ -11,8 +11,8 @@ import sys
 import time
 from importlib.metadata import version
 
-from sklearn_gru import _kernels
-from sklearn_gru._device import resolve_device
+from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.torch.device import resolve_device
 
 PACKAGES = (
     "sklearn-gru",
@@ -34,16 +34,16 @@ def main() -> None:
     say(f"{'python':16s} {sys.version.split()[0]}\n")
     say(f"{'cores':16s} {os.cpu_count()}, one thread a fit\n")
     say(f"{'device':16s} {resolve_device('auto')}\n")
-    reason = _kernels.reason()
+    reason = kernels.reason()
     if reason is not None:
         say(f"{'engine':16s} torch: {reason}\n")
         return
-    say(f"{'engine':16s} numba, compiled for {_kernels.vector_unit()}\n")
+    say(f"{'engine':16s} numba, compiled for {kernels.vector_unit()}\n")
     for cell in CELLS:
         start = time.perf_counter()
-        network = _kernels.Network(cell, n_inputs=1, hidden_size=1)
-        _kernels.warm_up(network)
-        _kernels.warm_up_layers(network)
+        network = kernels.Network(cell, n_inputs=1, hidden_size=1)
+        kernels.warm_up(network)
+        kernels.warm_up_layers(network)
         say(f"{cell:16s} ready in {time.perf_counter() - start:.1f} s\n")
 
 

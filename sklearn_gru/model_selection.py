@@ -14,9 +14,15 @@ from typing import ClassVar
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, TimeSeriesSplit
 
-from sklearn_gru._frames import as_frame
-from sklearn_gru._keys import keys_of
-from sklearn_gru._params import Number, OneOf, Rule, check_parameters, positive_integer
+from sklearn_gru._support.rules import (
+    Number,
+    OneOf,
+    Rule,
+    check_parameters,
+    positive_integer,
+)
+from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.keys import keys_of
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["PanelTimeSeriesSplit"]

@@ -1,4 +1,4 @@
-"""The networks of `sklearn_gru._kernels` written the plain way, in float64 torch.
+"""The networks of `sklearn_gru._engines.numba` written the plain way, in float64 torch.
 
 One step at a time, every gate by name, no packing: the state of a sequence that has
 ended is simply kept. Autograd gives every gradient.

@@ -2,7 +2,7 @@
 
 One sequence at a time, one step at a time, one gate at a time: slow, and short enough
 to be checked against the papers. It shares no code with the package; it only reads the
-parameters of a :class:`~sklearn_gru._network.SequenceModel` by their names in
+parameters of a :class:`~sklearn_gru._engines.torch.SequenceModel` by their names in
 ``state_dict``. Stacked matrices hold the gates in PyTorch's order: r, z, n for a GRU,
 i, f, g, o for an LSTM.
 """

@@ -19,9 +19,14 @@ from sklearn_gru import (
     datasets,
     to_sequences,
 )
-from sklearn_gru._categories import CategoryTable, Codebook
-from sklearn_gru._device import RandomStream
-from sklearn_gru._network import NetworkSpec, SequenceModel, embedding_width
+from sklearn_gru._encoding.categories import CategoryTable
+from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.embedding import embedding_width
+from sklearn_gru._engines.torch.module import SequenceModel
+from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._tables.codebook import (
+    Codebook,
+)
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
@@ -226,7 +231,7 @@ def test_codebook_takes_what_cannot_be_sorted():
 
 def test_too_many_categories(monkeypatch):
     """More than float32 can count is refused, with the number."""
-    monkeypatch.setattr("sklearn_gru._categories.MAX_CATEGORIES", 3)
+    monkeypatch.setattr("sklearn_gru._tables.codebook.MAX_CATEGORIES", 3)
     X = np.arange(4.0).reshape(4, 1, 1)
     with pytest.raises(InputError, match="Feature 0 has 4 categories; at most 3"):
         small(GRURegressor, categorical_features=[0]).fit(X, X[:, 0, 0])

@@ -10,13 +10,13 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_gru import GRUClassifier, GRURegressor
-from sklearn_gru._device import RandomStream
-from sklearn_gru._network._convolution import (
+from sklearn_gru._engines.torch.convolution import (
     KERNEL_SIZES,
     Convolution,
     MaskedBatchNorm,
 )
-from sklearn_gru._network._model import observed_first
+from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.module import observed_first
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.reference_gru import reference_convolution, reference_states
 from tests.test_network import scrambled

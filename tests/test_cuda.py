@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sklearn_gru import GRUClassifier, GRURegressor
-from sklearn_gru._engine import SequenceNet
+from sklearn_gru._engines.torch.net import SequenceNet
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="no CUDA device on this machine"

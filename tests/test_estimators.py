@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
-from sklearn_gru._base import auto_batch_size
+from sklearn_gru._estimators.base import auto_batch_size
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6, 2))
@@ -282,7 +282,7 @@ def test_the_latest_times_are_held_out():
     windows = SlidingWindow(3).fit_transform(frame.sample(frac=1, random_state=0))
     y = RNG.normal(size=100)
     model = regressor(early_stopping=True, validation_fraction=0.1).fit(windows, y)
-    from sklearn_gru._validation import TrainingData
+    from sklearn_gru._encoding.validation import TrainingData
 
     held = model._choose_validation(TrainingData(windows, y, None))
     assert held.sum() == 10
@@ -296,7 +296,7 @@ def test_held_out_part_is_stratified_without_time():
     """Each class keeps its share in the validation part."""
     labels = np.repeat([0, 1], [45, 15])
     model = classifier(early_stopping=True, validation_fraction=0.2).fit(X, labels)
-    from sklearn_gru._validation import TrainingData
+    from sklearn_gru._encoding.validation import TrainingData
 
     data = TrainingData(Sequences.from_array(X), labels, None)
     assert labels[model._choose_validation(data)].sum() == 3

@@ -13,7 +13,9 @@ import skorch
 import torch
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, _fast, _kernels
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.numba import adapter as _fast
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1200, 10, 3)).astype(np.float32)
@@ -23,7 +25,7 @@ RAGGED = [x[: 1 + i % 10] for i, x in enumerate(X)]
 NO_KERNELS = "SKLEARN_GRU_NO_NUMBA"
 
 needs_numba = pytest.mark.skipif(
-    not _kernels.available(), reason=f"no kernels here: {_kernels.reason()}"
+    not kernels.available(), reason=f"no kernels here: {kernels.reason()}"
 )
 pytestmark = needs_numba
 
@@ -180,7 +182,7 @@ def test_dropout_is_compiled_and_only_in_training():
 
 def test_the_first_compilation_is_announced(monkeypatch, capfd):
     """At verbose=1 a user learns why the first fit takes seconds, once."""
-    monkeypatch.setattr(_kernels, "is_compiled", lambda cell: False)
+    monkeypatch.setattr(kernels, "is_compiled", lambda cell: False)
     GRURegressor(4, max_iter=5, verbose=1).fit(X, Y)
     assert "compiles its gru kernels" in capfd.readouterr().err
     GRURegressor(4, max_iter=5).fit(X, Y)
@@ -214,7 +216,7 @@ def test_kernels_that_do_not_compile_are_declined(monkeypatch):
     def broken(network):
         raise RuntimeError("no such instruction")
 
-    monkeypatch.setattr(_kernels, "warm_up", broken)
+    monkeypatch.setattr(kernels, "warm_up", broken)
     _fast._compile_error.cache_clear()
     model = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
     _fast._compile_error.cache_clear()

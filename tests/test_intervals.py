@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from sklearn_gru import GRURegressor, SlidingWindow
-from sklearn_gru._conformal import Calibration
+from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.test_normalization import make_data
 from tests.test_quantiles import noisy
@@ -223,7 +223,7 @@ def test_errors_are_those_of_the_weights_that_were_kept(loss):
 
 
 def _data(fitted, X, y):
-    from sklearn_gru._validation import check_training
+    from sklearn_gru._encoding.validation import check_training
 
     return check_training(fitted, X, y, None, reset=False)
 

@@ -13,8 +13,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sklearn_gru import _kernels
-from sklearn_gru._kernels import Network, Predictor, Trainer, dropout_mask
+from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.numba import Network, Predictor, Trainer, dropout_mask
 from tests import kernels_oracle as oracle
 
 pytest.importorskip("numba")
@@ -65,8 +65,8 @@ def gather(values, starts, lengths):
 
 def test_the_kernels_are_available_where_numba_is():
     """An error while importing the kernels is not taken for a missing numba."""
-    assert _kernels.reason() is None
-    assert _kernels.vector_unit() in ("AVX-512", "AVX2", "NEON")
+    assert kernels.reason() is None
+    assert kernels.vector_unit() in ("AVX-512", "AVX2", "NEON")
 
 
 # --- one network, all gradients -----------------------------------------------------
@@ -105,7 +105,7 @@ def oracle_gradients(network, arrays, starts, lengths, d_last, d_steps, dtype):
 
 def check_layers(network, n, longest, all_steps, seed):
     """Compare states and every gradient with the oracle."""
-    from sklearn_gru._kernels._calls import Batch, Kernel
+    from sklearn_gru._engines.numba.calls import Batch, Kernel
 
     rng = np.random.default_rng(seed)
     params = make_params(network, rng)
@@ -155,7 +155,7 @@ def test_states_and_every_gradient_agree_with_float64_autograd(cell):
 @pytest.mark.parametrize(("module", "cell"), [("GRU", "gru"), ("LSTM", "lstm")])
 def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     """Names, order and shapes are torch's, and so are the final states."""
-    from sklearn_gru._kernels._calls import Batch, Kernel
+    from sklearn_gru._engines.numba.calls import Batch, Kernel
 
     network = Network(cell, 3, 20, num_layers=2, bidirectional=True)
     layer = getattr(torch.nn, module)(3, 20, 2, bidirectional=True, batch_first=True)
@@ -355,7 +355,7 @@ def test_the_same_epoch_gives_the_same_bits():
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
     """Training and prediction by one, two and five threads are the same."""
-    from sklearn_gru._kernels import _threads
+    from sklearn_gru._engines.numba import threads as _threads
 
     monkeypatch.setattr(_threads, "WORTH_SHARING", 1)
     rng = np.random.default_rng(0)
@@ -383,8 +383,8 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
 
 def test_small_networks_stay_on_one_thread():
     """Handing over must not cost more than the work."""
-    from sklearn_gru._kernels._shape import make_shape
-    from sklearn_gru._kernels._threads import for_prediction, for_training
+    from sklearn_gru._engines.numba.memory import make_shape
+    from sklearn_gru._engines.numba.threads import for_prediction, for_training
 
     small = make_shape(Network("gru", 8, 32), 16)
     large = make_shape(Network("gru", 8, 128, 2), 16)
@@ -421,7 +421,7 @@ def test_threads_that_train_at_the_same_time_do_not_meet():
 
 def test_long_sequences_take_smaller_blocks():
     """The memory of a block stays below about a gigabyte, down to a tile's rows."""
-    from sklearn_gru._kernels._shape import block_rows, make_layout, make_shape
+    from sklearn_gru._engines.numba.memory import block_rows, make_layout, make_shape
 
     shape = make_shape(Network("gru", 8, 128), lanes=16)
     assert [block_rows(shape, steps) for steps in (1000, 20_000, 10**6)] == [32, 16, 8]
@@ -457,7 +457,7 @@ def test_a_prediction_does_not_depend_on_the_other_sequences(cell, pooling):
 @pytest.mark.parametrize("hidden", [16, 20])
 def test_nan_and_infinity_behave_as_in_torch(value, hidden):
     """States and gradients are finite, infinite or NaN where those of nn.GRU are."""
-    from sklearn_gru._kernels.autograd import dense_sequences, run_layers
+    from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
     layer = torch.nn.GRU(3, hidden, batch_first=True)
     network = Network("gru", 3, hidden)
@@ -508,7 +508,7 @@ def test_lengths_of_zero_and_one(pooling):
 
 def test_gradients_reach_weights_inputs_and_initial_state_through_torch():
     """The torch function gives nn.GRU's gradients in a larger graph."""
-    from sklearn_gru._kernels.autograd import dense_sequences, run_layers
+    from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
     torch.manual_seed(0)
     layer = torch.nn.GRU(4, 10, 2, batch_first=True, bidirectional=True)
@@ -536,9 +536,9 @@ def test_gradients_reach_weights_inputs_and_initial_state_through_torch():
 
 def apply_gates(x):
     """Sigmoid and tanh of the kernels."""
-    from sklearn_gru._kernels._gates import sigmoid, tanh
-    from sklearn_gru._kernels._jit import entry
-    from sklearn_gru._kernels._simd import LANES, floats_at, load, store
+    from sklearn_gru._engines.numba.compile.jit import entry
+    from sklearn_gru._engines.numba.compile.simd import LANES, floats_at, load, store
+    from sklearn_gru._engines.numba.compile.vector_math import sigmoid, tanh
 
     def apply(n, x, s, t):
         x, s, t = floats_at(x), floats_at(s), floats_at(t)
@@ -603,7 +603,7 @@ def test_dropout_masks_keep_the_right_share():
 )
 def test_what_the_kernels_do_not_know_they_decline(change, words):
     """`supports` names what is missing."""
-    assert words in _kernels.supports(Network("gru", 2, 3)._replace(**change))
+    assert words in kernels.supports(Network("gru", 2, 3)._replace(**change))
 
 
 def test_arrays_that_compiled_code_could_not_read_are_refused():
@@ -649,8 +649,8 @@ def test_numba_is_imported_only_when_asked_for():
     """Importing the package loads neither numba nor torch; a switch turns it off."""
     code = """
         import sys
-        from sklearn_gru import _kernels
-        print("numba" in sys.modules, "torch" in sys.modules, _kernels.reason())
+        from sklearn_gru._engines import numba as kernels
+        print("numba" in sys.modules, "torch" in sys.modules, kernels.reason())
     """
     found = run_python(code, SKLEARN_GRU_NO_NUMBA="1")
     assert found.startswith("False False the environment variable")
@@ -661,8 +661,8 @@ def test_without_numba_the_reason_is_given():
     code = """
         import sys
         sys.modules["numba"] = None
-        from sklearn_gru import _kernels
-        print(_kernels.available(), _kernels.reason())
+        from sklearn_gru._engines import numba as kernels
+        print(kernels.available(), kernels.reason())
     """
     assert run_python(code).startswith("False numba cannot be used: ModuleNotFound")
 
@@ -672,8 +672,8 @@ def compile_small(folder):
     code = """
         import time
         import numpy as np
-        from sklearn_gru._kernels import Network
-        from sklearn_gru._kernels._calls import Kernel
+        from sklearn_gru._engines.numba import Network
+        from sklearn_gru._engines.numba.calls import Kernel
         network = Network("gru", 1, 1)
         kernel = Kernel(network, np.ones(network.n_parameters, dtype=np.float32))
         start = time.perf_counter()
@@ -708,9 +708,9 @@ def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
 def test_the_neon_tile_gives_the_same_numbers():
     """Four lanes and a tile of 4 x 6, as on ARM, agree with the oracle here too."""
     code = """
-        from sklearn_gru._kernels import _jit
+        from sklearn_gru._engines.numba import _jit
         _jit.VECTOR_UNIT = _jit.NEON
-        from sklearn_gru._kernels import Network
+        from sklearn_gru._engines.numba import Network
         from tests.test_kernels import check_layers
         check_layers(Network("gru", 3, 39, 2, True), 33, 5, True, 0)
         print("agrees")
@@ -721,15 +721,15 @@ def test_the_neon_tile_gives_the_same_numbers():
 @pytest.mark.slow
 def test_the_avx2_code_gives_the_same_numbers():
     """The same source, compiled for fewer features, agrees with the oracle."""
-    from sklearn_gru._kernels._jit import detect_vector_unit
+    from sklearn_gru._engines.numba.compile.jit import detect_vector_unit
 
     if detect_vector_unit().name != "AVX-512":
         pytest.skip("needs a processor with AVX-512 to tell the two apart")
     code = """
-        from sklearn_gru import _kernels
-        from sklearn_gru._kernels import Network
+        from sklearn_gru._engines import numba as kernels
+        from sklearn_gru._engines.numba import Network
         from tests.test_kernels import check_layers
-        assert _kernels.vector_unit() == "AVX2"
+        assert kernels.vector_unit() == "AVX2"
         check_layers(Network("gru", 3, 20, 2, True), 33, 5, True, 0)
         print("agrees")
     """

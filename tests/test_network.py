@@ -9,9 +9,10 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sklearn_gru._device import RandomStream
-from sklearn_gru._network import NetworkSpec, SequenceModel
-from sklearn_gru._network._recurrent import Dropout, turned
+from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.module import SequenceModel
+from sklearn_gru._engines.torch.recurrent import Dropout, turned
+from sklearn_gru._model.spec import NetworkSpec
 from tests.reference_gru import attention_weights, reference_output, reference_states
 
 CELLS = ["gru", "gru_reset_before", "lstm", "rnn"]

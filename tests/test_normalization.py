@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
-from sklearn_gru import _normalization as normalization
-from sklearn_gru._normalization import last_observed, moments
+from sklearn_gru._encoding import normalizations as normalization
+from sklearn_gru._encoding.normalizations import last_observed, moments
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.reference_gru import reference_output
 from tests.test_scaling import make_sequences
@@ -298,7 +298,7 @@ def test_the_loss_is_one_of_y(loss, weighted):
 
 def minimised(fitted, items, y, weights, prediction):
     """The training loss were these the predictions."""
-    from sklearn_gru._validation import check_training
+    from sklearn_gru._encoding.validation import check_training
 
     data = check_training(fitted, items, y, weights, reset=False)
     dataset = fitted._labelled(data, fitted._rows(data.sequences))
@@ -334,7 +334,7 @@ def test_validation_losses_have_the_unit_of_training():
     items, y = items[6:9], y[6:9]
     fitted = model("standard").fit(items, y)
     large = [50 * x for x in items]
-    from sklearn_gru._validation import check_training
+    from sklearn_gru._encoding.validation import check_training
 
     data = check_training(fitted, large, 50 * y, None, reset=False)
     _, weights = fitted._target(data)

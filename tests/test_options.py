@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sklearn_gru import GRUClassifier, GRURegressor, _kernels
+from sklearn_gru import GRUClassifier, GRURegressor
+from sklearn_gru._engines import numba as kernels
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.test_properties import make_list, padded
 
@@ -38,7 +39,7 @@ def make_data(n=1100):
     return items, y, y > y.mean()
 
 
-@pytest.mark.skipif(not _kernels.available(), reason=f"{_kernels.reason()}")
+@pytest.mark.skipif(not kernels.available(), reason=f"{kernels.reason()}")
 @by_option
 def test_kernels_agree_with_torch(option, monkeypatch):
     """The same fit by compiled steps or layers: losses and predictions alike."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sklearn_gru import GRURegressor
-from sklearn_gru._plain import as_plain
+from sklearn_gru._engines.torch.plain import as_plain
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(30, 5, 3)), RNG.normal(size=30)

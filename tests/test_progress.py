@@ -17,7 +17,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, _callbacks
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru._engines.torch import callbacks as _callbacks
 from sklearn_gru.exceptions import InvalidParameterError
 
 since_1_9 = pytest.mark.skipif(
@@ -260,7 +261,7 @@ WITHOUT_CALLBACKS = """
 import sys
 import sklearn.model_selection, sklearn.pipeline  # which need it themselves, since 1.9
 sys.modules["sklearn.callback"] = None
-from sklearn_gru._fit_task import CallbackSupportMixin, FitTask, with_callbacks
+from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, FitTask, with_callbacks
 assert not hasattr(CallbackSupportMixin, "set_callbacks")
 assert with_callbacks(len) is len
 task = FitTask(object(), [[1.0]])

@@ -13,8 +13,9 @@ from sklearn.metrics import mean_pinball_loss, r2_score
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRURegressor, SlidingWindow, _kernels, make_targets
-from sklearn_gru._tasks import QuantileRegression
+from sklearn_gru import GRURegressor, SlidingWindow, make_targets
+from sklearn_gru._engines import numba as kernels
+from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru.exceptions import InvalidParameterError, LostHistoryWarning
 from tests.test_normalization import make_data
 
@@ -341,7 +342,7 @@ def test_other_losses_have_no_quantiles():
 # -- by the kernels ------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not _kernels.available(), reason=f"{_kernels.reason()}")
+@pytest.mark.skipif(not kernels.available(), reason=f"{kernels.reason()}")
 @pytest.mark.parametrize("quantile", [0.8, (0.9, 0.1, 0.5)])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_kernels_agree_with_torch(quantile, n_outputs, monkeypatch):

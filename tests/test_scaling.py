@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_gru import Sequences, _scaling
-from sklearn_gru._scaling import Standardizer, nonzero_scale
+from sklearn_gru import Sequences
+from sklearn_gru._encoding import standardizer as _scaling
+from sklearn_gru._encoding.standardizer import Standardizer
+from sklearn_gru._support.numbers import nonzero_scale
 
 deterministic = settings(
     derandomize=True, max_examples=30, deadline=None, database=None

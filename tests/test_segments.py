@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
-from sklearn_gru._batches import SequenceDataset
+from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.reference_gru import reference_output
 from tests.test_network import check_gradients, scrambled

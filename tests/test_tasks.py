@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from sklearn_gru._tasks import Classification, Regression
+from sklearn_gru._model.tasks import Classification, Regression
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(loc=[3.0, -40.0], scale=[1.0, 20.0], size=(12, 2))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from sklearn_gru._params import Boolean, OneOf, Rule
+from sklearn_gru._support.rules import Boolean, OneOf, Rule
 from sklearn_gru.datasets._files import data_filename, read_description, read_table
 from sklearn_gru.exceptions import InvalidParameterError
 

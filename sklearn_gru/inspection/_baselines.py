@@ -24,11 +24,11 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gru._frames import as_frame
-from sklearn_gru._grid import steps_of
-from sklearn_gru._normalization import last_observed
-from sklearn_gru._sequences import Sequences
-from sklearn_gru._validation import check_X
+from sklearn_gru._encoding.normalizations import last_observed
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.validation import check_X
+from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.grid import steps_of
 from sklearn_gru.inspection._models import find_window
 from sklearn_gru.windows import SlidingWindow
 

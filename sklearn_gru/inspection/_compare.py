@@ -23,9 +23,9 @@ from sklearn.model_selection import TimeSeriesSplit, check_cv
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_gru._frames import as_frame
-from sklearn_gru._keys import Keys, keys_of
-from sklearn_gru._sequences import Sequences
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.keys import Keys, keys_of
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,

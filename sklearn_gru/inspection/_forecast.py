@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_gru._frames import as_frame
-from sklearn_gru._keys import Keys, read_keys
+from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.keys import Keys, read_keys
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection._drawing import (
     BLACK,

@@ -17,8 +17,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_gru._params import check_value, positive_integer
-from sklearn_gru._sequences import Sequences
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.rules import check_value, positive_integer
 from sklearn_gru.exceptions import InputError
 from sklearn_gru.inspection._drawing import axes_for, count_steps, heat_map
 from sklearn_gru.inspection._models import find_window, reach

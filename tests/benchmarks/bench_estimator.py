@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
-from sklearn_gru._kernels import Network
+from sklearn_gru._engines.numba import Network
 from tests.benchmarks import ours, rivals
 from tests.benchmarks.bench_step import floor_seconds, measured_peak
 from tests.benchmarks.contest import race_epochs, ratio

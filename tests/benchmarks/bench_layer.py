@@ -18,10 +18,10 @@ import numba
 import numpy as np
 import torch
 
-from sklearn_gru import _kernels
-from sklearn_gru._fast import flatten_parameters
-from sklearn_gru._kernels import Network, Predictor
-from sklearn_gru._kernels.autograd import dense_sequences, run_layers
+from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.numba import Network, Predictor
+from sklearn_gru._engines.numba.adapter import flatten_parameters
+from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
 # batch, steps, inputs, hidden, layers
 SIZES = [
@@ -106,7 +106,7 @@ def machine():
         f"torch {torch.__version__}, numba {numba.__version__}, llvmlite "
         f"{llvmlite.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}; {platform.processor() or platform.machine()}, "
-        f"{_kernels.vector_unit()}, 1 thread, load {load:.1f}"
+        f"{kernels.vector_unit()}, 1 thread, load {load:.1f}"
     )
 
 

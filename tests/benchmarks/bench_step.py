@@ -12,7 +12,7 @@ import time
 import numpy as np
 import torch
 
-from sklearn_gru._kernels import Network, Trainer
+from sklearn_gru._engines.numba import Network, Trainer
 from tests.benchmarks import rivals
 from tests.benchmarks.bench_layer import compare, machine
 
@@ -74,10 +74,10 @@ def kernel_epoch(network, values, starts, lengths, targets):
 
 def measured_peak():
     """Return the multiply-adds a second, in FLOP, of a large product by the tile."""
-    from sklearn_gru._kernels._calls import address, aligned_floats
-    from sklearn_gru._kernels._jit import entry
-    from sklearn_gru._kernels._simd import LANES, floats_at
-    from sklearn_gru._kernels._tile import gemm
+    from sklearn_gru._engines.numba.calls import address, aligned_floats
+    from sklearn_gru._engines.numba.compile.jit import entry
+    from sklearn_gru._engines.numba.compile.simd import LANES, floats_at
+    from sklearn_gru._engines.numba.compile.tile import gemm
 
     def product(repeats, a, w, c):
         a, w, c = floats_at(a), floats_at(w), floats_at(c)

@@ -1,0 +1,1 @@
+"""X, y and weights to numbers."""

@@ -1,0 +1,153 @@
+"""Standardisation of sequences, and what a missing cell becomes.
+
+The moments are those of the dense array of all steps, every sequence counted with its
+weight; they are computed on the flat rows, each weighted by the sequences that use it,
+so windows cost no more than their rows. Accumulation is in float64, block by block:
+a column of large numbers (a timestamp, a price) keeps its digits although the network
+computes in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sklearn_gru._encoding.sequences import Sequences, may_have_nan
+from sklearn_gru._support.numbers import nonzero_scale
+
+_BLOCK = 8192  # rows: some hundred kilobytes of float64, which stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    """Affine map of the columns, and the columns whose missing cells are marked.
+
+    Columns of categories are no quantities: code k becomes the row k + 1 of a table of
+    embeddings, and a missing one row 0.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        ``(x - mean) / scale`` is what the network sees.
+    marked : ndarray of shape (n_marked,)
+        Columns in which fit saw missing cells; each adds an indicator column.
+    embedded : ndarray of shape (n_embedded,)
+        Columns of categories; they stand last in the output.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    marked: np.ndarray
+    embedded: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @classmethod
+    def fit(
+        cls,
+        sequences: Sequences,
+        weights: np.ndarray | None,
+        *,
+        identity: bool,
+        embedded: np.ndarray | None = None,
+    ) -> Standardizer:
+        """Weighted moments of all observed steps; `identity` learns only the marks."""
+        found = cls._moments(sequences, weights, identity=identity)
+        if embedded is None or not len(embedded):
+            return found
+        mean, scale = found.mean.copy(), found.scale.copy()
+        mean[embedded], scale[embedded] = -1.0, 1.0  # index = code + 1
+        return cls(mean, scale, np.setdiff1d(found.marked, embedded), embedded)
+
+    @classmethod
+    def _moments(
+        cls, sequences: Sequences, weights: np.ndarray | None, *, identity: bool
+    ) -> Standardizer:
+        coverage = sequences.coverage(weights).astype(np.float64)
+        origin = _origin(sequences.values, coverage)
+        total, first, second = np.zeros((3, len(origin)))
+        marked = np.zeros(len(origin), dtype=bool)
+        for rows, weight in _blocks(sequences.values, coverage):
+            rows -= origin
+            if may_have_nan(rows):
+                missing = np.isnan(rows)
+                marked |= missing.any(axis=0)
+                total += weight @ ~missing
+                rows[missing] = 0.0
+            else:
+                total += weight.sum()
+            first += weight @ rows
+        if identity:
+            zeros = np.zeros(len(origin))
+            return cls(zeros, zeros + 1, np.flatnonzero(marked))
+        total = np.maximum(total, np.finfo(float).tiny)
+        mean = origin + first / total
+        for rows, weight in _blocks(sequences.values, coverage):
+            rows -= mean
+            rows *= rows
+            if may_have_nan(rows):
+                rows[np.isnan(rows)] = 0.0
+            second += weight @ rows
+        return cls(
+            mean, nonzero_scale(np.sqrt(second / total), mean), np.flatnonzero(marked)
+        )
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns after :meth:`transform`."""
+        return len(self.mean) + len(self.marked)
+
+    def transform(
+        self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
+    ) -> np.ndarray:
+        """Rows (n_rows, n_inputs): standardised, missing cells 0; marks; indices.
+
+        With `keep_missing` they stay NaN, for whoever shifts the others later.
+        """
+        n_numeric = len(self.mean) - len(self.embedded)
+        numeric: Any = slice(None)
+        if len(self.embedded):
+            numeric = np.delete(np.arange(len(self.mean)), self.embedded)
+        n_dense = self.n_inputs - len(self.embedded)
+        out = np.empty((len(values), self.n_inputs), dtype=dtype)
+        buffer = np.empty((min(len(values), _BLOCK), len(self.mean)))
+        for at in range(0, len(values), _BLOCK):
+            rows = buffer[: len(values) - at]
+            np.subtract(values[at : at + _BLOCK], self.mean, out=rows)
+            np.divide(rows, self.scale, out=rows)
+            block = out[at : at + _BLOCK]
+            block[:, n_numeric:n_dense] = 0.0
+            if may_have_nan(rows):
+                missing = np.isnan(rows)
+                block[:, n_numeric:n_dense] = missing[:, self.marked]
+                if keep_missing:
+                    missing &= np.isin(np.arange(len(self.mean)), self.embedded)
+                rows[missing] = 0.0
+            block[:, :n_numeric] = rows[:, numeric]
+            block[:, n_dense:] = rows[:, self.embedded]
+        return out
+
+
+def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+    """The first value of each column: seen from there a constant is exactly 0."""
+    origin = np.full(values.shape[1], np.nan)
+    for rows, _ in _blocks(values, coverage):
+        known = ~np.isnan(rows)
+        at = known.argmax(axis=0)
+        found = rows[at, np.arange(len(origin))] if len(rows) else origin
+        origin = np.where(np.isnan(origin), found, origin)
+        if not np.isnan(origin).any():
+            break
+    return np.nan_to_num(origin, nan=0.0)
+
+
+def _blocks(
+    values: np.ndarray, coverage: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Used rows in float64 with their weights, block by block."""
+    for at in range(0, len(values), _BLOCK):
+        weight = coverage[at : at + _BLOCK]
+        used = weight > 0
+        rows = values[at : at + _BLOCK].astype(np.float64)
+        yield (rows, weight) if used.all() else (rows[used], weight[used])

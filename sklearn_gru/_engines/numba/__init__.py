@@ -1,0 +1,266 @@
+"""Recurrent networks on a CPU, trained several times faster than torch does it.
+
+`torch.nn.GRU` spends most of its time between the products: thousands of small
+operations, and as many autograd nodes, a step. Here the whole of a training step, from
+flat rows to AdamW, is one compiled program (numba, with matrix products written in
+LLVM's own language), on parameters in torch's own layout, to the same numbers.
+
+The seam to the rest of the package, all of it plain numpy:
+
+* `available()` says whether the kernels can be used on this machine, `reason()` why
+  not. numba is imported by the first call of either, never by importing this package.
+* `Network` is the frozen description of a network; `supports(network)` returns None,
+  or the reason for which the kernels decline it.
+* `Trainer(network, params, ...)` runs epochs: `train_epoch(...)` is one call.
+* `Predictor(network, params)` packs the weights once and predicts any number of
+  sequences: `predict(values, starts, lengths)`.
+* `warm_up(network)` compiles ahead: about 8 seconds once per machine and kind of cell,
+  0.4 seconds from the cache in each later process (the import of numba included).
+* `warm_up_layers(network)` does so for `autograd.run_layers`: the same layers as a
+  torch function, for other heads.
+
+Sequences are never materialised: sequence i is the rows `starts[i]` to
+`starts[i] + lengths[i]` of `values (n_rows, n_inputs)`, and sequences may overlap.
+
+The flat vector of parameters holds, in the order of torch's state_dict,
+`weight_ih_l0 (gates H, inputs)`, `weight_hh_l0 (gates H, H)`, `bias_ih_l0`,
+`bias_hh_l0`, the same with `_reverse`, the following layers, then the head's weight
+`(n_outputs, pooled)` and bias; `Network.split(flat)` returns the named views.
+
+Results are a function of the batch alone: not of the number of threads, nor, for
+predictions and states, of the other sequences in the batch.
+
+>>> supports(Network("gru", n_inputs=8, hidden_size=32))
+>>> supports(Network("gru", n_inputs=8, hidden_size=32, pooling="attention"))
+"pooling 'attention' has no kernel"
+"""
+
+import functools
+import importlib
+import os
+
+import numpy as np
+
+from sklearn_gru._engines.numba.spec import Network, dropout_mask, why_unsupported
+
+__all__ = [
+    "Network",
+    "Predictor",
+    "Trainer",
+    "available",
+    "dropout_mask",
+    "is_compiled",
+    "reason",
+    "supports",
+    "vector_unit",
+    "warm_up",
+    "warm_up_layers",
+]
+
+OFF = "SKLEARN_GRU_NO_NUMBA"  # set to 1, it turns the kernels off
+
+
+def available() -> bool:
+    """Return whether the kernels can run here; imports numba when first called."""
+    return reason() is None
+
+
+def reason() -> str | None:
+    """Return None if the kernels can run here, or why they cannot."""
+    if os.environ.get(OFF, "") not in ("", "0"):
+        return f"the environment variable {OFF} is set"
+    return _import_failure()
+
+
+@functools.cache
+def _import_failure() -> str | None:
+    """Return why numba or the compiled modules cannot be imported, or None."""
+    try:
+        importlib.import_module(".calls", __name__)
+    except Exception as error:  # numba fails in many ways on platforms it lacks
+        return f"numba cannot be used: {type(error).__name__}: {error}"
+    return None
+
+
+def supports(network: Network) -> str | None:
+    """Return None if the kernels can train this network, or why they decline it."""
+    return why_unsupported(network)
+
+
+def vector_unit() -> str:
+    """Return the name of the vector instructions the kernels are compiled for."""
+    return importlib.import_module(".compile.jit", __name__).VECTOR_UNIT.name
+
+
+def warm_up(network: Network) -> None:
+    """Compile, or load from disk, all that training this kind of cell needs.
+
+    Programs are shared by all networks of one kind of cell, whatever their sizes.
+    """
+    params = np.zeros(network.n_parameters, dtype=np.float32)
+    values = np.zeros((1, network.n_inputs), dtype=np.float32)
+    start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+    width = network.target_width
+    Trainer(network, params).train_epoch(
+        values, start, length, np.zeros((1, width), dtype=np.float32),
+        np.ones(1, dtype=np.float32), order=start, batch_size=1, rates=np.zeros(1),
+    )  # fmt: skip
+    Predictor(network, params).predict(values, start, length)
+
+
+def warm_up_layers(network: Network) -> None:
+    """Compile, or load from disk, what the layers need behind `run_layers`."""
+    calls = importlib.import_module(".calls", __name__)
+    kernel = calls.Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
+    values = np.zeros((1, network.n_inputs), dtype=np.float32)
+    start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+    batch = calls.Batch(values, start, length)
+    kernel.pack_layers(calls.address(kernel.params))
+    last, _ = kernel.run(batch, all_steps=False, keep=True)
+    kernel.run_backward(batch, last, None)
+
+
+def is_compiled(cell: str) -> bool:
+    """Return whether the compiled code of a kind of cell lies on the disk."""
+    calls = importlib.import_module(".calls", __name__)
+    return calls.is_cached(cell)
+
+
+class Trainer:
+    """Train a network's flat parameters, in place, an epoch at a time.
+
+    Parameters
+    ----------
+    network : Network
+        What to train; `supports(network)` must be None.
+    params : float32 array (n_parameters,)
+        Torch's parameters, flat; every step changes them in place, so a torch module
+        whose parameters are views of this array sees the change.
+    clip_norm : float
+        Gradients are scaled to this global norm if theirs is larger; 0: never.
+    weight_decay : float
+        Of AdamW (decoupled), on every parameter.
+
+    Attributes
+    ----------
+    grads : float32 array (n_parameters,)
+        Gradient of the last batch, before clipping.
+    mean, square : float32 arrays (n_parameters,)
+        AdamW's moments (`exp_avg` and `exp_avg_sq` of torch); may be set in place.
+    step : int
+        AdamW steps taken; may be set.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        params: np.ndarray,
+        *,
+        clip_norm: float = 0.0,
+        weight_decay: float = 0.0,
+    ):
+        calls = importlib.import_module(".calls", __name__)
+        if not params.flags.writeable:
+            raise ValueError("params must be writable: training changes them in place")
+        self.network = network
+        self.clip_norm, self.weight_decay = clip_norm, weight_decay
+        self.grads, self.mean, self.square = (np.zeros_like(params) for _ in range(3))
+        self.step = 0
+        self._calls = calls
+        self._kernel = calls.Kernel(network, params)
+
+    def train_epoch(
+        self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
+        seeds=None, threads=1, segment_length=1, levels=None,
+    ) -> np.ndarray:  # fmt: skip
+        """Run one AdamW step for every batch of `order`; return the batches' losses.
+
+        The loss of a batch is the mean over its sequences of weight times loss, the
+        loss of a sequence the mean over its outputs.
+
+        Parameters
+        ----------
+        values : float32 (n_rows, n_inputs / segment_length)
+        starts, lengths : int64 (n,)
+            In rows.
+        targets : float32 (n, target_width), or integers (n,) for cross-entropy
+        weights : float32 (n,)
+            Sample weight times class weight.
+        order : int64 (n_used,)
+            Which sequences, in which order; batches are consecutive pieces of it.
+        batch_size : int
+        rates : float64 (n_batches,)
+            Learning rate of each step.
+        seeds : uint64 (n_batches,), optional
+            Of the dropout masks; see `dropout_mask`.
+        threads : int
+            At most; used where they pay, and never seen in the result.
+        segment_length : int
+            Rows read at a time, so that the last segment ends with its sequence; what
+            the first one reaches in front of it counts as 0, and must exist.
+        levels : pair of float32 (n, n_levels), optional
+            Shift and scale of every sequence: of the first columns,
+            (values - shift) / scale is read, and 0 where they are NaN.
+
+        Returns
+        -------
+        losses : float64 (n_batches,)
+        """
+        calls, n = self._calls, len(starts)
+        batch = calls.Batch(
+            values, starts, lengths, segment_length=segment_length, levels=levels
+        )
+        task = calls.Task(
+            calls.as_targets(targets, self.network, n),
+            calls.checked(weights, np.float32, n, "weights"),
+            self.grads, self.mean, self.square, calls.as_parameters(self.network),
+            int(batch_size), self.clip_norm, self.weight_decay, self.step,
+        )  # fmt: skip
+        losses = self._kernel.train_epoch(batch, task, order, rates, seeds, threads)
+        self.step = task.step
+        return losses
+
+    def predict(
+        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
+    ) -> np.ndarray:
+        """Return the head's output (n, n_outputs) with the parameters as they are."""
+        self._kernel.pack()
+        batch = self._calls.Batch(
+            values, starts, lengths, segment_length=segment_length, levels=levels
+        )
+        return self._kernel.predict(batch, threads)
+
+
+class Predictor:
+    """Predict with weights that are packed once.
+
+    Parameters
+    ----------
+    network : Network
+    params : float32 array (n_parameters,)
+        Read at construction, and by `refresh` if they have changed.
+    """
+
+    def __init__(self, network: Network, params: np.ndarray):
+        calls = importlib.import_module(".calls", __name__)
+        self.network = network
+        self._calls = calls
+        self._kernel = calls.Kernel(network, params)
+        self.refresh()
+
+    def __reduce__(self):
+        """Pickle what it was made of: compiled code and memory belong to a process."""
+        return Predictor, (self.network, self._kernel.params)
+
+    def refresh(self) -> None:
+        """Pack the parameters again, after they have changed."""
+        self._kernel.pack()
+
+    def predict(
+        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
+    ) -> np.ndarray:
+        """Return the head's output (n, n_outputs) float32 of every sequence."""
+        batch = self._calls.Batch(
+            values, starts, lengths, segment_length=segment_length, levels=levels
+        )
+        return self._kernel.predict(batch, threads)

@@ -1,0 +1,406 @@
+"""From numpy arrays to the compiled programs: memory, addresses, one call.
+
+Importing this module imports numba. Every function checks what compiled code could
+not survive (type, contiguity, length); what the numbers mean is the caller's affair.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_gru._engines.numba import threads as _threads
+from sklearn_gru._engines.numba.compile.jit import cache_folder
+from sklearn_gru._engines.numba.compile.simd import LANES
+from sklearn_gru._engines.numba.memory import (
+    BLOCK,
+    Layout,
+    make_layout,
+    make_shape,
+    packed_floats,
+)
+from sklearn_gru._engines.numba.programs import entries as _entries
+from sklearn_gru._engines.numba.programs.programs import (
+    Memory,
+    Outputs,
+    Sequences,
+    Shared,
+    Training,
+)
+from sklearn_gru._engines.numba.spec import Network
+
+_CACHE_LINE = 64
+
+
+def aligned_floats(n: int) -> np.ndarray:
+    """Return n float32 zeros that start at a cache line."""
+    spare = _CACHE_LINE // 4
+    memory = np.zeros(n + spare, dtype=np.float32)
+    start = -(address(memory) // 4) % spare
+    return memory[start : start + n]
+
+
+def address(array: np.ndarray) -> int:
+    """Return where the values of an array lie."""
+    return array.__array_interface__["data"][0]
+
+
+def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
+    """Return the array if compiled code can read it; raise TypeError otherwise."""
+    if not (isinstance(array, np.ndarray) and array.dtype == dtype):
+        raise TypeError(f"{name} must be a numpy array of {np.dtype(dtype)}")
+    if not array.flags.c_contiguous:
+        raise TypeError(f"{name} must be C-contiguous")
+    if size is not None and array.size != size:
+        raise ValueError(f"{name} has {array.size} values, not {size}")
+    return array
+
+
+def is_cached(cell: str) -> bool:
+    """Return whether the program that trains a kind of cell lies on the disk."""
+    folder, name = cache_folder(), _entries.PROGRAMS[cell].train.py_func.__name__
+    return folder is not None and any(folder.glob(f"entries.{name}-*.nbi"))
+
+
+class Batch:
+    """Flat rows and the sequences over them, checked once.
+
+    Parameters
+    ----------
+    values : float32 (n_rows, width)
+    starts, lengths : int64 (n,)
+        Sequence i is `lengths[i]` rows from `starts[i]` on.
+    h0 : float32 (layers directions, n, H), optional
+    segment_length : int
+        Rows read at a time; up to one less are reached in front of a sequence, must
+        exist and count as 0.
+    levels : pair of float32 arrays (n, n_levels), optional
+        Shift and scale of each sequence in the first columns; NaN then counts as 0.
+    """
+
+    def __init__(
+        self, values, starts, lengths, h0=None, *, segment_length=1, levels=None
+    ):
+        n = len(starts)
+        self.values = checked(values, np.float32, None, "values")
+        self.starts = checked(starts, np.int64, n, "starts")
+        self.lengths = checked(lengths, np.int64, n, "lengths")
+        self.h0 = None if h0 is None else checked(h0, np.float32, None, "h0")
+        self.segment_length = segment_length
+        self.absent = np.zeros(0, dtype=np.int64)
+        if segment_length > 1:
+            self.lengths = -(-lengths // segment_length)
+            self.absent = segment_length * self.lengths - lengths
+            self.starts = starts - self.absent
+        self.levels = levels or ()
+        for level in self.levels:
+            checked(level, np.float32, n * self.levels[0].shape[1], "levels")
+        self.n_steps = _entries.longest_sequence(
+            address(self.starts), address(self.lengths), n, len(values), segment_length
+        )
+        if self.n_steps < 0:
+            raise ValueError("a sequence reaches outside the rows of values")
+        self.addresses = self.part(0, n)
+
+    def part(self, begin: int, end: int) -> Sequences:
+        """Return the addresses of some of the sequences."""
+        shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
+        return Sequences(
+            address(self.values),
+            address(self.starts[begin:]),
+            address(self.lengths[begin:]),
+            end - begin,
+            0 if self.h0 is None else address(self.h0),
+            self.segment_length,
+            self.values.shape[-1],
+            address(self.absent[begin:]),
+            shift.shape[1],
+            address(shift[begin:]),
+            address(scale[begin:]),
+        )
+
+
+class Kernel:
+    """A network with the memory its programs work in.
+
+    The workspace grows to what the longest sequence needs and is then reused; one
+    `Kernel` must not be used by two threads at the same time.
+    """
+
+    def __init__(
+        self, network: Network, params: np.ndarray, packed: np.ndarray | None = None
+    ):
+        self.network = network
+        self.shape = make_shape(network, LANES)
+        self.n_parameters = network.n_parameters
+        self.params = checked(params, np.float32, self.n_parameters, "params")
+        if packed is None:
+            packed = aligned_floats(packed_floats(self.shape))
+        self.packed = packed
+        self.programs = _entries.PROGRAMS[network.cell]
+        self._workspace = aligned_floats(0)
+        self._integers = np.zeros(0, dtype=np.int64)
+        self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._others: list[Kernel] = []  # memory of other threads
+        self._memory = self._addresses()
+
+    def pack(self) -> None:
+        """Copy the parameters to where `predict` reads them."""
+        _entries.pack(self.shape, self._memory)
+
+    def pack_layers(self, params: int) -> None:
+        """Copy the layers' flat parameters at an address to where `run` reads them."""
+        _entries.pack_layers(self.shape, self._memory, params)
+
+    def _check_width(self, batch: Batch) -> None:
+        """Refuse rows of another width than the network reads."""
+        n_columns = self.network.n_inputs // batch.segment_length
+        if batch.values.ndim != 2 or batch.values.shape[1] != n_columns:
+            raise ValueError(f"values must have {n_columns} columns")
+
+    def _addresses(self) -> Memory:
+        return Memory(
+            address(self.params),
+            address(self.packed),
+            len(self.packed),
+            address(self._workspace),
+            address(self._integers),
+        )
+
+    def _layout(self, n: int, n_steps: int, train: bool) -> Layout:
+        """Return the layout for batches of n sequences; making one takes a while."""
+        key = min(n, BLOCK), n_steps, train
+        if key not in self._layouts:
+            if len(self._layouts) > 100:  # ragged batches have many longest lengths
+                self._layouts.clear()
+            self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
+        return self._layouts[key]
+
+    def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
+        """Make the workspace large enough for batches of n sequences."""
+        layout = self._layout(n, n_steps, train)
+        # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
+        n_integers = 3 * n + (layout.rows + 4) * (n_steps + 2)
+        if layout.total * blocks > len(self._workspace) or n_integers > len(
+            self._integers
+        ):
+            n_floats = max(layout.total * blocks, len(self._workspace))
+            self._workspace = aligned_floats(n_floats)
+            n_integers = max(n_integers, len(self._integers))
+            self._integers = np.zeros(n_integers, dtype=np.int64)
+            self._memory = self._addresses()
+        return layout
+
+    def _helpers(self, size: int, n: int, n_steps: int, train: bool) -> list["Kernel"]:
+        """Return kernels with memory of their own and the same parameters."""
+        while len(self._others) < size - 1:
+            self._others.append(Kernel(self.network, self.params, self.packed))
+        helpers = self._others[: size - 1]
+        for helper in helpers:
+            helper._reserve(n, n_steps, train)
+        return helpers
+
+    def predict(self, batch: Batch, threads: int = 1) -> np.ndarray:
+        """Return the scores (n, n_outputs) of every sequence."""
+        self._check_width(batch)
+        n = len(batch.starts)
+        scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
+        size = _threads.for_prediction(self.shape, n, batch.n_steps, threads)
+        if n and size == 1:
+            self._predict(batch.addresses, n, batch.n_steps, scores)
+        elif n:
+            kernels = [self, *self._helpers(size, n, batch.n_steps, train=False)]
+            arguments = []
+            for kernel, (begin, end) in zip(
+                kernels, _threads.spread(n, size), strict=True
+            ):
+                part = batch.part(begin, end)
+                out = scores[begin:end]
+                arguments.append((kernel, part, end - begin, batch.n_steps, out))
+            with _threads.team(size) as team:
+                team.run(Kernel._predict, arguments)
+        return scores
+
+    def _predict(self, sequences, n: int, n_steps: int, scores: np.ndarray) -> None:
+        layout = self._reserve(n, n_steps, train=False)
+        self.programs.predict(
+            self.shape, layout, self._memory, sequences, address(scores)
+        )
+
+    def train_epoch(
+        self, batch: Batch, task: "Task", order, rates, seeds=None, threads=1
+    ):
+        """Run one AdamW step for each batch of `order`; return their losses."""
+        self._check_width(batch)
+        n_used = len(order)
+        n_batches = -(-n_used // task.batch_size)
+        checked(order, np.int64, None, "order")
+        checked(rates, np.float64, n_batches, "rates")
+        if seeds is None:
+            seeds = np.zeros(n_batches, dtype=np.uint64)
+        checked(seeds, np.uint64, n_batches, "seeds")
+        losses = np.zeros(n_batches)
+        if not n_used:
+            return losses
+        if order.min() < 0 or order.max() >= len(batch.starts):
+            raise ValueError("order names a sequence that does not exist")
+        n = min(task.batch_size, n_used)
+        layout = self._reserve(n, batch.n_steps, train=True)
+        for name in ("grads", "mean", "square"):
+            checked(getattr(task, name), np.float32, self.n_parameters, name)
+        training = task.addresses(self.network, order, rates, seeds, losses)
+        size = _threads.for_training(self.shape, n, batch.n_steps, threads)
+        if size == 1:
+            self.programs.train(
+                self.shape, layout, self._memory, batch.addresses, training
+            )
+        else:
+            self._train_shared(batch, training, layout, n, size)
+        task.step += n_batches
+        return losses
+
+    def _train_shared(self, batch: Batch, training, layout: Layout, n: int, size: int):
+        """Train as the program does, with the blocks of a batch shared by threads."""
+        kernels = [self, *self._helpers(size, n, batch.n_steps, train=True)]
+        n_blocks = -(-n // layout.rows)
+        grads = np.zeros((n_blocks, len(self.packed)), dtype=np.float32)
+        losses = np.zeros(n_blocks)
+        shared = Shared(address(grads), address(losses))
+        ordered, sequences = self._memory.integers, batch.addresses
+        with _threads.team(size) as team:
+            for number in range(-(-training.n_used // training.batch_size)):
+                _entries.prepare_batch(
+                    self.shape, layout, self._memory, sequences, training, number
+                )
+                team.run(
+                    self.programs.share,
+                    [
+                        (
+                            self.shape, layout, kernel._memory, ordered, sequences,
+                            training, number, shared, member, size,
+                        )
+                        for member, kernel in enumerate(kernels)
+                    ],
+                )  # fmt: skip
+                _entries.join_blocks(
+                    self.shape, layout, self._memory, training, number, shared
+                )
+
+    def run(self, batch: Batch, *, all_steps: bool, keep: bool, seed: int = 0):
+        """Return final states (n, width), and all states (n, n_steps, width) or None.
+
+        With `keep`, what `run_backward` needs stays in the workspace.
+        """
+        self._check_width(batch)
+        n, width = len(batch.starts), self.shape.width
+        last = np.zeros((n, width), dtype=np.float32)
+        steps = None
+        if all_steps:
+            steps = np.zeros((n, batch.n_steps, width), dtype=np.float32)
+        if n:
+            rows = self._layout(n, batch.n_steps, keep).rows
+            blocks = -(-n // rows) if keep else 1
+            layout = self._reserve(n, batch.n_steps, keep, blocks)
+            outputs = Outputs(
+                address(last),
+                0 if steps is None else address(steps),
+                batch.n_steps,
+                keep,
+            )
+            self.programs.run(
+                self.shape, layout, self._memory, batch.addresses, outputs,
+                float(self.network.dropout if keep else 0.0), seed,
+            )  # fmt: skip
+        return last, steps
+
+    def run_backward(
+        self, batch: Batch, d_last, d_steps, *, inputs=False, initial=False, seed=0
+    ):
+        """Return gradients (flat parameters, values or None, h0 or None).
+
+        `d_last (n, width)` and `d_steps (n, n_steps, width)` are None where zero.
+        """
+        n = len(batch.starts)
+        if d_last is None:
+            d_last = np.zeros((n, self.shape.width), dtype=np.float32)
+        grads = np.zeros(self.n_parameters, dtype=np.float32)
+        d_values = np.zeros_like(batch.values) if inputs else None
+        numbers = self.shape.layers * self.shape.directions
+        d_h0 = None
+        if initial:
+            d_h0 = np.zeros((numbers, n, self.shape.hidden), dtype=np.float32)
+        if n:
+            layout = self._layout(n, batch.n_steps, True)
+            outputs = Outputs(
+                address(d_last),
+                0 if d_steps is None else address(d_steps),
+                batch.n_steps,
+                True,
+            )
+            self.programs.run_backward(
+                self.shape, layout, self._memory, batch.addresses, outputs,
+                address(grads),
+                0 if d_values is None else address(d_values),
+                0 if d_h0 is None else address(d_h0),
+                float(self.network.dropout), seed,
+            )  # fmt: skip
+        return grads, d_values, d_h0
+
+
+@dataclass
+class Task:
+    """What the network is trained toward, and the state of the optimizer."""
+
+    targets: np.ndarray  # (n, target_width) float32
+    weights: np.ndarray  # (n,) float32
+    grads: np.ndarray  # (n_parameters,), of the last step, before clipping
+    mean: np.ndarray  # AdamW's moments
+    square: np.ndarray
+    loss_parameters: np.ndarray  # float64; see `as_parameters`
+    batch_size: int
+    clip_norm: float = 0.0  # 0: no clipping
+    weight_decay: float = 0.0
+    step: int = 0
+
+    def addresses(self, network: Network, order, rates, seeds, losses) -> Training:
+        """Return what compiled code needs to find all this."""
+        return Training(
+            address(self.grads),
+            address(self.mean),
+            address(self.square),
+            self.step,
+            address(self.targets),
+            self.targets.shape[1],
+            address(self.weights),
+            address(order),
+            len(order),
+            self.batch_size,
+            address(rates),
+            address(seeds),
+            address(losses),
+            float(self.clip_norm),
+            float(self.weight_decay),
+            address(self.loss_parameters),
+            float(network.dropout),
+        )
+
+
+def as_targets(targets: np.ndarray, network: Network, n: int) -> np.ndarray:
+    """Return targets as compiled code reads them: float32, two-dimensional.
+
+    Class indices are exact as float32 below 2**24.
+    """
+    if network.loss == "cross_entropy":
+        if len(targets) and not (
+            int(targets.min()) >= 0 and int(targets.max()) < network.n_outputs
+        ):
+            raise ValueError("a class index is outside the outputs of the network")
+        return np.ascontiguousarray(targets, dtype=np.float32).reshape(n, 1)
+    width = network.target_width
+    checked(targets, np.float32, n * width, "targets")
+    return targets.reshape(n, width)
+
+
+def as_parameters(network: Network) -> np.ndarray:
+    """Return the quantiles, or the label smoothing: what else the loss depends on."""
+    return np.array(network.quantiles or (network.label_smoothing,), dtype=np.float64)

@@ -1,0 +1,170 @@
+"""How the kernels are compiled: two decorators, the vector unit, the cache.
+
+`inner` marks a function that only other compiled functions call (its arguments are
+raw pointers); `entry` one that Python calls, with numbers and addresses. Only entries
+are cached on disk: the code of all they call is stored with them.
+
+numba's own cache (`cache=True`) looks at the time stamp of the file of the cached
+function alone. An entry here is three lines long and its code lives in a dozen other
+modules, so the folder of our cache carries a hash of all of them instead: a changed
+kernel can never meet a stale cache, and two versions of the package never share one.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from numba import njit
+from numba.core import caching, config
+from numba.core.codegen import get_host_cpu_features
+
+from sklearn_gru._engines.numba.compile.lowering import inner_options
+
+# No fastmath flag: a fused multiply-add is asked for by name where it is wanted, and
+# NaN and infinity go through as they do in torch.
+_OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
+_INNER_OPTIONS = inner_options()
+
+
+class VectorUnit(NamedTuple):
+    """What the processor offers: how wide a vector is, and the tile that fits it."""
+
+    name: str
+    lanes: int  # float32 values in one register
+    tile_rows: int  # the tile keeps tile_rows x tile_vectors registers of sums
+    tile_vectors: int
+
+
+# Tiles fill the register file: sums, one vector of weights per column, and (AVX2
+# only, which cannot broadcast from memory inside a multiply-add) one of inputs.
+AVX512 = VectorUnit("AVX-512", lanes=16, tile_rows=8, tile_vectors=3)  # 32 registers
+AVX2 = VectorUnit("AVX2", lanes=8, tile_rows=4, tile_vectors=3)  # 16 registers
+NEON = VectorUnit("NEON", lanes=4, tile_rows=4, tile_vectors=6)  # 32 registers
+
+
+def detect_vector_unit() -> VectorUnit | None:
+    """Return the widest known vector unit that numba will compile for, or None."""
+    if sys.maxsize < 2**32:
+        return None  # addresses are taken to have 64 bits
+    # NUMBA_CPU_FEATURES: the tests compile for less than the processor has
+    features = getattr(config, "CPU_FEATURES", None) or get_host_cpu_features()
+    names = set(features.split(","))
+    if "+avx512f" in names:
+        return AVX512
+    if {"+avx2", "+fma"} <= names:
+        return AVX2
+    return NEON if "+neon" in names or "+fp-armv8" in names else None
+
+
+def _require_vector_unit() -> VectorUnit:
+    """Return the vector unit, or refuse to be imported: there is nothing to compile."""
+    unit = detect_vector_unit()
+    if unit is None:
+        raise ImportError("this processor has no vector unit that the kernels know")
+    return unit
+
+
+VECTOR_UNIT = _require_vector_unit()
+
+
+def cache_folder() -> Path | None:
+    """Return a writable folder for compiled code, or None if there is none.
+
+    It never lies in the package, which may be installed read-only and shared, and it
+    names what numba does not know the code depends on: all modules, and the tile.
+    """
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        roots = [Path(os.environ["NUMBA_CACHE_DIR"])]
+    elif os.environ.get("XDG_CACHE_HOME"):
+        roots = [Path(os.environ["XDG_CACHE_HOME"])]
+    elif sys.platform == "win32":
+        roots = [Path(os.environ.get("LOCALAPPDATA", Path.home()))]
+    elif sys.platform == "darwin":
+        roots = [Path.home() / "Library" / "Caches"]
+    else:
+        roots = [Path.home() / ".cache"]
+    for root in roots:
+        folder = root / "sklearn_gru" / f"{_source_hash()}-{VECTOR_UNIT.name}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+@functools.cache
+def _source_hash() -> str:
+    """Hash every module of this package: compiled code depends on all of them."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class _Locator(caching._CacheLocator):
+    """Tells numba's cache to use our folder, whatever the time stamps say."""
+
+    def __init__(self, py_func, folder):
+        self._folder = str(folder)
+        self._py_file = py_func.__code__.co_filename
+        self._line = py_func.__code__.co_firstlineno
+
+    def get_cache_path(self):
+        return self._folder
+
+    def get_source_stamp(self):
+        return _source_hash()
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        folder = cache_folder()
+        return None if folder is None else cls(py_func, folder)
+
+
+class _CacheImplementation(caching.CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # noqa: RUF012 (numba's own type)
+
+
+class _Cache(caching.FunctionCache):
+    """numba's cache, except that a broken file or a full disk is no error.
+
+    Without the cache the same code is compiled again; a fit must not end for it.
+    """
+
+    _impl_class = _CacheImplementation
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # unpickling a damaged file can raise anything
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def entry(function):
+    """Compile a function that Python calls; keep the result on disk if possible."""
+    compiled = njit(**_OPTIONS)(function)
+    if cache_folder() is not None:
+        compiled._cache = _Cache(function)
+    return compiled
+
+
+def inner(function):
+    """Compile a function that only compiled functions call."""
+    options = _OPTIONS | _INNER_OPTIONS
+    return njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

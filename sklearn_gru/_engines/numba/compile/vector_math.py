@@ -1,0 +1,49 @@
+"""exp, sigmoid and tanh of a whole vector, to about one unit in the last place.
+
+Both gates come from one reduction of the exponential, x = n ln 2 + r with
+|r| <= ln 2 / 2:
+
+    exp(x) = 2**n (1 + p(r)),     p(r) = exp(r) - 1, a polynomial
+
+so exp(x) - 1 = 2**n p + (2**n - 1) keeps full relative accuracy near 0, where tanh
+needs it. The constants of p are those of Cephes' expf.
+"""
+
+from sklearn_gru._engines.numba.compile.jit import inner
+from sklearn_gru._engines.numba.compile.simd import clip, fma, power_of_two
+
+LOG2_E = 1.44269504088896341
+LN2_HIGH = 0.693359375  # ln 2 in two parts: n * LN2_HIGH is exact
+LN2_LOW = -2.12194440e-4
+ROUNDER = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer
+
+
+@inner
+def _exp_parts(x):
+    """Return 2**n and p(r), so that exp(x) = 2**n (1 + p(r))."""
+    shifted = fma(x, LOG2_E, ROUNDER)
+    n = shifted - ROUNDER
+    r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
+    p = fma(r, 1.9875691500e-4, 1.3981999507e-3)
+    p = fma(p, r, 8.3334519073e-3)
+    p = fma(p, r, 4.1665795894e-2)
+    p = fma(p, r, 1.6666665459e-1)
+    p = fma(p, r, 5.0000001201e-1)
+    return power_of_two(shifted), fma(p, r * r, r)
+
+
+@inner
+def sigmoid(x):
+    """1 / (1 + exp(-x)), exactly 0 and 1 at the infinities."""
+    # 89 is where exp becomes infinite, -87 where it leaves the normal numbers. The
+    # power of 2 is infinite from 88.4 on, where p may be negative: 1 + p never is.
+    scale, p = _exp_parts(clip(x * -1.0, -87.0, 89.0))
+    return 1.0 / fma(scale, p + 1.0, 1.0)
+
+
+@inner
+def tanh(x):
+    """expm1(2x) / (expm1(2x) + 2), exactly -1 and 1 from 10 on."""
+    scale, p = _exp_parts(clip(x + x, -20.0, 20.0))
+    expm1 = fma(scale, p, scale - 1.0)
+    return expm1 / (expm1 + 2.0)

@@ -1,0 +1,69 @@
+"""What a step of a sequence reads from the flat rows.
+
+A step reads `stride` rows at a time (segments), which lie side by side in memory as one
+vector. Segments end where their sequence ends, so the first may begin in front of it;
+`absent` rows of it are read as 0. With levels, what is read of the first `n_levels`
+columns is (row - shift) / scale of the sequence, and 0 where the row is NaN.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_gru._engines.numba.compile.jit import inner
+from sklearn_gru._engines.numba.parts.rows import copy_row, fill
+
+
+class Data(NamedTuple):
+    """The sequences: rows of inputs, and which of them each sequence is."""
+
+    values: Any  # (n_rows, width)
+    starts: Any  # (n,) first row, of the first segment
+    lengths: Any  # (n,) in steps
+    h0_given: bool
+    h0: Any  # (layers directions, n, H)
+    n_sequences: int
+    stride: int
+    width: int
+    absent: Any  # (n,), where stride > 1
+    n_levels: int
+    shift: Any  # (n, n_levels)
+    scale: Any
+
+
+@inner
+def gather_inputs(block, data, n_inputs, x):
+    """Copy the steps of every sequence from the flat rows to packed rows."""
+    for s in range(block.steps):
+        for i in range(block.counts[s]):
+            number = block.sequences[i]
+            row = data.starts[number] + s * data.stride
+            target = x + (block.firsts[s] + i) * n_inputs
+            copy_row(target, data.values + row * data.width, n_inputs)
+            if data.n_levels > 0:
+                _normalise(data, number, target)
+            if s == 0 and data.stride > 1:
+                fill(target, data.absent[number] * data.width, 0.0)
+
+
+@inner
+def _normalise(data, number, target):
+    """See one step of a sequence from the sequence's own level."""
+    shift = data.shift + number * data.n_levels
+    scale = data.scale + number * data.n_levels
+    for r in range(data.stride):
+        row = target + r * data.width
+        for j in range(data.n_levels):
+            value = (row[j] - shift[j]) / scale[j]
+            row[j] = value if value == value else np.float32(0.0)
+
+
+@inner
+def scatter_inputs(block, d_inputs, step, data, d_values):
+    """Add the gradients of the packed inputs to those of the flat rows."""
+    for s in range(block.steps):
+        for i in range(block.counts[s]):
+            row = data.starts[block.sequences[i]] + s
+            target = d_values + row * data.width
+            for j in range(data.width):
+                target[j] += d_inputs[(block.firsts[s] + i) * step + j]

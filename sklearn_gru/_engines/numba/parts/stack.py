@@ -1,0 +1,184 @@
+"""All layers and directions of a network over one block, forward and backward."""
+
+from typing import Any, NamedTuple
+
+from sklearn_gru._engines.numba.compile.jit import inner
+from sklearn_gru._engines.numba.memory import LAST
+from sklearn_gru._engines.numba.parts.block import reverse_rows
+from sklearn_gru._engines.numba.parts.dropout import drop
+from sklearn_gru._engines.numba.parts.inputs import Data, gather_inputs, scatter_inputs
+from sklearn_gru._engines.numba.parts.layer import (
+    Gradients,
+    Memory,
+    backward_layer,
+    forward_layer,
+    start_state,
+)
+from sklearn_gru._engines.numba.parts.pooling import pool, pool_backward
+from sklearn_gru._engines.numba.parts.rows import copy_row, fill
+from sklearn_gru._engines.numba.parts.weights import layer_inputs, padded, weights_of
+
+
+class Work(NamedTuple):
+    """A block of sequences on its way through the network."""
+
+    shape: Any
+    layout: Any
+    block: Any
+    workspace: Any  # floats, laid out by `layout`
+    packed: Any  # weights
+    data: Data
+    dropout: Any
+
+
+@inner
+def forward_stack(forward_step, work, keep, all_steps):
+    """Run all layers; states of the last one end in outputs, finals and pooled."""
+    shape, layout, block, workspace, packed, data, dropout = work
+    x = workspace + layout.x
+    gather_inputs(block, data, shape.n_inputs, x)
+    for layer in range(shape.layers):
+        x, x_step = layer_input(shape, layout, layer, workspace, keep)
+        out = workspace + output_at(layout, layer, keep)
+        is_last = layer == shape.layers - 1
+        outputs = (not is_last or shape.pooling != LAST or all_steps, out)
+        for direction in range(shape.directions):
+            memory = direction_memory(work, layer, direction, x, x_step, keep)
+            number = layer * shape.directions + direction
+            h0 = data.h0 + number * data.n_sequences * shape.hidden
+            start_state(shape, block, memory, (data.h0_given, h0))
+            weights = weights_of(shape, packed, layer, direction)
+            forward_layer(
+                forward_step, shape, block, direction, weights, memory, outputs
+            )
+        if not is_last and dropout.rate > 0.0:
+            drop(shape, block, dropout, layer, out)
+    pool(
+        shape, block, workspace + layout.finals,
+        workspace + output_at(layout, shape.layers - 1, keep),
+        workspace + layout.pooled, workspace + layout.argmax,
+    )  # fmt: skip
+
+
+@inner
+def output_at(layout, layer, keep):
+    """Return where a layer's states are: all layers are kept, or two in turn."""
+    place = layer if keep else layer % 2
+    return layout.outputs + place * layout.output_floats
+
+
+@inner
+def layer_input(shape, layout, layer, workspace, keep):
+    """Return the packed rows a layer reads, in time order, and their step."""
+    if layer == 0:
+        return workspace + layout.x, shape.n_inputs
+    return workspace + output_at(layout, layer - 1, keep), shape.padded_width
+
+
+@inner
+def direction_memory(work, layer, direction, x, x_step, keep):
+    """Return the memory of one direction, its inputs turned around for the second."""
+    shape, layout, block, workspace = (
+        work.shape,
+        work.layout,
+        work.block,
+        work.workspace,
+    )
+    number = layer * shape.directions + direction if keep else 0
+    if direction == 1:
+        reversed_x = workspace + layout.x_reversed
+        reverse_rows(block, x, x_step, layer_inputs(shape, layer), reversed_x)
+        x = reversed_x
+    return Memory(
+        x,
+        x_step,
+        workspace + (layout.states + number * layout.state_floats),
+        workspace + (layout.slots + number * layout.slot_floats),
+        workspace + (layout.finals + direction * block.rows * shape.padded),
+        keep,
+    )
+
+
+class Wanted(NamedTuple):
+    """Gradients beyond those of the weights."""
+
+    inputs: bool
+    d_values: Any  # (n_rows, n_inputs), added to
+    initial: bool
+    d_h0: Any  # (layers directions, n, H)
+
+
+@inner
+def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
+    """From d_pooled (and d_outputs, if given) to the gradients of all weights."""
+    shape, layout, block, workspace, packed, data, dropout = work
+    if shape.pooling != LAST:
+        top = workspace + d_output_at(shape, layout, shape.layers - 1)
+        d_pooled, argmax = workspace + layout.d_pooled, workspace + layout.argmax
+        pool_backward(shape, block, d_pooled, argmax, top)
+    for layer in range(shape.layers - 1, -1, -1):
+        is_last = layer == shape.layers - 1
+        x, x_step = layer_input(shape, layout, layer, workspace, True)
+        d_inputs_wanted = layer > 0 or wanted.inputs
+        d_inputs = workspace + d_output_at(shape, layout, layer - 1)
+        if d_inputs_wanted:
+            width = padded(layer_inputs(shape, layer))
+            fill(d_inputs, block.total * width, 0.0)
+        d_outputs = workspace + d_output_at(shape, layout, layer)
+        if not is_last and dropout.rate > 0.0:
+            drop(shape, block, dropout, layer, d_outputs)
+        for direction in range(shape.directions):
+            memory = direction_memory(work, layer, direction, x, x_step, True)
+            flow = Gradients(
+                not is_last or shape.pooling != LAST or d_out_given,
+                d_outputs,
+                workspace + layout.d_state,
+                workspace + layout.d_cell,
+                workspace + layout.deltas,
+                layout.chunk,
+                workspace + layout.one,
+                d_inputs_wanted,
+                workspace + layout.d_x,
+                d_inputs,
+                wanted.initial,
+            )
+            _start_d_state(work, is_last, direction)
+            backward_layer(
+                backward_step, state_gradient, shape, block, direction,
+                weights_of(shape, packed, layer, direction), memory, flow,
+                weights_of(shape, workspace + layout.grads, layer, direction),
+            )  # fmt: skip
+            if wanted.initial:
+                number = layer * shape.directions + direction
+                target = wanted.d_h0 + number * data.n_sequences * shape.hidden
+                for i in range(block.rows):
+                    row = target + block.sequences[i] * shape.hidden
+                    copy_row(row, flow.d_h + i * shape.padded, shape.hidden)
+        if layer == 0 and wanted.inputs:
+            step = padded(shape.n_inputs)
+            scatter_inputs(block, d_inputs, step, data, wanted.d_values)
+
+
+@inner
+def d_output_at(shape, layout, layer):
+    """Return where the gradient of a layer's states is: two places in turn."""
+    return layout.d_outputs + (layer % 2) * layout.d_output_floats
+
+
+@inner
+def _start_d_state(work, is_last, direction):
+    """Set the gradient of the final states, which only "last" pooling reads."""
+    shape, layout, block, workspace = (
+        work.shape,
+        work.layout,
+        work.block,
+        work.workspace,
+    )
+    d_state = workspace + layout.d_state
+    fill(d_state, block.rows * shape.padded, 0.0)
+    fill(workspace + layout.d_cell, block.rows * shape.padded, 0.0)
+    if is_last and shape.pooling == LAST:
+        d_pooled = workspace + (layout.d_pooled + direction * shape.hidden)
+        for i in range(block.rows):
+            source = d_pooled + i * shape.padded_pooled
+            copy_row(d_state + i * shape.padded, source, shape.hidden)

@@ -1,0 +1,186 @@
+"""Between torch's layout of the parameters and the one the tile reads.
+
+torch keeps, for every direction of every layer, `weight_ih (gates H, inputs)`,
+`weight_hh (gates H, H)`, `bias_ih` and `bias_hh (gates H)`. The forward products want
+them transposed, with every gate padded to whole vectors; the backward products want
+the rows as they are, padded. Both copies are made once a training step, which costs
+about a hundredth of it, and once per fitted model for predictions.
+"""
+
+from typing import Any, NamedTuple
+
+from sklearn_gru._engines.numba.compile.jit import inner
+from sklearn_gru._engines.numba.compile.simd import LANES
+from sklearn_gru._engines.numba.parts.rows import fill
+
+
+class Weights(NamedTuple):
+    """Pointers to the packed weights of one direction of one layer, or gradients.
+
+    `wx` and `wh` are torch's matrices transposed and padded, for the forward pass and
+    for all gradients; `wx_rows` and `wh_rows` are padded only, for the backward pass.
+    """
+
+    n_inputs: Any
+    wx: Any  # (inputs, gates P)
+    wh: Any  # (H, gates P)
+    bias: Any  # (deltas P,)
+    wx_rows: Any  # (gates H, inputs rounded up)
+    wh_rows: Any  # (gates H, P)
+
+
+class Head(NamedTuple):
+    """Pointers to the packed weights of the linear head (or their gradients)."""
+
+    columns: Any  # (pooled, outputs rounded up)
+    rows: Any  # (outputs, pooled rounded up)
+    bias: Any  # (outputs rounded up,)
+
+
+@inner
+def padded(n):
+    """Round up to whole vectors."""
+    return (n + LANES - 1) // LANES * LANES
+
+
+@inner
+def layer_inputs(shape, layer):
+    """Return how many inputs a layer has."""
+    return shape.n_inputs if layer == 0 else shape.width
+
+
+@inner
+def _floats(shape, n_inputs):
+    """Return the length of one direction's packed weights."""
+    transposed = (n_inputs + shape.hidden) * shape.gates * shape.padded
+    rows = shape.gates * shape.hidden * (padded(n_inputs) + shape.padded)
+    return transposed + rows + shape.deltas * shape.padded
+
+
+@inner
+def weights_of(shape, packed, layer, direction):
+    """Return where the weights of one direction of one layer lie."""
+    n_inputs = layer_inputs(shape, layer)
+    if layer == 0:
+        wx = packed + direction * _floats(shape, n_inputs)
+    else:
+        first = shape.directions * _floats(shape, shape.n_inputs)
+        before = (layer - 1) * shape.directions + direction
+        wx = packed + (first + before * _floats(shape, n_inputs))
+    columns = shape.gates * shape.padded
+    wh = wx + n_inputs * columns
+    bias = wh + shape.hidden * columns
+    wx_rows = bias + shape.deltas * shape.padded
+    wh_rows = wx_rows + shape.gates * shape.hidden * padded(n_inputs)
+    return Weights(n_inputs, wx, wh, bias, wx_rows, wh_rows)
+
+
+@inner
+def head_of(shape, packed):
+    """Return where the weights of the head lie."""
+    start = _floats(shape, shape.n_inputs)
+    start += (shape.layers - 1) * _floats(shape, shape.width)
+    columns = packed + shape.directions * start
+    rows = columns + shape.pooled * shape.padded_outputs
+    return Head(columns, rows, rows + shape.n_outputs * shape.padded_pooled)
+
+
+@inner
+def pack(shape, params, packed, n_floats):
+    """Copy flat torch parameters to the packed layout; padding is zero."""
+    params = pack_layers(shape, params, packed, n_floats)
+    head = head_of(shape, packed)
+    for o in range(shape.n_outputs):
+        for j in range(shape.pooled):
+            value = params[o * shape.pooled + j]
+            head.columns[j * shape.padded_outputs + o] = value
+            head.rows[o * shape.padded_pooled + j] = value
+        head.bias[o] = params[shape.n_outputs * shape.pooled + o]
+
+
+@inner
+def pack_layers(shape, params, packed, n_floats):
+    """Pack all but the head; return where the parameters of the layers end."""
+    fill(packed, n_floats, 0.0)
+    for layer in range(shape.layers):
+        for direction in range(shape.directions):
+            weights = weights_of(shape, packed, layer, direction)
+            params = _pack_direction(shape, params, weights)
+    return params
+
+
+@inner
+def _pack_direction(shape, params, weights):
+    """Pack one direction of one layer; return where its parameters end."""
+    n_inputs, units = weights.n_inputs, shape.gates * shape.hidden
+    weight_hh = params + units * n_inputs
+    _pack_matrix(shape, params, n_inputs, weights.wx, weights.wx_rows)
+    _pack_matrix(shape, weight_hh, shape.hidden, weights.wh, weights.wh_rows)
+    bias_ih = weight_hh + units * shape.hidden
+    bias_hh = bias_ih + units
+    for gate in range(shape.gates):
+        for j in range(shape.hidden):
+            at = gate * shape.hidden + j
+            weights.bias[_input_slot(shape, gate) * shape.padded + j] += bias_ih[at]
+            weights.bias[gate * shape.padded + j] += bias_hh[at]
+    return bias_hh + units
+
+
+@inner
+def _pack_matrix(shape, matrix, n_columns, transposed, rows):
+    """Copy a matrix (gates H, n) to (n, gates P) and to (gates H, n rounded up)."""
+    step, row = shape.gates * shape.padded, padded(n_columns)
+    for gate in range(shape.gates):
+        for j in range(shape.hidden):
+            unit = gate * shape.hidden + j
+            column = transposed + (gate * shape.padded + j)
+            for i in range(n_columns):
+                value = matrix[unit * n_columns + i]
+                column[i * step] = value
+                rows[unit * row + i] = value
+
+
+@inner
+def _input_slot(shape, gate):
+    """Return the slot to which a gate's input sum and bias_ih belong.
+
+    It is the gate's own slot, except for n of torch's GRU, whose two sums meet only
+    after the reset gate: W_hn h + b_hn keeps slot 2, W_in x + b_in has slot 3.
+    """
+    last_is_split = shape.deltas > shape.gates and gate == shape.gates - 1
+    return shape.gates if last_is_split else gate
+
+
+@inner
+def unpack_gradients(shape, packed, grads):
+    """Copy gradients of the packed weights to torch's flat layout."""
+    for layer in range(shape.layers):
+        for direction in range(shape.directions):
+            weights = weights_of(shape, packed, layer, direction)
+            grads = _unpack_direction(shape, weights, grads)
+    head = head_of(shape, packed)
+    for o in range(shape.n_outputs):
+        for j in range(shape.pooled):
+            grads[o * shape.pooled + j] = head.rows[o * shape.padded_pooled + j]
+        grads[shape.n_outputs * shape.pooled + o] = head.bias[o]
+
+
+@inner
+def _unpack_direction(shape, weights, grads):
+    """Unpack one direction of one layer; return where its parameters end."""
+    n_inputs, units = weights.n_inputs, shape.gates * shape.hidden
+    step = shape.gates * shape.padded
+    weight_hh = grads + units * n_inputs
+    bias_ih = weight_hh + units * shape.hidden
+    bias_hh = bias_ih + units
+    for gate in range(shape.gates):
+        for j in range(shape.hidden):
+            unit, at = gate * shape.hidden + j, gate * shape.padded + j
+            for i in range(n_inputs):
+                grads[unit * n_inputs + i] = weights.wx[i * step + at]
+            for i in range(shape.hidden):
+                weight_hh[unit * shape.hidden + i] = weights.wh[i * step + at]
+            slot = _input_slot(shape, gate)
+            bias_ih[unit] = weights.bias[slot * shape.padded + j]
+            bias_hh[unit] = weights.bias[at]
+    return bias_hh + units

@@ -1,0 +1,72 @@
+"""Sharing the blocks of a batch among threads, where the blocks are large enough.
+
+Compiled code runs without the GIL, so plain Python threads do. A batch is cut into the
+same blocks whatever the number of threads, every block's gradient is complete before
+any is added, and they are added in the order of the blocks: the bits are those of one
+thread. Handing a batch over costs about a tenth of a millisecond, so small networks
+stay on one thread.
+"""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from sklearn_gru._engines.numba.memory import BLOCK, Shape
+
+# Multiply-adds to hand to a thread at a time, below which it does not pay.
+WORTH_SHARING = 5e7
+
+
+def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
+    """Return how many threads to share batches of n sequences among.
+
+    One a block at most, and one in all if a block takes less than about half a
+    millisecond (see the table of threads in docs/performance.md).
+    """
+    if 3 * _forward(shape) * BLOCK * n_steps < WORTH_SHARING:
+        return 1
+    return max(1, min(available, -(-n // BLOCK)))
+
+
+def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
+    """Return how many threads to share n sequences among, which is done once."""
+    return max(1, min(available, int(_forward(shape) * n * n_steps / WORTH_SHARING)))
+
+
+def _forward(shape: Shape) -> int:
+    """Multiply-adds of one step of one sequence."""
+    above = (shape.layers - 1) * (shape.width + shape.hidden)
+    columns = shape.n_inputs + shape.hidden + above
+    return shape.directions * shape.gates * shape.hidden * columns
+
+
+class Team:
+    """Threads that run the same compiled program on parts of the same work."""
+
+    def __init__(self, pool: ThreadPoolExecutor, size: int) -> None:
+        self.pool = pool
+        self.size = size
+
+    def run(self, program: Any, arguments: list[tuple]) -> None:
+        """Call the program once a member, this thread being one of them."""
+        waiting = [self.pool.submit(program, *a) for a in arguments[1:]]
+        program(*arguments[0])
+        for future in waiting:
+            future.result()
+
+
+@contextmanager
+def team(size: int) -> Iterator[Team]:
+    """Gather `size` threads, of which this is one."""
+    with ThreadPoolExecutor(size - 1) as pool:
+        yield Team(pool, size)
+
+
+def spread(n: int, size: int) -> list[tuple[int, int]]:
+    """Cut n sequences into `size` runs of about equal length: (begin, end)."""
+    edges = np.linspace(0, n, size + 1).astype(int).tolist()
+    return list(itertools.pairwise(edges))

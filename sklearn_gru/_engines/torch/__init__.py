@@ -1,0 +1,1 @@
+"""Networks, batches and training by PyTorch; `net` is the only seam to skorch."""

@@ -1,0 +1,139 @@
+"""The whole network: embeddings, recurrent layers, pooling, dropout, one linear head.
+
+Beside the recurrent layers there may be a convolution branch; it reads the steps, also
+where the recurrent layers read segments of them, and its mean joins the pooled state.
+
+All outputs read the same pooled vector. A head that reads one state per horizon (as
+some forecasting libraries do) gives the first horizons a state that has not seen the
+newest steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_gru._engines.torch.convolution import Convolution
+from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.embedding import Embedding
+from sklearn_gru._engines.torch.gates import gate_values
+from sklearn_gru._engines.torch.pooling import POOLINGS, Attention
+from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, step_mask
+from sklearn_gru._model.spec import NetworkSpec
+
+
+class SequenceModel(nn.Module):
+    """Sequences ``(B, T, n_columns)``, right-padded, to outputs ``(B, n_outputs)``.
+
+    The recurrent layers read segments of ``spec.segment_length`` steps at a time, side
+    by side as one vector; T is a multiple of it and lengths count segments.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        What to build.
+    generator : torch.Generator
+        Source of the initial parameters, on the CPU.
+    stream : RandomStream
+        Source of the dropout masks.
+    """
+
+    def __init__(
+        self, spec: NetworkSpec, generator: torch.Generator, stream: RandomStream
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.dropout = Dropout(spec.dropout, stream)
+        self.recurrent = Recurrent(spec, self.dropout)
+        self.pooling = POOLINGS[spec.pooling](spec.state_size)
+        self.convolution = None
+        n_pooled: Any = self.pooling.n_pooled
+        if spec.conv_filters:
+            self.convolution = Convolution(spec.n_inputs, spec.conv_filters)
+            n_pooled += self.convolution.n_pooled
+        self.head = nn.utils.skip_init(nn.Linear, n_pooled, spec.n_outputs)
+        self.recurrent.reset_parameters(spec.cell, generator)
+        for module in (self.pooling, self.head):
+            for parameter in module.parameters():
+                if parameter.ndim == 2:
+                    nn.init.xavier_uniform_(parameter, generator=generator)
+                else:
+                    nn.init.zeros_(parameter)
+        if self.convolution is not None:
+            self.convolution.reset_parameters(generator)
+        self.embedding = Embedding(spec.embeddings) if spec.embeddings else None
+        if self.embedding is not None:
+            self.embedding.reset_parameters(generator)
+
+    @torch.no_grad()
+    def silence(self, outputs: list[int]) -> None:
+        """Let some outputs start at 0, where those of constant targets then stay."""
+        self.head.weight[outputs] = 0.0
+
+    def forward(
+        self,
+        values: Tensor,
+        lengths: Tensor | None = None,
+        present: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Outputs of a batch.
+
+        With a convolution branch, `present` ``(B, T)`` says which steps were observed
+        (None: all), and `weight` ``(B,)`` how much each sequence counts in the
+        statistics of a training batch.
+        """
+        if self.embedding is not None:
+            values = self.embedding(values)
+        if self.convolution is None:
+            return self.head(self.dropout(self._pooled(values, lengths)))
+        if present is None and lengths is not None:
+            present = step_mask(values, lengths * self.spec.segment_length)
+        found = self.convolution(values, present, weight)
+        pooled = self._pooled(values, lengths, present)
+        return self.head(self.dropout(torch.cat([pooled, found], dim=1)))
+
+    def gates(self, values: Tensor, **batch: Tensor) -> Tensor:
+        """Gates of every step that the recurrent layers read; (G, B, S, L, D, H)."""
+        if self.embedding is not None:
+            values = self.embedding(values)
+        return gate_values(self.recurrent, *self._reading(values, **batch))
+
+    def attention(self, values: Tensor, **batch: Tensor) -> Tensor:
+        """Weight of every step that the recurrent layers read; ``(B, S)``."""
+        assert isinstance(self.pooling, Attention)
+        if self.embedding is not None:
+            values = self.embedding(values)
+        read, lengths = self._reading(values, **batch)
+        outputs, _ = self.recurrent(read, lengths)
+        return self.pooling.weights(outputs, step_mask(read, lengths))
+
+    def _pooled(
+        self, values: Tensor, lengths: Tensor | None, present: Tensor | None = None
+    ) -> Tensor:
+        """The pooled states of the recurrent layers; ``(B, n_pooled)``."""
+        read, lengths = self._reading(values, lengths, present)
+        outputs, last = self.recurrent(read, lengths)
+        return self.pooling(outputs, last, step_mask(read, lengths))
+
+    def _reading(
+        self,
+        values: Tensor,
+        lengths: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the recurrent layers read, (B, S, n_read), and how many S are real."""
+        if present is not None and self.spec.segment_length == 1:
+            values, lengths = observed_first(values, present)
+        return values.reshape(len(values), -1, self.spec.n_read), lengths
+
+
+def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Observed steps moved together, in order, and how many there are.
+
+    A recurrent layer skips a step without any value; a convolution keeps its place.
+    """
+    order = (~present).byte().argsort(dim=1, stable=True)
+    return values.gather(1, order[:, :, None].expand_as(values)), present.sum(dim=1)

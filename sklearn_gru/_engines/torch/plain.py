@@ -1,0 +1,96 @@
+"""What torch holds of a net, as arrays and plain values, and back.
+
+skorch pickles the modules of a net as objects, the network under two names. That ties
+a file to the classes of torch, and formats that run no code when they open a file
+(skops) cannot hold it. A network of ours is its description and its arrays. What is not
+ours to describe, because a callback has exchanged or extended it, is left to skorch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from sklearn_gru._engines.torch.module import SequenceModel
+from sklearn_gru._model.tasks import Loss
+
+# What skorch's nets keep of torch.
+ATTRIBUTES = ("module", "module_", "criterion", "criterion_", "optimizer_")
+
+
+def as_plain(net: Any) -> dict[str, Any] | None:
+    """Plain values from which :func:`from_plain` makes the same, or None."""
+    if not all(name in vars(net) for name in ATTRIBUTES) or not _is_ours(net):
+        return None
+    module, optimizer = net.module_, net.optimizer_.state_dict()
+    (group,) = optimizer["param_groups"]
+    return {
+        "spec": module.spec,
+        "stream": module.dropout.stream,
+        "compiled": module.recurrent.compiled,
+        "arrays": {name: t.numpy() for name, t in module.state_dict().items()},
+        "fixed": [n for n, p in module.named_parameters() if not p.requires_grad],
+        "loss": net.criterion_.per_sequence,
+        "moments": [
+            {name: t.numpy() for name, t in state.items()}
+            for _, state in sorted(optimizer["state"].items())
+        ],
+        "group": {k: v for k, v in group.items() if k != "params"},
+    }
+
+
+def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a net that :func:`as_plain` was given."""
+    module = _blank(plain["spec"], plain["stream"])
+    module.recurrent.compiled = plain["compiled"]
+    tensors = {name: torch.tensor(array) for name, array in plain["arrays"].items()}
+    module.to(tensors["head.weight"].dtype).load_state_dict(tensors)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad = name not in plain["fixed"]
+    criterion = Loss(plain["loss"])
+    optimizer = AdamW(module.parameters(), fused=True)
+    moments = {
+        k: {name: torch.tensor(array) for name, array in state.items()}
+        for k, state in enumerate(plain["moments"])
+    }
+    positions = optimizer.state_dict()["param_groups"][0]["params"]
+    group = {**plain["group"], "params": positions}
+    optimizer.load_state_dict({"state": moments, "param_groups": [group]})
+    values = (module, module, criterion, criterion, optimizer)
+    return dict(zip(ATTRIBUTES, values, strict=True))
+
+
+def _blank(spec: Any, stream: Any) -> SequenceModel:
+    return SequenceModel(spec, torch.Generator(), stream)
+
+
+def _is_ours(net: Any) -> bool:
+    """Whether all is as :mod:`sklearn_gru._engines.torch.net` made it."""
+    module, optimizer = net.module_, net.optimizer_
+    if type(module) is not SequenceModel or type(net.criterion_) is not Loss:
+        return False
+    if type(optimizer) is not AdamW or len(optimizer.param_groups) != 1:
+        return False
+    parameters = list(module.parameters())
+    trained = optimizer.param_groups[0]["params"]
+    if list(map(id, trained)) != list(map(id, parameters)):
+        return False
+    states = optimizer.state_dict()["state"]
+    plain_states = sorted(states) in ([], list(range(len(parameters)))) and all(
+        isinstance(t, Tensor) for state in states.values() for t in state.values()
+    )
+    blank = _blank(module.spec, module.dropout.stream)
+    on_cpu = all(p.device.type == "cpu" for p in parameters)
+    return on_cpu and plain_states and _outline(module) == _outline(blank)
+
+
+def _outline(module: nn.Module) -> list[Any]:
+    """Kinds of the parts, their hooks, names and shapes of what they hold."""
+    parts: list[Any] = [
+        (name, type(part), len(part._forward_hooks), len(part._forward_pre_hooks))
+        for name, part in module.named_modules()
+    ]
+    return parts + [(name, t.shape) for name, t in module.state_dict().items()]

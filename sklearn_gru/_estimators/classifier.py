@@ -1,0 +1,390 @@
+"""The public classifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
+
+from sklearn_gru._encoding.validation import TrainingData, check_class_target
+from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._model.tasks import Classification
+from sklearn_gru._support.rules import OneOf, Satisfies, real
+from sklearn_gru.exceptions import InputError, InvalidParameterError
+
+__all__ = ["GRUClassifier"]
+
+
+class GRUClassifier(ClassifierMixin, BaseGRU):
+    """Classification of sequences with a gated recurrent unit network.
+
+    Features are standardised inside, sequences may have any lengths and missing values,
+    and the newest weights are kept or, with early stopping, the best.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of features of the recurrent state, as in ``torch.nn.GRU``.
+    num_layers : int, default=1
+        Number of recurrent layers.
+    cell : {"gru", "gru_reset_before", "lstm", "rnn"}, default="gru"
+        "gru" applies the reset gate after the matrix product of the state (PyTorch,
+        cuDNN, Keras ``reset_after=True``), "gru_reset_before" before it, as in [1]_.
+    bidirectional : bool, default=True
+        Also read each sequence backwards.
+    pooling : {"last", "mean", "max", "attention", "mean_max"}, default="last"
+        How the states of all steps become one vector. "last" is the final state of each
+        direction; "attention" a learned weighted mean [2]_.
+    dropout : float, default=0.0
+        Share of features dropped between layers and before the head, in training.
+    conv_filters : tuple of int or None, default=None
+        Filters of each layer of a convolution branch beside the recurrent layers, such
+        as (64, 128, 64) [5]_. A layer convolves over the steps (kernel sizes 8, 5 and
+        3, and 3 again for further layers), is batch-normalised and rectified; the mean
+        over the steps joins the pooled state.
+    segment_length : int or None, default=None
+        Steps read at a time, side by side as one vector [6]_; None reads one. Segments
+        end where the sequence ends; absent steps of a partial first one are 0.
+    normalization : {None, "last", "standard"}, default=None
+        What is taken out of each sequence, channel by channel: its last observed value
+        [7]_, or its mean, divided by its standard deviation [8]_. Only observed cells
+        count; one that is missing is 0 afterwards.
+    features_per_step : int, default=1
+        For 2-D X: how many columns make one step, oldest step first. With 1 every row
+        is a univariate series.
+    categorical_features : array-like, str, int or None, default="from_dtype"
+        Features that are categories, by name, position or boolean mask; each category
+        is learned as a vector (an embedding [9]_). "from_dtype" takes those of category
+        dtype, None allows none. Values are compared with those of fit; an unknown one
+        is missing. In 2-D X a position is one within a step.
+    learning_rate : float, default=0.01
+        Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
+        to 0. ``partial_fit`` uses it as it is.
+    weight_decay : float, default=0.0001
+        Decoupled weight decay of AdamW.
+    batch_size : int or "auto", default="auto"
+        Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
+        power of 2 between 32 and 128.
+    max_iter : int, default=100
+        Number of epochs; with early stopping the most of them.
+    clip_norm : float or None, default=1.0
+        Largest norm of the gradient in a step [4]_; None does not clip.
+    early_stopping : bool or "auto", default="auto"
+        Stop when the loss on a held-out part no longer falls and go back to the best
+        epoch. The part is the latest times where the sequences have times, else random
+        and stratified. "auto" does so from 1000 sequences on.
+    validation_fraction : float, default=0.1
+        Share held out for early stopping.
+    n_iter_no_change : int, default=5
+        Epochs without improvement before stopping.
+    tol : float, default=1e-4
+        An improvement is a fall of the validation loss by more than this.
+    standardize : bool, default=True
+        Bring every feature to mean 0 and standard deviation 1. A missing value is 0
+        after that.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class; "balanced" weighs inversely to the class frequencies.
+        Multiplied with `sample_weight`.
+    label_smoothing : float, default=0.0
+        Share of the target spread over all classes (Szegedy et al. 2016).
+    warm_start : bool, default=False
+        ``fit`` trains on for `max_iter` epochs from where the last one ended, with its
+        standardisation, classes and optimizer.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, shuffling, dropout and the held-out part.
+    verbose : int, default=0
+        1 shows a progress line in terminals and notebooks.
+    device : str, default="auto"
+        "auto" is CUDA where there is a device, else the CPU.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        What the network computes in. "auto" is float32 for float32 X or from 1000
+        sequences on, float64 below.
+    callbacks : list of skorch callbacks, default=None
+        Called during training, as in skorch.
+        Those of scikit-learn go to `set_callbacks`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    n_features_in_ : int
+        Columns of 2-D X, features a step otherwise.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X had any.
+    is_categorical_ : ndarray of shape (n_features,) or None
+        Mask of the categorical features; None if there are none.
+    categories_ : tuple of length n_features
+        For each feature the array of its categories, None for a numeric one.
+    n_outputs_ : int
+        Number of outputs of the network, one a class.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_scores_ : list of float
+        Negative validation loss of each epoch (higher is better), if there was
+        validation data.
+    best_iteration_ : int
+        Epoch whose weights were kept, counted from 1, if training was watched.
+    net_ : skorch.NeuralNet
+        The skorch net, with its ``history``.
+    module_ : torch.nn.Module
+        The network itself.
+    n_parameters_ : int
+        Number of its parameters.
+    engine_ : {"numba", "numba+autograd", "torch"}
+        What trained: compiled steps; compiled layers under PyTorch's autograd; or
+        PyTorch alone, where the kernels decline (``net_.declined`` says why).
+    fit_time_ : float
+        Seconds that fit took, of which compiling the kernels may be some;
+        ``warm_start`` and `partial_fit` add theirs.
+
+    See Also
+    --------
+    GRURegressor : The same for real targets.
+    to_sequences : One sequence a group from a long frame.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014). Learning Phrase Representations using RNN Encoder-Decoder
+       for Statistical Machine Translation. EMNLP.
+    .. [2] Yang et al. (2016). Hierarchical Attention Networks for Document
+       Classification. NAACL.
+    .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
+    .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
+       neural networks. ICML.
+    .. [5] Elsayed, Maida & Bayoumi (2018). Deep Gated Recurrent and Convolutional
+       Network Hybrid Model for Univariate Time Series Classification.
+       arXiv:1812.07683.
+    .. [6] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+       Time Series Forecasting. arXiv:2308.11200.
+    .. [7] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
+       AAAI.
+    .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
+       Forecasting against Distribution Shift. ICLR.
+    .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
+       arXiv:1604.06737.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import GRUClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(rng.integers(5, 15), 2)) for _ in range(120)]
+    >>> y = ["up" if x[:, 0].sum() > 0 else "down" for x in X]
+    >>> model = GRUClassifier(random_state=0).fit(X[:90], y[:90])
+    >>> model.score(X[90:], y[90:]) > 0.8
+    True
+    >>> model.classes_
+    array(['down', 'up'], dtype='<U4')
+
+    Words are categories, and texts sequences of any lengths:
+
+    >>> words = [["so", "good"], ["so", "bad"], ["bad"], ["good", "day"]] * 5
+    >>> model = GRUClassifier(8, categorical_features=[0], random_state=0)
+    >>> model.fit(words, [1, 0, 0, 1] * 5).predict([["good", "news"]])
+    array([1])
+    """
+
+    _parameter_rules: ClassVar = {
+        **BaseGRU._parameter_rules,
+        "class_weight": [
+            OneOf((None, "balanced")),
+            Satisfies(lambda v: isinstance(v, dict), "a dict of class weights"),
+        ],
+        "label_smoothing": [real(0, 1, high_open=True)],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        num_layers=1,
+        *,
+        cell="gru",
+        bidirectional=True,
+        pooling="last",
+        dropout=0.0,
+        conv_filters=None,
+        segment_length=None,
+        normalization=None,
+        features_per_step=1,
+        categorical_features="from_dtype",
+        learning_rate=0.01,
+        weight_decay=1e-4,
+        batch_size="auto",
+        max_iter=100,
+        clip_norm=1.0,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=1e-4,
+        standardize=True,
+        class_weight=None,
+        label_smoothing=0.0,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        device="auto",
+        dtype="auto",
+        callbacks=None,
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.conv_filters = conv_filters
+        self.segment_length = segment_length
+        self.normalization = normalization
+        self.features_per_step = features_per_step
+        self.categorical_features = categorical_features
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.clip_norm = clip_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one pass over X, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+        y : array-like of shape (n,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur; only the first call needs it, if not all
+            of them are in its y.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each sequence.
+
+        Returns
+        -------
+        self : GRUClassifier
+            The estimator, with standardisation, dtype and classes as in its first call.
+        """
+        if self.class_weight == "balanced":
+            raise InvalidParameterError(
+                "class_weight='balanced' needs all of y, which partial_fit never sees: "
+                "give the weights as a dict."
+            )
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict(self, X):
+        """Predict the class of each sequence.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences. A 3-D array, a list and Sequences are interchangeable.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+            Most probable class.
+        """
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probability of each class for each sequence.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        p : ndarray of shape (n, n_classes)
+            In the order of ``classes_``. A sequence without any observed step gets the
+            frequencies of the classes, weighted as in the loss.
+        """
+        return self._predictions(X)[0]
+
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        p = self.predict_proba(X)
+        return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+
+    # -- the target -------------------------------------------------------------------
+
+    def _check_y(self, y: Any) -> np.ndarray:
+        return check_class_target(y)
+
+    def _learn_target(self, data: TrainingData, classes: Any = None) -> None:
+        self.classes_ = np.unique(data.y if classes is None else classes)
+        self._encode(data.y)
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        codes = np.searchsorted(self.classes_, y)
+        codes = np.minimum(codes, len(self.classes_) - 1)
+        known = self.classes_[codes] == y
+        if not np.all(known):
+            new = np.unique(np.asarray(y)[~known]).tolist()
+            raise InputError(
+                f"y holds classes {new}, but the classes are {self.classes_.tolist()}. "
+                "Give all of them in the first call (partial_fit: classes=)."
+            )
+        return codes
+
+    def _make_task(self, data: TrainingData) -> Classification:
+        return Classification.fit(
+            self._encode(data.y),
+            self._loss_weights(data),
+            len(self.classes_),
+            float(self.label_smoothing),
+        )
+
+    def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
+        if self.class_weight is None:
+            return data.weights
+        codes = self._encode(data.y)
+        ones = np.ones(len(codes)) if data.weights is None else data.weights
+        if isinstance(self.class_weight, str):
+            # As "balanced" of scikit-learn, counting each sequence by its weight.
+            counts = np.bincount(codes, ones, minlength=len(self.classes_))
+            per_class = ones.sum() / (
+                np.count_nonzero(counts) * np.maximum(counts, 1e-300)
+            )
+        else:
+            per_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_
+            )
+        return ones * per_class[codes]
+
+    def _strata(self, data: TrainingData, n_held: int) -> np.ndarray | None:
+        codes = self._encode(data.y)
+        counts = np.bincount(codes)
+        counts = counts[counts > 0]
+        n_left = len(codes) - n_held
+        stratifiable = counts.min() >= 2 and min(n_held, n_left) >= len(counts)
+        return codes if stratifiable else None

@@ -1,0 +1,212 @@
+"""What a fitted network does inside, step by step: attention and gates as arrays.
+
+The network reads right-padded batches without the steps that were never observed; a
+user asks about the steps of X. Both methods run the network over the same batches as
+predict does and lay what it found back on the steps of X, last step in the last column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.validation import check_X
+from sklearn_gru._engines.torch.batches import blocks_by_length
+from sklearn_gru._engines.torch.device import torch_threads
+from sklearn_gru._engines.torch.gates import GATES
+from sklearn_gru.exceptions import InvalidParameterError
+
+# Sequences in one pass: gates are many times as large as states.
+_BLOCK = 256
+
+
+class ActivationsMixin:
+    """Attention weights and gates of a fitted estimator."""
+
+    def attention_weights(self, X):
+        """Weight of each step in the pooled state; only with ``pooling="attention"``.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        weights : ndarray of shape (n, n_steps)
+            The last step of every sequence is in the last column, as in
+            :class:`~sklearn_gru.Sequences`. Each row sums to 1 over its observed steps;
+            steps that were not observed are NaN, and all of a sequence without any.
+            With ``segment_length=k`` the columns are segments,
+            ``(n, ceil(n_steps / k))``, the last of which ends with the last observed
+            step.
+
+        Raises
+        ------
+        InvalidParameterError
+            The estimator was fitted with another pooling.
+
+        Notes
+        -----
+        A weight says how much the state *at* a step counts [1]_. That state has read
+        the steps before it too (both ways, if `bidirectional`), so it is no measure of
+        the step's own influence; see
+        :func:`~sklearn_gru.inspection.step_permutation_importance` for that.
+
+        References
+        ----------
+        .. [1] Yang et al. (2016). Hierarchical Attention Networks for Document
+           Classification. NAACL.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gru import GRURegressor
+        >>> X = [np.arange(3.0), np.arange(4.0)]
+        >>> model = GRURegressor(4, pooling="attention", max_iter=1, random_state=0)
+        >>> weights = model.fit(X, [0.0, 1.0]).attention_weights(X)
+        >>> np.isnan(weights)
+        array([[ True, False, False, False],
+               [False, False, False, False]])
+        >>> np.nansum(weights, axis=1).round(6)
+        array([1., 1.])
+        """
+        check_is_fitted(self)
+        pooling = self.net_.module_.spec.pooling
+        if pooling != "attention":
+            name = type(self).__name__
+            raise InvalidParameterError(
+                f"attention_weights needs a network that pools by attention; this "
+                f"{name} was fitted with pooling={pooling!r}. Fit "
+                f"{name}(pooling='attention')."
+            )
+        return _along_steps(self, X, _attention, 1)[0]
+
+    def gate_activations(self, X):
+        """Gates of every unit at every step, each between 0 and 1.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        gates : :class:`~sklearn.utils.Bunch`
+            For the cells "gru" and "gru_reset_before" the arrays `update_gate` (near 1
+            the unit keeps its state, near 0 it takes a new one) and `reset_gate` (near
+            0 the new one is made without the old), for "lstm" `input_gate`,
+            `forget_gate` and `output_gate`, each of shape
+            ``(n, n_steps, num_layers, n_directions, hidden_size)``. The second
+            direction is the backward one, at the steps that it reads. Steps are placed,
+            and missing ones NaN, as in :meth:`attention_weights`; they are segments
+            where there are segments.
+
+        Raises
+        ------
+        InvalidParameterError
+            The cell is "rnn", which has no gates.
+
+        Notes
+        -----
+        As in PyTorch and [1]_, ``h = (1 - update) * new + update * h``; some texts
+        [2]_ have the update gate the other way round. The arrays hold
+        ``n * n_steps * num_layers * n_directions * hidden_size`` numbers each: choose
+        the sequences to look at.
+
+        References
+        ----------
+        .. [1] Cho et al. (2014). Learning Phrase Representations using RNN
+           Encoder-Decoder for Statistical Machine Translation. EMNLP.
+        .. [2] Chung et al. (2014). Empirical Evaluation of Gated Recurrent Neural
+           Networks on Sequence Modeling. arXiv:1412.3555.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gru import GRURegressor
+        >>> X = np.random.default_rng(0).normal(size=(10, 6, 2))
+        >>> model = GRURegressor(4, max_iter=1).fit(X, X[:, -1, 0])
+        >>> gates = model.gate_activations(X[:3])
+        >>> gates.update_gate.shape
+        (3, 6, 1, 1, 4)
+        """
+        check_is_fitted(self)
+        spec = self.net_.module_.spec
+        gates = GATES[spec.cell]
+        if not gates:
+            raise InvalidParameterError(
+                f"A plain recurrent network (cell={spec.cell!r}) has no gates. Fit "
+                f"{type(self).__name__}(cell='gru') to look at some."
+            )
+        n_directions = spec.state_size // spec.hidden_size
+        shape = (spec.num_layers, n_directions, spec.hidden_size)
+        arrays = _along_steps(self, X, _gates, len(gates), shape)
+        names = [f"{gate}_gate" for gate in gates]
+        return Bunch(**dict(zip(names, arrays, strict=True)))
+
+
+def _attention(module: Any, batch: dict[str, Tensor]) -> Tensor:
+    return module.attention(**batch)[None]
+
+
+def _gates(module: Any, batch: dict[str, Tensor]) -> Tensor:
+    return module.gates(**batch)
+
+
+def _along_steps(
+    estimator: Any,
+    X: Any,
+    look: Callable[[Any, dict[str, Tensor]], Tensor],
+    n_kinds: int,
+    shape: tuple[int, ...] = (),
+) -> np.ndarray:
+    """What `look` finds in batches, (G, B, S, …), on the steps of X: (G, n, S, …)."""
+    given = estimator._table.encode(check_X(estimator, X, reset=False))
+    module = estimator.net_.module_
+    spec = module.spec
+    read = given.without_gaps(interior=not spec.keeps_gaps)
+    if spec.segment_length > 1:
+        place = _segment_places(given, read, spec.segment_length)
+    else:
+        place = _step_places(given)
+    counts = place.sum(axis=1)
+    laid = np.full((n_kinds, *place.shape, *shape), np.nan, dtype=given.dtype)
+    some = np.flatnonzero(counts)
+    if not len(some):
+        return laid
+    module.eval()
+    with torch_threads(1), torch.inference_mode():
+        dataset = estimator._dataset(read[some], estimator._rows(read))
+        for block in blocks_by_length(dataset.lengths.numpy(), _BLOCK):
+            inputs, _ = dataset.gather(torch.from_numpy(block))
+            found = look(module, inputs).cpu().numpy()
+            rows = some[block]
+            real = np.arange(found.shape[2]) < counts[rows, None]
+            part = np.full_like(laid[:, rows], np.nan)
+            part[:, place[rows]] = found[:, real]
+            laid[:, rows] = part
+    return laid
+
+
+def _step_places(given: Sequences) -> np.ndarray:
+    """Which steps of X are observed; boolean (n, n_steps), ends aligned."""
+    back = np.arange(given.shape[1], 0, -1)  # steps from the end: n_steps … 1
+    at = (given.starts + given.lengths)[:, None] - back
+    inside = back <= given.lengths[:, None]
+    observed = np.append(given.observed_rows(), False)
+    return observed[np.where(inside, at, -1)]
+
+
+def _segment_places(given: Sequences, read: Sequences, k: int) -> np.ndarray:
+    """Which segments hold steps that are read; boolean (n, n_segments)."""
+    n_segments = -(-given.shape[1] // k)
+    counts = -(-read.lengths // k)
+    return np.arange(n_segments, 0, -1) <= counts[:, None]

@@ -1,0 +1,443 @@
+"""The public regressor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from sklearn_gru._encoding.normalizations import Continuation
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.validation import (
+    TrainingData,
+    check_regression_target,
+    find_channel,
+)
+from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._estimators.intervals import UncertaintyMixin, are_levels
+from sklearn_gru._model.tasks import QuantileRegression, Regression
+from sklearn_gru._support.rules import OneOf, Satisfies, positive_integer, real
+from sklearn_gru.exceptions import InvalidParameterError
+
+__all__ = ["GRURegressor"]
+
+
+class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
+    """Regression from sequences with a gated recurrent unit network.
+
+    X and y are standardised inside, sequences may have any lengths and missing values,
+    and the newest weights are kept or, with early stopping, the best.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of features of the recurrent state, as in ``torch.nn.GRU``.
+    num_layers : int, default=1
+        Number of recurrent layers.
+    cell : {"gru", "gru_reset_before", "lstm", "rnn"}, default="gru"
+        "gru" applies the reset gate after the matrix product of the state (PyTorch,
+        cuDNN, Keras ``reset_after=True``), "gru_reset_before" before it, as in [1]_.
+    bidirectional : bool, default=False
+        Also read each sequence backwards.
+    pooling : {"last", "mean", "max", "attention", "mean_max"}, default="last"
+        How the states of all steps become one vector. "last" is the final state of each
+        direction; "attention" a learned weighted mean [2]_.
+    dropout : float, default=0.0
+        Share of features dropped between layers and before the head, in training.
+    conv_filters : tuple of int or None, default=None
+        Filters of each layer of a convolution branch beside the recurrent layers, such
+        as (64, 128, 64) [5]_. A layer convolves over the steps (kernel sizes 8, 5 and
+        3, and 3 again for further layers), is batch-normalised and rectified; the mean
+        over the steps joins the pooled state.
+    segment_length : int or None, default=None
+        Steps read at a time, side by side as one vector [6]_; None reads one. Segments
+        end where the sequence ends; absent steps of a partial first one are 0.
+    normalization : {None, "last", "standard"}, default=None
+        What is taken out of each sequence, channel by channel: its last observed value
+        [7]_, or its mean, divided by its standard deviation [8]_. Only observed cells
+        count; one that is missing is 0 afterwards.
+    target_feature : str or int, default=None
+        With `normalization`: the channel that y continues, by name or position. What
+        was taken out of it is added back to every output, and y is learned relative to
+        it; with "standard" each sequence weighs in the loss by its scale, so that the
+        loss remains one of y. None adds nothing back.
+    features_per_step : int, default=1
+        For 2-D X: how many columns make one step, oldest step first. With 1 every row
+        is a univariate series.
+    categorical_features : array-like, str, int or None, default="from_dtype"
+        Features that are categories, by name, position or boolean mask; each category
+        is learned as a vector (an embedding [9]_). "from_dtype" takes those of category
+        dtype, None allows none. Values are compared with those of fit; an unknown one
+        is missing. In 2-D X a position is one within a step.
+    loss : {"squared_error", "absolute_error", "huber", "quantile"}, \
+            default="squared_error"
+        Loss on the standardised target; "huber" turns linear at one standard deviation
+        of y (with a `target_feature`: of y relative to its own sequence). "quantile" is
+        the pinball loss [10]_, averaged over `quantile`.
+    quantile : float or several of them, default=None
+        Needed for ``loss="quantile"``, unused otherwise: one number above 0 and below
+        1, or several different ones in any order, such as (0.1, 0.5, 0.9). They never
+        cross. ``predict`` gives the one nearest 0.5 (the lower of two),
+        ``predict_quantiles`` all.
+    learning_rate : float, default=0.01
+        Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
+        to 0. ``partial_fit`` uses it as it is.
+    weight_decay : float, default=0.0001
+        Decoupled weight decay of AdamW.
+    batch_size : int or "auto", default="auto"
+        Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
+        power of 2 between 32 and 128.
+    max_iter : int, default=50
+        Number of epochs; with early stopping the most of them.
+    clip_norm : float or None, default=1.0
+        Largest norm of the gradient in a step [4]_; None does not clip.
+    early_stopping : bool or "auto", default="auto"
+        Stop when the loss on a held-out part no longer falls and go back to the best
+        epoch. The part is the latest times where the sequences have times, else random.
+        "auto" does so from 1000 sequences on.
+    validation_fraction : float, default=0.1
+        Share held out for early stopping; its errors are what ``predict_interval`` goes
+        by.
+    n_iter_no_change : int, default=5
+        Epochs without improvement before stopping.
+    tol : float, default=1e-4
+        An improvement is a fall of the validation loss by more than this.
+    standardize : bool, default=True
+        Bring every feature and y to mean 0 and standard deviation 1. A missing value is
+        0 after that.
+    warm_start : bool, default=False
+        ``fit`` trains on for `max_iter` epochs from where the last one ended, with its
+        standardisation and optimizer.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, shuffling, dropout and the held-out part.
+    verbose : int, default=0
+        1 shows a progress line in terminals and notebooks.
+    device : str, default="auto"
+        "auto" is CUDA where there is a device, else the CPU.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        What the network computes in. "auto" is float32 for float32 X or from 1000
+        sequences on, float64 below.
+    callbacks : list of skorch callbacks, default=None
+        Called during training, as in skorch.
+        Those of scikit-learn go to `set_callbacks`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Columns of 2-D X, features a step otherwise.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X had any.
+    is_categorical_ : ndarray of shape (n_features,) or None
+        Mask of the categorical features; None if there are none.
+    categories_ : tuple of length n_features
+        For each feature the array of its categories, None for a numeric one.
+    n_outputs_ : int
+        Number of outputs.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, on the standardised target.
+    validation_scores_ : list of float
+        Negative validation loss of each epoch (higher is better), if there was
+        validation data.
+    best_iteration_ : int
+        Epoch whose weights were kept, counted from 1, if training was watched.
+    net_ : skorch.NeuralNet
+        The skorch net, with its ``history``.
+    module_ : torch.nn.Module
+        The network itself.
+    n_parameters_ : int
+        Number of its parameters.
+    engine_ : {"numba", "numba+autograd", "torch"}
+        What trained: compiled steps; compiled layers under PyTorch's autograd; or
+        PyTorch alone, where the kernels decline (``net_.declined`` says why).
+    fit_time_ : float
+        Seconds that fit took, of which compiling the kernels may be some;
+        ``warm_start`` and `partial_fit` add theirs.
+
+    See Also
+    --------
+    GRUClassifier : The same for classes.
+    SlidingWindow : Turns rows into the sequences that lead to them.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014). Learning Phrase Representations using RNN Encoder-Decoder
+       for Statistical Machine Translation. EMNLP.
+    .. [2] Yang et al. (2016). Hierarchical Attention Networks for Document
+       Classification. NAACL.
+    .. [3] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization. ICLR.
+    .. [4] Pascanu, Mikolov & Bengio (2013). On the difficulty of training recurrent
+       neural networks. ICML.
+    .. [5] Elsayed, Maida & Bayoumi (2018). Deep Gated Recurrent and Convolutional
+       Network Hybrid Model for Univariate Time Series Classification.
+       arXiv:1812.07683.
+    .. [6] Lin et al. (2023). SegRNN: Segment Recurrent Neural Network for Long-Term
+       Time Series Forecasting. arXiv:2308.11200.
+    .. [7] Zeng et al. (2023). Are Transformers Effective for Time Series Forecasting?
+       AAAI.
+    .. [8] Kim et al. (2022). Reversible Instance Normalization for Accurate Time-Series
+       Forecasting against Distribution Shift. ICLR.
+    .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
+       arXiv:1604.06737.
+    .. [10] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gru import GRURegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 10, 2))         # 200 sequences, 10 steps, 2 features
+    >>> y = X[:, :, 0].sum(axis=1)
+    >>> model = GRURegressor(random_state=0).fit(X[:150], y[:150])
+    >>> model.score(X[150:], y[150:]) > 0.8
+    True
+
+    Sequences may have any lengths; NaN is a missing value:
+
+    >>> ragged = [x[: 3 + i % 7] for i, x in enumerate(X)]
+    >>> GRURegressor(max_iter=2).fit(ragged, y).predict(ragged[:3]).shape
+    (3,)
+
+    A series that goes where it has never been is learned from where each window ends:
+
+    >>> t = np.arange(300)
+    >>> series = 0.1 * t + np.sin(t / 3) + 0.1 * rng.normal(size=300)
+    >>> X = np.lib.stride_tricks.sliding_window_view(series, 12)[:-1, :, None]
+    >>> model = GRURegressor(
+    ...     normalization="last", target_feature=0, max_iter=5, random_state=0
+    ... )
+    >>> model.fit(X[:150], series[12:162]).score(X[200:], series[212:]) > 0.9
+    True
+
+    Quantiles, and an interval that covers 80 %:
+
+    >>> model = GRURegressor(
+    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5
+    ... )
+    >>> model.fit(X[:150], series[12:162]).predict_quantiles(X[200:]).shape
+    (88, 3)
+    >>> model.predict_interval(X[200:], coverage=0.8).shape
+    (88, 2)
+    """
+
+    _parameter_rules: ClassVar = {
+        **BaseGRU._parameter_rules,
+        "target_feature": [
+            OneOf((None,)),
+            Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
+            positive_integer(0),
+        ],
+        "loss": [OneOf(("squared_error", "absolute_error", "huber", "quantile"))],
+        "quantile": [
+            OneOf((None,)),
+            real(0, 1, low_open=True, high_open=True),
+            Satisfies(are_levels, "several different ones such as (0.1, 0.5, 0.9)"),
+        ],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        num_layers=1,
+        *,
+        cell="gru",
+        bidirectional=False,
+        pooling="last",
+        dropout=0.0,
+        conv_filters=None,
+        segment_length=None,
+        normalization=None,
+        target_feature=None,
+        features_per_step=1,
+        categorical_features="from_dtype",
+        loss="squared_error",
+        quantile=None,
+        learning_rate=0.01,
+        weight_decay=1e-4,
+        batch_size="auto",
+        max_iter=50,
+        clip_norm=1.0,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=1e-4,
+        standardize=True,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        device="auto",
+        dtype="auto",
+        callbacks=None,
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.conv_filters = conv_filters
+        self.segment_length = segment_length
+        self.normalization = normalization
+        self.target_feature = target_feature
+        self.features_per_step = features_per_step
+        self.categorical_features = categorical_features
+        self.loss = loss
+        self.quantile = quantile
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.clip_norm = clip_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.standardize = standardize
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one pass over X, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+        y : array-like of shape (n,) or (n, n_outputs)
+            Target.
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each sequence.
+
+        Returns
+        -------
+        self : GRURegressor
+            The estimator, with standardisation, dtype and shape of y as in its first
+            call.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predict the target of each sequence.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences. A 3-D array, a list and Sequences are interchangeable.
+
+        Returns
+        -------
+        y : ndarray of shape (n,) or (n, n_outputs)
+            In the shape and on the scale of y in fit; of several quantiles, the one
+            nearest 0.5. A sequence without any observed step gets the mean of y, or
+            its quantile.
+        """
+        out, _ = self._predictions(X)
+        out = self._task.point(out)
+        return out[:, 0] if self._y_ndim == 1 else out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    # -- the target -------------------------------------------------------------------
+
+    def _check_y(self, y: Any) -> np.ndarray:
+        return check_regression_target(self, y)
+
+    def _learn_target(self, data: TrainingData, classes: Any = None) -> None:
+        self._y_ndim = data.y.ndim
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        y = y.reshape(len(y), -1).astype(np.float64)
+        if y.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {y.shape[1]} outputs, but the first fit had {self.n_outputs_}."
+            )
+        return y
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self.loss == "quantile":
+            if self.quantile is None:
+                raise InvalidParameterError(
+                    "loss='quantile' needs to know which: quantile=0.9, for example, "
+                    "or several, quantile=(0.1, 0.5, 0.9)."
+                )
+            if self.warm_start and self.__sklearn_is_fitted__():
+                self._check_same_quantiles()
+        if self.target_feature is not None and self.normalization is None:
+            raise InvalidParameterError(
+                f"target_feature={self.target_feature!r} names the channel to which "
+                "normalization is added back, but normalization=None takes nothing "
+                "out. Set normalization='last' or 'standard', or target_feature=None."
+            )
+
+    def _check_same_quantiles(self) -> None:
+        learned = getattr(self._task, "given", None)
+        if learned is None or not np.array_equal(learned, np.ravel(self.quantile)):
+            raise InvalidParameterError(
+                f"warm_start=True continues a network whose outputs are the quantiles "
+                f"{None if learned is None else learned.tolist()}, but quantile="
+                f"{self.quantile!r}. Set warm_start=False to start anew."
+            )
+
+    def _fit_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
+        if self.loss == "quantile":
+            given = np.ravel(np.asarray(self.quantile, dtype=np.float64))
+            return QuantileRegression.of(
+                y, weights, given, standardize=self.standardize
+            )
+        return Regression.fit(y, weights, self.loss, standardize=self.standardize)
+
+    def _make_task(self, data: TrainingData) -> Regression:
+        y = data.y.reshape(len(data.y), -1).astype(np.float64)
+        self.n_outputs_ = y.shape[1]
+        plain = self._fit_task(y, data.weights)
+        self._continuation = None
+        if self.target_feature is None:
+            return plain
+        assert self._normalizer is not None
+        column = find_channel(
+            self, data.sequences, self.target_feature, "target_feature"
+        )
+        if column in self._table.columns:
+            raise InvalidParameterError(
+                f"target_feature={self.target_feature!r} is a category; y can only "
+                "continue a number. Name that column, or set target_feature=None."
+            )
+        self._continuation = Continuation.fit(
+            self._normalizer,
+            column,
+            plain.degree,
+            data.sequences,
+            data.weights,
+        )
+        relative = self._fit_task(*self._target(data))
+        return replace(relative, without_input=plain.without_input)
+
+    def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
+        y, weights = super()._target(data)
+        if self._continuation is None:
+            return y, weights
+        shift, scale = self._continuation.levels(data.sequences)
+        factors = self._continuation.factors(scale)
+        if factors is not None:
+            weights = factors if weights is None else weights * factors
+        return (y - shift) / scale, weights
+
+    def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
+        y = super()._decode(output, sequences)
+        if self._continuation is None:
+            return y
+        shift, scale = self._continuation.levels(sequences)
+        if y.ndim == 3:  # quantiles
+            shift, scale = shift[:, :, None], scale[:, :, None]
+        return y * scale + shift

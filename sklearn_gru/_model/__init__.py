@@ -1,0 +1,1 @@
+"""What is learned, without saying who computes it."""

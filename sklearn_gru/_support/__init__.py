@@ -1,0 +1,1 @@
+"""What every folder uses: rules of parameters, warnings, links to the docs."""

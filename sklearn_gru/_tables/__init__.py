@@ -1,0 +1,1 @@
+"""Frames, their columns, keys and grids."""

@@ -1,0 +1,408 @@
+"""The grid: what one step is, so that holes are seen as holes.
+
+The step is the greatest common divisor of the gaps between the times of a group, taken
+in UTC, in wall-clock time (days that are 23 or 25 hours long) or in whole months,
+whichever leaves fewest holes. ``pandas.infer_freq`` answers None as soon as one row is
+missing, as in every shuffled fold; a divisor does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from sklearn_gru._support.rules import Satisfies
+from sklearn_gru._tables.keys import Axis, Keys
+from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
+
+_DAY = 86_400 * 10**9  # nanoseconds
+
+# More grid steps a row than this, on average, and the grid explains nothing.
+MAX_STEPS_PER_ROW = 10
+# One very long hole must not make a regular series irregular.
+_GAP_CAP = 100
+
+DURATION = Satisfies(
+    lambda v: isinstance(v, (str, pd.Timedelta, pd.offsets.BaseOffset, np.timedelta64)),
+    "a duration such as '7D' on regular times",
+)
+
+
+class Grid(Protocol):
+    """Regular times: every time is a whole number of steps and a phase."""
+
+    @property
+    def freq(self) -> Any:
+        """The step, as pandas writes it."""
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Position in steps and phase; a group is regular if its phase is constant."""
+
+    def count(self, duration: Any) -> int | None:
+        """Steps in a duration, or None if it is not a whole number of them."""
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """The times so many steps later; off the grid where there is no such time."""
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """A fixed number of units: nanoseconds of UTC, ordinals of periods, integers."""
+
+    step: int
+    is_datetime: bool
+
+    @property
+    def freq(self) -> Any:
+        return pd.Timedelta(self.step, unit="ns") if self.is_datetime else self.step
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(time, self.step)
+
+    def count(self, duration: Any) -> int | None:
+        return _whole(_nanoseconds(duration), self.step) if self.is_datetime else None
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return time + steps * self.step
+
+
+@dataclass(frozen=True)
+class WallClock:
+    """A fixed number of nanoseconds on a clock that jumps with daylight saving."""
+
+    step: int
+    tz: Any
+
+    @property
+    def freq(self) -> Any:
+        if self.step % _DAY == 0:
+            return pd.DateOffset(days=self.step // _DAY)
+        return pd.Timedelta(self.step, unit="ns")
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(wall_clock(time, self.tz), self.step)
+
+    def count(self, duration: Any) -> int | None:
+        return _whole(_nanoseconds(duration), self.step)
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return _of_wall_clock(wall_clock(time, self.tz) + steps * self.step, self.tz)
+
+
+@dataclass(frozen=True)
+class Months:
+    """Whole months, counted to the same day from their start or from their end."""
+
+    step: int
+    tz: Any
+    from_end: bool
+
+    @property
+    def freq(self) -> Any:
+        return pd.DateOffset(months=self.step)
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        month, since, until = _months(wall_clock(time, self.tz))
+        position, phase = np.divmod(month, self.step)
+        return position, phase * 32 * _DAY + (until if self.from_end else since)
+
+    def count(self, duration: Any) -> int | None:
+        months = _offset_months(_to_offset(duration))
+        return None if months is None else _whole(months, self.step)
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        month, since, until = _months(wall_clock(time, self.tz))
+        month = month + steps * self.step
+        if self.from_end:
+            return _of_wall_clock(_month_start(month + 1) - until, self.tz)
+        return _of_wall_clock(_month_start(month) + since, self.tz)
+
+
+@dataclass(frozen=True)
+class BusinessDays:
+    """Monday to Friday; a holiday is a hole."""
+
+    step: int
+    tz: Any
+
+    @property
+    def freq(self) -> Any:
+        return pd.offsets.BusinessDay(self.step)
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        day, clock = np.divmod(wall_clock(time, self.tz), _DAY)
+        dates = day.astype("datetime64[D]")
+        number = np.busday_count(np.datetime64("1970-01-05"), dates)
+        position, phase = np.divmod(number, self.step)
+        # A weekend is nobody's phase.
+        return position, np.where(np.is_busday(dates), phase * _DAY + clock, -1)
+
+    def count(self, duration: Any) -> int | None:
+        offset = _to_offset(duration)
+        if isinstance(offset, pd.offsets.BusinessDay):
+            return _whole(offset.n, self.step)
+        return None
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        day, clock = np.divmod(wall_clock(time, self.tz), _DAY)
+        later = np.busday_offset(day.astype("datetime64[D]"), steps * self.step)
+        return _of_wall_clock(later.astype(np.int64) * _DAY + clock, self.tz)
+
+
+@dataclass(frozen=True)
+class FloatTicks:
+    """A fixed step between floating-point times, to a thousandth of the step."""
+
+    step: float
+
+    @property
+    def freq(self) -> float:
+        return self.step
+
+    def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(np.rint(time / self.step * 1000).astype(np.int64), 1000)
+
+    def count(self, duration: Any) -> int | None:
+        return None
+
+    def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return time + steps * self.step
+
+
+def wall_clock(time: np.ndarray, tz: Any) -> np.ndarray:
+    """Nanoseconds a clock on the wall shows, from nanoseconds of UTC."""
+    if tz is None:
+        return time
+    return pd.DatetimeIndex(time, tz="UTC").tz_convert(tz).tz_localize(None).asi8
+
+
+def _of_wall_clock(wall: np.ndarray, tz: Any) -> np.ndarray:
+    """Nanoseconds of UTC; of an hour that is repeated the first."""
+    if tz is None:
+        return wall
+    # A time that the clock skips becomes another one, off the grid.
+    first = np.ones(len(wall), dtype=bool)
+    stamps = pd.DatetimeIndex(wall).tz_localize(
+        tz, ambiguous=first, nonexistent="shift_forward"
+    )
+    return stamps.asi8
+
+
+def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number of the month, nanoseconds since its start and until its end."""
+    stamp = wall.astype("datetime64[ns]")
+    month = stamp.astype("datetime64[M]")
+    since = (stamp - month.astype("datetime64[ns]")).astype(np.int64)
+    until = ((month + 1).astype("datetime64[ns]") - stamp).astype(np.int64)
+    return month.astype(np.int64), since, until
+
+
+def _month_start(month: np.ndarray) -> np.ndarray:
+    """Nanoseconds at which months begin, from their numbers."""
+    return month.astype("datetime64[M]").astype("datetime64[ns]").astype(np.int64)
+
+
+def find_grid(freq: Any, keys: Keys | None) -> Grid | None:
+    """The grid that `freq` ("infer", None or a step) gives these keys."""
+    if keys is None or keys.axis.kind == "row" or freq is None:
+        return None
+    if isinstance(freq, str) and freq == "infer":
+        return infer_grid(keys.axis, keys.time, keys.codes)
+    return grid_from_freq(freq, keys.axis, keys.time)
+
+
+def misses_weekends(grid: Grid, keys: Keys) -> bool:
+    """Whether days are the step and, over three weeks or more, none is a weekend."""
+    if keys.axis.kind != "datetime" or grid.count("1D") != 1:
+        return False
+    days = wall_clock(keys.time, keys.axis.tz) // _DAY
+    weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
+    return bool(np.ptp(days) >= 21 and (weekday < 5).all())
+
+
+def place(
+    grid: Grid, keys: Keys, group: np.ndarray, phases: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Position of every row on the grid, and the phase of every group.
+
+    Groups that `phases` already knows keep the phase they have there.
+    """
+    position, phase = grid.split(keys.time)
+    found = np.zeros(max(int(group.max()) + 1, len(phases)), dtype=np.int64)
+    found[group[::-1]] = phase[::-1]  # the first row of each group comes last
+    found[: len(phases)] = phases
+    off = (phase != found[group]) | (phase < 0)
+    if off.any():
+        first = keys.axis.show(keys.time[int(off.argmax())])
+        raise TimeIndexError(
+            f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
+            f"the first at {first}. If the times are irregular, pass freq=None "
+            "(rows are steps whatever the gap); if the step is another one, freq=."
+        )
+    return position, found
+
+
+def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
+    """The grid the times lie on, or None if they are irregular or too few."""
+    if axis.kind == "number":
+        return None
+    order = np.lexsort((time, codes))
+    time, codes = time[order], codes[order]
+    apart = (codes[1:] == codes[:-1]) & (time[1:] > time[:-1])
+    if not apart.any():
+        return None
+    before, after = time[:-1][apart], time[1:][apart]
+    found = [
+        (grid, steps)
+        for grid, steps in _candidates(axis, before, after)
+        if np.minimum(steps, _GAP_CAP).mean() <= MAX_STEPS_PER_ROW
+    ]
+    # min keeps the first of equals: the candidates come in order of preference.
+    return min(found, key=lambda c: c[1].sum())[0] if found else None
+
+
+def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
+    """Grids on which all gaps are whole, with the gaps in steps."""
+    ticks = int(np.gcd.reduce(after - before))
+    if axis.kind != "datetime":
+        yield Ticks(ticks, is_datetime=False), (after - before) // ticks
+        return
+    wall_before, wall_after = wall_clock(before, axis.tz), wall_clock(after, axis.tz)
+    gaps = wall_after - wall_before
+    if gaps.min() >= 28 * _DAY:
+        yield from _monthly(axis, wall_before, wall_after)
+    wall = int(np.gcd.reduce(gaps)) if gaps.min() > 0 and axis.tz is not None else 0
+    daily = wall and wall % _DAY == 0
+    if daily:  # before UTC: two days without a clock change look the same in both
+        yield WallClock(wall, axis.tz), gaps // wall
+    yield Ticks(ticks, is_datetime=True), (after - before) // ticks
+    # Hours are hours of UTC, unless only the wall clock has a step as long: where an
+    # hour is repeated, a missing row would otherwise look like none.
+    if not daily and wall > ticks:
+        yield WallClock(wall, axis.tz), gaps // wall
+
+
+def _at_the_end(until: np.ndarray) -> bool:
+    """Whether all times lie on the last day of a month, be it the 30th or the 31st."""
+    return bool((until <= _DAY).all())
+
+
+def _monthly(axis: Axis, wall_before: np.ndarray, wall_after: np.ndarray):
+    month_before, *phases_before = _months(wall_before)
+    month_after, *phases_after = _months(wall_after)
+    months = month_after - month_before
+    step = int(np.gcd.reduce(months))
+    ends = _at_the_end(phases_before[1])
+    for from_end in (ends, not ends):
+        if np.array_equal(phases_before[from_end], phases_after[from_end]):
+            yield Months(step, axis.tz, from_end), months // step
+
+
+def grid_from_freq(freq: Any, axis: Axis, time: np.ndarray) -> Grid:
+    """The grid named by the user."""
+    if isinstance(freq, (int, float, np.number)) and not isinstance(freq, bool):
+        if axis.kind == "number":
+            return FloatTicks(float(freq))
+        if axis.kind in ("integer", "period", "row") and float(freq).is_integer():
+            return Ticks(int(freq), is_datetime=False)
+    elif axis.kind == "datetime":
+        grid = _grid_from_offset(_to_offset(freq), axis, time)
+        if grid is not None:
+            return grid
+    raise TimeIndexError(
+        f"freq={freq!r} does not fit rows that carry {axis.describe()}. Expected "
+        "'infer', None (rows are steps whatever the gap), a number for numbers, or an "
+        "offset such as 'h', '15min', 'D', 'B', 'W', 'MS', 'ME' for datetimes."
+    )
+
+
+def _grid_from_offset(offset: Any, axis: Axis, time: np.ndarray) -> Grid | None:
+    if offset is None:
+        return None
+    if isinstance(offset, pd.offsets.BusinessDay):
+        return BusinessDays(offset.n, axis.tz)
+    months = _offset_months(offset)
+    if months is not None:
+        _, since, until = _months(wall_clock(time, axis.tz))
+        from_end = bool(np.ptp(since)) or _at_the_end(until)
+        return Months(months, axis.tz, from_end=from_end)
+    step = _nanoseconds(offset)
+    if step is None:
+        return None
+    if step % _DAY == 0 and axis.tz is not None:
+        return WallClock(step, axis.tz)
+    return Ticks(step, is_datetime=True)
+
+
+def _to_offset(freq: Any) -> Any:
+    try:
+        return pd.tseries.frequencies.to_offset(freq)
+    except (ValueError, TypeError):
+        return None
+
+
+def _offset_months(offset: Any) -> int | None:
+    if _is_plain(offset, "months"):
+        return offset.n * offset.kwds["months"]
+    code = offset.rule_code.partition("-")[0] if offset is not None else ""
+    months = {"M": 1, "ME": 1, "MS": 1, "QE": 3, "QS": 3, "YE": 12, "YS": 12}.get(code)
+    return None if months is None else offset.n * months
+
+
+def _is_plain(offset: Any, unit: str) -> bool:
+    return type(offset) is pd.DateOffset and set(offset.kwds) == {unit}
+
+
+def _nanoseconds(duration: Any) -> int | None:
+    """A duration that is always as long, in nanoseconds."""
+    offset = _to_offset(duration)
+    if isinstance(offset, pd.offsets.Week):
+        return offset.n * 7 * _DAY
+    if isinstance(offset, pd.offsets.Day):
+        return offset.n * _DAY
+    if _is_plain(offset, "days"):
+        return offset.n * offset.kwds["days"] * _DAY
+    try:
+        return int(pd.Timedelta(offset if offset is not None else duration).value)
+    except (ValueError, TypeError):
+        return None
+
+
+def _whole(amount: int | None, step: int) -> int | None:
+    return None if amount is None or amount % step else amount // step
+
+
+def steps_of(value: Any, grid: Grid | None, parameter: str, *, least: int = 1) -> int:
+    """A number of steps, given as such or as a duration on a regular grid."""
+    steps = _count_steps(value, grid, parameter)
+    if steps < least:
+        raise InvalidParameterError(
+            f"{parameter}={value!r} is {steps} steps; expected at least {least}."
+        )
+    return steps
+
+
+def _count_steps(value: Any, grid: Grid | None, parameter: str) -> int:
+    if isinstance(value, Integral):
+        return int(value)
+    if grid is None:
+        raise TimeIndexError(
+            f"{parameter}={value!r} is a duration, which needs regular times; these "
+            "rows have none. Give a number of rows, or freq= if the grid was not found."
+        )
+    if _to_offset(value) is None and _nanoseconds(value) is None:
+        raise TimeIndexError(
+            f"{parameter}={value!r} cannot be read as a duration. Give a number of "
+            "steps, or a duration such as '36h', '7D' or '12MS'."
+        )
+    steps = grid.count(value)
+    if steps is None:
+        raise TimeIndexError(
+            f"{parameter}={value!r} is not a whole number of steps of {grid.freq!r}. "
+            "Integer times and periods take a number of steps."
+        )
+    return steps

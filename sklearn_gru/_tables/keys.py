@@ -1,0 +1,305 @@
+"""Times and groups of rows: which column or index level is which, and what it holds.
+
+Windows are looked up by time, not by row number. What tells the time and the group can
+be an index, levels of one, or columns; it is read here into numbers on one unit and
+codes, so that nothing above needs to know where it came from.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
+
+from sklearn_gru._tables.codebook import (
+    kind_of,
+)
+from sklearn_gru._tables.frames import as_list, find_column, missing_column_message
+from sklearn_gru.exceptions import InputError, TimeIndexError
+
+# A year and a month, three numbers, or an hour: "10-12" may be a size, "3.5" a number.
+_DATE = re.compile(r"\d{4}[-/.]\d|\d[-/.]\d+[-/.]\d|\d:\d\d")
+
+NO_GROUP: tuple[Any, ...] = ()  # the label of all rows where nothing tells a group
+
+
+class Axis(NamedTuple):
+    """Which kind of time the rows carry; equal at fit and transform."""
+
+    kind: str  # "datetime" | "period" | "integer" | "number" | "row"
+    tz: Any = None
+    period: str | None = None
+
+    def check_same(self, other: Axis) -> None:
+        """Raise TimeIndexError if rows on `other` cannot be placed on this axis."""
+        if self.kind != other.kind or self.period != other.period:
+            raise TimeIndexError(
+                f"The rows carry {other.describe()} as time, but those seen in fit "
+                f"carried {self.describe()}."
+            )
+        if (self.tz is None) != (other.tz is None):
+            raise TimeIndexError(
+                f"The rows carry {other.describe()}, but those seen in fit carried "
+                f"{self.describe()}. Use tz_localize or tz_convert to make them alike."
+            )
+
+    def written(self, times: np.ndarray) -> pd.Index:
+        """Times as an index of the kind they were read from."""
+        if self.kind == "datetime":
+            return pd.DatetimeIndex(times, tz="UTC").tz_convert(self.tz)
+        if self.kind == "period":
+            ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
+            return ordinals(times, freq=self.period)
+        return pd.Index(times)
+
+    def describe(self) -> str:
+        """In words, for messages."""
+        if self.kind == "datetime":
+            return "naive datetimes" if self.tz is None else f"datetimes in {self.tz}"
+        if self.kind == "period":
+            return f"periods of frequency {self.period!r}"
+        return {
+            "integer": "integers",
+            "number": "floating-point numbers",
+            "row": "no time (their row number)",
+        }[self.kind]
+
+    def show(self, time: Any) -> str:
+        """One time as the user wrote it."""
+        if self.kind == "datetime":
+            stamp = pd.Timestamp(int(time), unit="ns", tz="UTC" if self.tz else None)
+            return str(stamp.tz_convert(self.tz) if self.tz else stamp)
+        if self.kind == "period":
+            return str(pd.Period(ordinal=int(time), freq=self.period))
+        return str(time)
+
+
+class Keys(NamedTuple):
+    """Time and group of every row."""
+
+    time: np.ndarray  # (n_rows,) int64, or float64 for axis "number"
+    axis: Axis
+    codes: np.ndarray  # (n_rows,) into labels
+    labels: list[Any]  # a value for each group, a tuple where several columns tell it
+    columns: list[int]  # columns of X that are keys, not features
+    time_column: int | None = None  # where the time was read: this column,
+    time_level: int | None = None  # or this level of the index
+
+
+def read_keys(
+    frame: pd.DataFrame, time: Any, groups: Any, *, from_array: bool = False
+) -> Keys | None:
+    """Keys of a frame; None if nothing in it tells a time or a group."""
+    names = list(frame.columns)
+    used: list[int] = []
+    levels = _index_levels(frame.index)
+    level_number = {name: i for i, name in enumerate(levels)}
+    time_column = time_level = None
+
+    def source(key: Any, parameter: str) -> pd.Index:
+        if key not in names and key in levels:
+            return levels.pop(key)
+        try:
+            at = find_column(names, key, parameter)
+        except InputError:
+            seen = names + [n for n in levels if isinstance(n, str)]
+            message = missing_column_message(seen, key, parameter)
+            raise TimeIndexError(message) from None
+        used.append(at)
+        return pd.Index(frame.iloc[:, at])
+
+    time_values = None
+    if time is not None:
+        time_values = source(time, "time")
+        time_column = used[0] if used else None
+        time_level = None if used else level_number[time]
+    group_values = [source(key, "groups") for key in as_list(groups)]
+    if isinstance(frame.index, pd.MultiIndex):
+        if time_values is None:
+            name = _time_level(levels)
+            time_level, time_values = level_number[name], levels.pop(name)
+        if groups is None:
+            group_values = list(levels.values())
+    elif time_values is None and not from_array and _is_time(frame.index):
+        time_level, time_values = 0, frame.index
+    if time_values is None and not group_values:
+        return None
+    if time_values is None:
+        if from_array:
+            raise TimeIndexError(
+                "groups= needs a time: pass time= with the column that holds it, or "
+                "give X as a DataFrame whose index is the time."
+            )
+        # Any other index: within a group, rows are steps in the order they stand.
+        time_array, axis = np.arange(len(frame)), Axis("row")
+    else:
+        time_array, axis = read_time(time_values, whole_floats=from_array)
+    codes, labels = _group_codes(group_values, len(frame))
+    return Keys(time_array, axis, codes, labels, used, time_column, time_level)
+
+
+def keys_of(X: Any, time: Any, groups: Any) -> Keys | None:
+    """Keys of a frame or array that is only to be cut or extended; None if it has none.
+
+    Without a model behind it, nothing else would notice a column of times that was not
+    named: rows would silently count as steps.
+    """
+    if not isinstance(X, pd.DataFrame):
+        if time is None and not as_list(groups):
+            return None
+        return read_keys(pd.DataFrame(X), time, groups, from_array=True)
+    keys = read_keys(X, time, groups)
+    if time is None and (keys is None or keys.axis.kind in ("integer", "row")):
+        used = [] if keys is None else keys.columns
+        for j in range(X.shape[1]):
+            if j not in used:
+                _refuse_unnamed_time(X.iloc[:, j])
+    return keys
+
+
+def _refuse_unnamed_time(column: pd.Series) -> None:
+    name, dtype = column.name, column.dtype
+    if isinstance(dtype, pd.PeriodDtype) or is_datetime64_any_dtype(dtype):
+        raise TimeIndexError(
+            f"Column {name!r} holds times (dtype {dtype}), but the index of X was "
+            f"taken. If it is the time of the rows, pass time={name!r}; otherwise drop "
+            "it."
+        )
+    first = column.iloc[0] if len(column) else None
+    if isinstance(first, str) and _DATE.search(first) and looks_like_time(first):
+        raise TimeIndexError(
+            f"Column {name!r} holds text that looks like times, such as "
+            f"{first!r}, but the index of X was taken. If it is the time of "
+            f"the rows: X[{name!r}] = pd.to_datetime(X[{name!r}]), and pass "
+            f"time={name!r}; otherwise drop it."
+        )
+
+
+def _index_levels(index: pd.Index) -> dict[Any, pd.Index]:
+    if isinstance(index, pd.MultiIndex):
+        return {
+            name if name is not None else ("level", i): index.get_level_values(i)
+            for i, name in enumerate(index.names)
+        }
+    return {} if index.name is None else {index.name: index}
+
+
+def _is_time(index: pd.Index) -> bool:
+    return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) or (
+        pd.api.types.is_integer_dtype(index.dtype)
+    )
+
+
+def _time_level(levels: dict[Any, pd.Index]) -> Any:
+    """The only datetime or period level, else the last integer level."""
+    dated = [
+        name
+        for name, level in levels.items()
+        if isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex))
+    ]
+    if len(dated) == 1:
+        return dated[0]
+    whole = [
+        name
+        for name, level in levels.items()
+        if pd.api.types.is_integer_dtype(level.dtype)
+    ]
+    if not dated and whole:
+        return whole[-1]
+    found = f"{len(dated)} datetime levels" if dated else "no datetime or integer level"
+    raise TimeIndexError(
+        f"The index of X has {found} among {list(levels)}: pass time= with the name of "
+        "the level or column that is the time."
+    )
+
+
+def read_time(
+    index: pd.Index, *, whole_floats: bool = False
+) -> tuple[np.ndarray, Axis]:
+    """Times as numbers on one unit, and their axis.
+
+    `whole_floats` reads floats without a fraction as integers: an array has one dtype
+    for all its columns.
+    """
+    name = "time" if index.name is None else f"time {index.name!r}"
+    missing = np.asarray(index.isna())
+    if missing.any():
+        raise TimeIndexError(
+            f"{name} is missing (NaT) in {missing.sum()} of {len(index)} rows, first "
+            f"in row {int(missing.argmax())}. Drop those rows: a row without a time "
+            "has no place in a sequence."
+        )
+    if isinstance(index, pd.DatetimeIndex):
+        return index.as_unit("ns").asi8, Axis("datetime", tz=index.tz)
+    if isinstance(index, pd.PeriodIndex):
+        return index.asi8, Axis("period", period=index.freqstr)
+    if pd.api.types.is_bool_dtype(index.dtype):
+        raise TimeIndexError(f"{name} holds booleans; expected times or numbers.")
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index.to_numpy(dtype=np.int64), Axis("integer")
+    if pd.api.types.is_float_dtype(index.dtype):
+        values = index.to_numpy(dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise TimeIndexError(f"{name} holds infinity.")
+        if whole_floats and (values == np.rint(values)).all():
+            return values.astype(np.int64), Axis("integer")
+        return values, Axis("number")
+    raise TimeIndexError(
+        f"{name} has dtype {index.dtype}, such as {index[0]!r}. Convert it first, for "
+        "example with pandas.to_datetime."
+    )
+
+
+def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
+    """Code of each row and the label of each code, in order of first appearance."""
+    if not columns:
+        return np.zeros(n, dtype=np.int64), [NO_GROUP]
+    codes = np.zeros(n, dtype=np.int64)
+    uniques = []
+    for column in columns:
+        code, unique = pd.factorize(column)
+        if (code < 0).any():
+            row = int((code < 0).argmax())
+            name = "" if column.name is None else f" {column.name!r}"
+            raise TimeIndexError(
+                f"Group key{name} is missing (NaN) in {(code < 0).sum()} of {n} rows, "
+                f"first in row {row}. Fill it or drop those rows."
+            )
+        codes = codes * max(len(unique), 1) + code
+        uniques.append(list(unique))
+    if len(columns) == 1:
+        return codes, uniques[0]
+    codes, combined = pd.factorize(codes)
+    return codes.astype(np.int64), [_split_label(int(c), uniques) for c in combined]
+
+
+def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
+    """The value of each key column, from the code they were combined into."""
+    parts: list[Any] = []
+    for unique in reversed(uniques):
+        code, at = divmod(code, len(unique))
+        parts.append(unique[at])
+    return tuple(reversed(parts))
+
+
+def looks_like_time(value: Any) -> bool:
+    """Whether a label or cell is a date that was not parsed."""
+    if isinstance(value, str) and any(c.isdigit() for c in value):
+        return pd.to_datetime(value, errors="coerce", format="mixed") is not pd.NaT
+    return isinstance(value, (datetime.date, pd.Timedelta))
+
+
+def check_group_kinds(labels: list[Any], known: dict[Any, int]) -> None:
+    """Refuse text where fit saw numbers: such groups would all be new, in silence."""
+    if not known or any(label in known for label in labels):
+        return
+    now, before = kind_of(labels[0]), kind_of(next(iter(known)))
+    if now != before:
+        raise TimeIndexError(
+            f"The groups hold {now}, such as {labels[0]!r}, but those seen in fit hold "
+            f"{before}, such as {next(iter(known))!r}: convert them with astype."
+        )

@@ -1,0 +1,113 @@
+"""Long frames of events or recordings: one ragged sequence a group.
+
+Where a window makes a sequence of every row, here a sequence is everything a group has:
+a patient's visits, a recording's samples, a customer's orders.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._tables.codebook import (
+    sorted_order,
+)
+from sklearn_gru._tables.columns import Columns
+from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.keys import read_keys
+from sklearn_gru.exceptions import InputError, TimeIndexError
+
+__all__ = ["to_sequences"]
+
+
+def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
+    """One sequence a group from a long frame of events or recordings.
+
+    Parameters
+    ----------
+    frame : DataFrame (pandas or polars)
+        One row an observation.
+    groups : str, int or list of them, default=None
+        Columns or index levels that tell the sequences apart (a patient, a recording).
+        None takes the levels of a MultiIndex that are not the time.
+    time : str or int, default=None
+        Column or index level to order each sequence by; as in :class:`SlidingWindow`.
+        Rows of equal or no time keep the order they stand in.
+    categorical_features : str, int or list of them, default=None
+        Columns to carry as categories besides those of category dtype; a group key
+        named here is a feature too. As in :class:`SlidingWindow`.
+
+    Returns
+    -------
+    sequences : Sequences
+        One sequence of any length for each group, without the key columns. Its
+        ``groups`` is a pandas Index of the group labels in order (sorted where they
+        can be), so labels are aligned by ``labels.loc[sequences.groups]``.
+
+    Raises
+    ------
+    TimeIndexError
+        A key is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_gru import to_sequences
+    >>> events = pd.DataFrame({
+    ...     "patient": ["b", "a", "b", "b"],
+    ...     "when": pd.to_datetime(["2024-01-02", "2024-01-01", "2024-01-01",
+    ...                             "2024-01-05"]),
+    ...     "dose": [2.0, 9.0, 1.0, 3.0],
+    ... })
+    >>> s = to_sequences(events, groups="patient", time="when")
+    >>> s
+    Sequences(2 sequences of 1 to 3 steps, 1 features, float64, over 4 rows)
+    >>> s.values[:, 0]
+    array([9., 1., 2., 3.])
+    >>> labels = pd.Series({"b": 1, "a": 0})
+    >>> labels.loc[s.groups].tolist()
+    [0, 1]
+    """
+    table = as_frame(frame)
+    if table is None:
+        raise InputError(
+            f"to_sequences needs a DataFrame, got {type(frame).__name__}. For arrays, "
+            "give the estimators a list with one 2-D array a sequence."
+        )
+    keys = read_keys(table, time, groups)
+    if keys is None or keys.labels == [()]:
+        raise TimeIndexError(
+            "to_sequences needs groups= with the column that tells the sequences "
+            f"apart. Seen: {', '.join(repr(c) for c in table.columns)}."
+        )
+    columns = Columns.find(
+        table,
+        keys.columns,
+        categorical=categorical_features,
+        groups=groups,
+        time=time,
+    )
+    values, columns = columns.read(table)
+    values = check_array(
+        values,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan",
+        input_name="frame",
+    )
+    ranked = sorted_order(keys.labels)
+    rank = np.empty(len(ranked), dtype=np.int64)
+    rank[ranked] = np.arange(len(ranked))
+    group = rank[keys.codes]
+    lengths = np.bincount(group, minlength=len(ranked))
+    labels = [keys.labels[k] for k in ranked]
+    several = isinstance(labels[0], tuple)
+    return Sequences(
+        values[np.lexsort((keys.time, group))],
+        np.cumsum(lengths) - lengths,
+        lengths,
+        feature_names=tuple(columns.names),
+        categories=columns.categories,
+        groups=pd.MultiIndex.from_tuples(labels) if several else pd.Index(labels),
+    )

@@ -1,0 +1,118 @@
+"""Rows that are not what they look like, said before windows are looked up.
+
+scikit-learn matches X and y by position and never reads an index. Windows are looked up
+by time, so the index says what rows there are, and what contradicts it is a mistake: a
+target in another order, dates that were not parsed, days that are never a weekend, a
+step that no two rows are apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sklearn_gru._support.warn import warn
+from sklearn_gru._tables.grid import Grid, misses_weekends
+from sklearn_gru._tables.keys import Keys, looks_like_time
+from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
+
+_DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)
+
+
+def refuse_other_shapes(X: Any) -> None:
+    """Raise InputError for what is no table, with the line that makes it one."""
+    if isinstance(X, pd.Series):
+        raise InputError(
+            "Expected a table, but X is a Series. X.to_frame() is the table of its one "
+            "column."
+        )
+    n_dim = getattr(X, "ndim", 2)
+    if n_dim == 1:
+        raise InputError(
+            f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape "
+            "your data: one series is one column, X.reshape(-1, 1)."
+        )
+    if n_dim > 2:
+        raise InputError(
+            f"Found array with dim {n_dim}: X has shape {X.shape}, and expected are "
+            "rows and columns. These are sequences already, which need no window: give "
+            "them to GRURegressor or GRUClassifier."
+        )
+
+
+def check_same_rows(X: Any, y: Any) -> None:
+    """Raise InputError if both have times and the rows of y are not those of X."""
+    rows: Any = getattr(X, "index", None)
+    targets: Any = getattr(y, "index", None)
+    if not isinstance(rows, _DATED) or type(rows) is not type(targets):
+        return
+    if len(rows) != len(targets) or rows.equals(targets):
+        return
+    differs = np.asarray(rows != targets)
+    if not differs.any():
+        return
+    k = int(differs.argmax())
+    raise InputError(
+        f"X and y are matched row by row, but row {k} is {_shown(rows[k])} in X and "
+        f"{_shown(targets[k])} in y. If both hold the same rows, y = y.loc[X.index] "
+        "puts them in the order of X; if they are meant to be matched as they stand, "
+        "give y.to_numpy()."
+    )
+
+
+def _shown(label: Any) -> str:
+    return str(tuple(map(str, label)) if isinstance(label, tuple) else label)
+
+
+def warn_unread_dates(index: pd.Index) -> None:
+    """An index of text or dates that were not parsed counts rows; say so in fit."""
+    first = index[0] if len(index) else None
+    if not looks_like_time(first):
+        return
+    zoned = [getattr(label, "tzinfo", None) is not None for label in index]
+    if any(zoned) and not all(zoned):
+        raise TimeIndexError(
+            f"The index of X holds {sum(zoned)} times with a time zone and "
+            f"{len(zoned) - sum(zoned)} without. Make them alike before they are "
+            "joined, with tz_localize, or read them all in UTC: "
+            "X.index = pd.to_datetime(X.index, utc=True)."
+        )
+    utc = ", utc=True" if any(zoned) else ""
+    warn(
+        f"The index of X looks like times but has dtype {index.dtype}, such as "
+        f"{first!r}, so rows are read as steps in the order they stand. To use the "
+        f"times: X.index = pd.to_datetime(X.index{utc}).",
+        LayoutWarning,
+    )
+
+
+def warn_step(freq: Any, grid: Grid | None, keys: Keys | None) -> None:
+    """Say in fit that the step is hardly the one that is meant."""
+    if grid is None or keys is None:
+        return
+    inferred = isinstance(freq, str) and freq == "infer"
+    if inferred and misses_weekends(grid, keys):
+        message = (
+            "No row is a Saturday or a Sunday, so that two of seven steps of a window "
+            "are holes. freq='B' counts from Friday to Monday, freq=None from row to "
+            "row; freq='D' keeps the holes and says that they are meant."
+        )
+    elif not inferred and (coarser := _steps_between_rows(grid, keys)) > 2:
+        message = (
+            f"With freq={freq!r} rows are never closer than {coarser} steps, so that "
+            "most steps of a window are holes. Leave freq out to have the step found, "
+            "or name the one between rows."
+        )
+    else:
+        return
+    warn(message, LayoutWarning)
+
+
+def _steps_between_rows(grid: Grid, keys: Keys) -> int:
+    """The greatest common divisor of the steps between rows; 0 for single rows."""
+    position, _ = grid.split(keys.time)
+    order = np.lexsort((position, keys.codes))
+    apart = np.diff(position[order])[np.diff(keys.codes[order]) == 0]
+    return int(np.gcd.reduce(apart)) if len(apart) else 0

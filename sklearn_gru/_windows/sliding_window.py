@@ -1,0 +1,553 @@
+"""Rows in, sequences out: :class:`SlidingWindow` and :func:`to_sequences`.
+
+A window transformer that keeps the number of rows works inside scikit-learn as it is:
+y stays aligned, scorers stay right, every splitter can be used. What makes it right is
+that windows are looked up by group and time, not by row number, among the rows given
+and those remembered from fit (see :mod:`sklearn_gru._windows.timeline`). Neither
+PyTorch nor skorch is imported here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.rules import (
+    Boolean,
+    Rule,
+    check_parameters,
+    positive_integer,
+)
+from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
+from sklearn_gru._tables.columns import Columns
+from sklearn_gru._tables.frames import as_frame, as_list
+from sklearn_gru._tables.grid import DURATION, find_grid, infer_grid, place, steps_of
+from sklearn_gru._tables.keys import Axis, Keys, check_group_kinds, read_keys
+from sklearn_gru._windows.events import to_sequences
+from sklearn_gru._windows.explain import ExplainsWindows
+from sklearn_gru._windows.future import future_frame
+from sklearn_gru._windows.leakage import check_no_leak
+from sklearn_gru._windows.lost_history import (
+    warn_lost_history,
+    warn_starts_anew,
+    warn_without_time,
+)
+from sklearn_gru._windows.row_checks import (
+    check_same_rows,
+    refuse_other_shapes,
+    warn_step,
+    warn_unread_dates,
+)
+from sklearn_gru._windows.targets import make_targets
+from sklearn_gru._windows.timeline import (
+    Memory,
+    Reach,
+    Rows,
+    Timeline,
+    lay_windows,
+    merge,
+    previous_rows,
+    remember,
+    window_view,
+)
+from sklearn_gru.exceptions import (
+    InputError,
+    TimeIndexError,
+)
+
+__all__ = ["SlidingWindow", "future_frame", "make_targets", "to_sequences"]
+
+_FLOATS = [np.float64, np.float32]
+
+
+class SlidingWindow(
+    DocumentationLink,
+    ExplainsWindows,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Turn every row into the sequence of rows that leads to it.
+
+    The window of the row at time t of group g holds the rows of g at the times
+    ``t - lag - (window_size - 1) * step`` … ``t - lag``; columns in `known_future` fill
+    the same `window_size` steps ending at t. Steps before the first known row are
+    absent (the sequence is shorter), a hole inside is a step of NaN. The number of rows
+    never changes and y is never touched.
+
+    ``fit`` remembers the rows that later ones look back at, and ``transform`` looks
+    them up by group and time, so the test rows of a cross-validation see their true
+    past, and nothing ever looks forward.
+
+    Parameters
+    ----------
+    window_size : int or str
+        Number of steps in a window, or a duration such as ``"7D"`` on regular times.
+    lag : int or str, default=0
+        Steps (or a duration) by which the window ends before its row. ``lag=h``
+        forecasts h steps ahead: the row's target is predicted from what was known h
+        steps before.
+    known_future : str, int or list of them, default=None
+        Columns known ahead of time (calendar, weather forecast, planned price), by name
+        or position; they are read up to the row itself.
+    groups : str, int or list of them, default=None
+        Columns or index levels that tell the series of a panel apart. None takes the
+        levels of a MultiIndex that are not the time.
+    time : str or int, default=None
+        Column or index level that is the time. None takes a DatetimeIndex, PeriodIndex
+        or integer index, or the only datetime level of a MultiIndex (else its last
+        integer level). Rows of an array without `time` are steps in row order.
+    freq : "infer", None, str, number or pandas offset, default="infer"
+        What one step is. "infer" finds it in the times given to fit; None declares that
+        rows are steps whatever the gap; ``"B"`` counts business days.
+    categorical_features : str, int or list of them, default=None
+        Columns to carry as categories (texts, booleans, numbered kinds) besides those
+        of category dtype, which always are. A group key named here is a feature too.
+    flatten : bool, default=False
+        Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
+        first, for estimators that take no sequences.
+
+    Attributes
+    ----------
+    freq_ : Timedelta, DateOffset, int, float or None
+        The step found; None if the times are irregular or X carries none.
+    categories_ : tuple or None
+        For each feature the array of its categories in the order of their codes, None
+        for a numeric one; None if all are numeric.
+    n_features_in_ : int
+        Number of columns seen in fit, keys included.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if X had any.
+
+    Raises
+    ------
+    TimeIndexError
+        Times or groups are missing, contradict each other or leave the grid.
+    LeakageError
+        A column visible at the target's own time is a copy of y.
+
+    Notes
+    -----
+    Key columns are dropped from the features. An array without `time` or `groups` gives
+    a read-only view over its rows, everything else a
+    :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
+    bootstrap sample) is one row; different rows of the same group and time are an
+    error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are
+    shorter than the data could make them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_gru import SlidingWindow
+    >>> hours = pd.date_range("2024-01-01", periods=5, freq="h")
+    >>> df = pd.DataFrame({"load": [3.0, 4.0, 5.0, 6.0, 7.0]}, index=hours)
+    >>> window = SlidingWindow(3, lag=1).fit(df.iloc[:4])
+    >>> window.transform(df.iloc[4:])
+    Sequences(1 sequences of 3 steps, 1 features, float64, over 3 rows)
+    >>> np.asarray(window.transform(df.iloc[4:]))[0, :, 0]
+    array([4., 5., 6.])
+
+    Holes are found by time, and groups never mix:
+
+    >>> panel = df.iloc[[0, 1, 3]].assign(shop="a").set_index("shop", append=True)
+    >>> np.asarray(SlidingWindow(4, freq="h").fit_transform(panel))[-1, :, 0]
+    array([ 3.,  4., nan,  6.])
+
+    The same windows for any other estimator, with names:
+
+    >>> flat = SlidingWindow(2, lag=1, flatten=True).set_output(transform="pandas")
+    >>> flat.fit_transform(df).columns.tolist()
+    ['load_lag2', 'load_lag1']
+    """
+
+    _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
+        "window_size": [positive_integer(), DURATION],
+        "lag": [positive_integer(0), DURATION],
+        "flatten": [Boolean()],
+    }
+
+    def __init__(
+        self,
+        window_size,
+        *,
+        lag=0,
+        known_future=None,
+        groups=None,
+        time=None,
+        freq="infer",
+        categorical_features=None,
+        flatten=False,
+    ):
+        self.window_size = window_size
+        self.lag = lag
+        self.known_future = known_future
+        self.groups = groups
+        self.time = time
+        self.freq = freq
+        self.categorical_features = categorical_features
+        self.flatten = flatten
+
+    _memory: Memory | None
+    _from_frame: bool
+
+    # -- the contract -----------------------------------------------------------------
+
+    def fit(self, X, y=None):
+        """Find the keys and the grid, and remember the rows later ones look back at.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows in any order, with their keys.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Only compared with the columns, to refuse one that gives it away.
+
+        Returns
+        -------
+        self : SlidingWindow
+            Fitted transformer.
+        """
+        self._fit(X, y)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit to X and return its windows; the same as ``fit(X, y).transform(X)``.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows in any order, with their keys.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Only compared with the columns, to refuse one that gives it away.
+
+        Returns
+        -------
+        windows : Sequences or ndarray
+            One window a row; see :meth:`transform`.
+        """
+        values, line = self._fit(X, y)
+        return self._windows(values, line, self._columns)
+
+    def transform(self, X):
+        """Look up the window of every row.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows in any order, with the same columns and keys as in fit.
+
+        Returns
+        -------
+        windows : Sequences or ndarray
+            Of shape ``(n_rows, window_size, n_features)``, or
+            ``(n_rows, window_size * n_features)`` with ``flatten=True``; in the order
+            of the rows.
+        """
+        check_is_fitted(self)
+        values, keys, columns = self._read(X, reset=False)
+        if self.flatten and columns.categories is not None:
+            values = self._columns.without_new(values)
+        if keys is None:
+            if self._reach.memory:
+                warn_without_time(len(values), self._reach)
+            return self._windows(values, None, columns)
+        rows = self._locate(keys, values, keep=False)
+        line = self._merge(rows)
+        if self._memory is None:
+            if self._reach.memory:
+                warn_without_time(len(values), self._reach)
+        else:
+            if isinstance(getattr(X, "index", None), pd.RangeIndex):
+                warn_starts_anew(line, self._memory)
+            warn_lost_history(
+                line,
+                self._memory,
+                self._reach,
+                self._columns.known,
+                self._axis,
+                regular=self._grid is not None,
+            )
+        return self._windows(values, line, columns)
+
+    def partial_fit(self, X, y=None):
+        """Append rows to those remembered, forgetting none.
+
+        New rows arrive, windows go on. The columns, the grid and the model behind the
+        windows stay as they are.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            New rows; one already remembered is replaced.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SlidingWindow
+            The transformer with the longer history.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, y)
+        values, keys, columns = self._read(X, reset=False)
+        if keys is None or self._axis.kind == "row":
+            return self
+        rows = self._locate(keys, values, keep=True)
+        line = self._merge(rows)
+        if self._grid is None and self.freq == "infer":
+            line = self._retry_grid(line)
+        self._memory = remember(
+            line, self._reach, regular=self._grid is not None, before=self._memory
+        )
+        self._keep_columns(columns)
+        return self
+
+    @available_if(lambda self: self.flatten is True)
+    def get_feature_names_out(self, input_features=None):
+        """Names of the flattened columns, such as ``temp_lag3``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X, where it had none in fit.
+
+        Returns
+        -------
+        names : ndarray of str
+            The number in a name is the shift from the row's own time.
+        """
+        check_is_fitted(self)
+        names = self._columns.names
+        if input_features is not None:
+            names = self._checked_names(input_features)
+        shift = np.where(self._columns.known, 0, self._reach.lag)
+        return np.array(
+            [
+                f"{name}_lag{back + shift[j]}"
+                for back in reversed(range(self._reach.window))
+                for j, name in enumerate(names)
+            ],
+            dtype=object,
+        )
+
+    def set_output(self, *, transform=None):
+        """Choose the container of flattened windows.
+
+        Sequences cannot be a frame: without ``flatten`` the choice is accepted, so that
+        a Pipeline can be asked for frames, and the output stays as it is.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container for ``flatten=True``; None leaves it unchanged.
+
+        Returns
+        -------
+        self : SlidingWindow
+            This transformer.
+        """
+        if self.flatten is True:
+            return super().set_output(transform=transform)
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_reach")
+
+    def __getstate__(self):  # the grid says it in plain numbers
+        return {k: v for k, v in super().__getstate__().items() if k != "freq_"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "_grid" in state:
+            self.freq_ = None if self._grid is None else self._grid.freq
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # -- what the methods do ----------------------------------------------------------
+
+    @is_one_task
+    def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, Timeline | None]:
+        check_parameters(self, self._parameter_rules)
+        values, keys, columns = self._read(X, reset=True)
+        check_same_rows(X, y)
+        self._keep_columns(columns)
+        self._axis = Axis("row") if keys is None else keys.axis
+        self._grid = find_grid(self.freq, keys)
+        warn_step(self.freq, self._grid, keys)
+        self.freq_ = None if self._grid is None else self._grid.freq
+        reach = Reach(
+            steps_of(self.window_size, self._grid, "window_size"),
+            steps_of(self.lag, self._grid, "lag", least=0),
+        )
+        if y is not None:
+            check_no_leak(
+                values,
+                y,
+                self._columns.known,
+                self._columns.names,
+                self._columns.categories,
+                lag=reach.lag,
+                previous=partial(previous_rows, self._grid, keys, len(values)),
+            )
+        self._groups: list[Any] = []  # labels; a group's number is its position
+        self._phases = np.empty(0, dtype=np.int64)
+        self._memory = None
+        self._reach = reach
+        if keys is None:
+            return values, None
+        line = self._merge(self._locate(keys, values, keep=True))
+        if self._axis.kind != "row":
+            self._memory = remember(line, reach, regular=self._grid is not None)
+        return values, line
+
+    def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
+        """Features as floats (n_rows, n_features), keys, and columns with new codes."""
+        refuse_other_shapes(X)
+        frame = as_frame(X)
+        table: Any = frame
+        if frame is None:
+            table, keys = self._read_array(X, reset=reset)
+        else:
+            keys = self._read_frame(X, frame, reset=reset)
+        if reset:
+            self._from_frame = frame is not None
+            self._columns = Columns.find(
+                table,
+                [] if keys is None else keys.columns,
+                categorical=self.categorical_features,
+                groups=self.groups,
+                time=self.time,
+                known_future=self.known_future,
+            )
+        elif keys is not None:
+            self._axis.check_same(keys.axis)
+        values, columns = self._columns.read(table)
+        if frame is not None and values.size:
+            check_array(
+                values,
+                dtype=_FLOATS,
+                ensure_all_finite="allow-nan",
+                input_name="X",
+                estimator=self,
+            )
+        elif not len(values):
+            raise InputError("Found array with 0 sample(s): X has no rows.")
+        return values, keys, columns
+
+    def _read_frame(self, X: Any, frame: pd.DataFrame, *, reset: bool) -> Keys | None:
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if not reset and not self._from_frame:
+            return None
+        keys = read_keys(frame, self.time, self.groups)
+        if reset and keys is None:
+            warn_unread_dates(frame.index)
+        return keys
+
+    def _read_array(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None]:
+        if not reset and self._from_frame and self._axis.kind != "row":
+            raise TimeIndexError(
+                f"X is an array without an index, but the rows seen in fit carried "
+                f"{self._axis.describe()}. Give a DataFrame (behind a scaler: "
+                "set_output(transform='pandas'))."
+            )
+        values = validate_data(
+            self, X, reset=reset, dtype=_FLOATS, ensure_all_finite="allow-nan"
+        )
+        if self.time is not None or as_list(self.groups):
+            frame = pd.DataFrame(values)
+            return values, read_keys(frame, self.time, self.groups, from_array=True)
+        if reset and as_list(self.categorical_features):
+            raise InputError(
+                "categorical_features needs a DataFrame, or an array with time=: the "
+                "windows of a plain array are an array again, which has no place for "
+                "categories. Leave it out here and name the columns in the estimator: "
+                "GRURegressor(categorical_features=[…])."
+            )
+        return values, None
+
+    def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
+        """Rows at their group and position; `keep` learns groups not seen before."""
+        groups = {label: number for number, label in enumerate(self._groups)}
+        check_group_kinds(keys.labels, groups)
+        ids = np.array(
+            [groups.setdefault(label, len(groups)) for label in keys.labels],
+            dtype=np.int64,
+        )
+        group = ids[keys.codes]
+        if self._grid is None:
+            if keep:
+                self._groups = list(groups)
+            return Rows(group, keys.time, keys.time, values)
+        position, phases = place(self._grid, keys, group, self._phases)
+        if keep:
+            self._groups, self._phases = list(groups), phases
+        return Rows(group, position, keys.time, values)
+
+    def _merge(self, rows: Rows) -> Timeline:
+        return merge(
+            None if self._memory is None else self._memory.rows,
+            rows,
+            self._reach,
+            regular=self._grid is not None,
+            axis=self._axis,
+        )
+
+    def _retry_grid(self, line: Timeline) -> Timeline:
+        """Look for a grid again: there may be enough rows now."""
+        rows = line.rows
+        self._grid = infer_grid(self._axis, rows.time, rows.group)
+        if self._grid is None:
+            return line
+        self.freq_ = self._grid.freq
+        self._memory = None
+        self._phases = np.empty(0, dtype=np.int64)
+        keys = Keys(rows.time, self._axis, rows.group, self._groups, [])
+        return self._merge(self._locate(keys, rows.values, keep=True))
+
+    def _keep_columns(self, columns: Columns) -> None:
+        """Remember the codes given so far."""
+        self._columns = columns
+        self.categories_ = columns.categories
+
+    def _windows(
+        self, values: np.ndarray, line: Timeline | None, columns: Columns
+    ) -> Any:
+        about: dict[str, Any] = {
+            "feature_names": tuple(columns.names),
+            "categories": columns.categories,
+        }
+        if line is not None:
+            windows: Any = lay_windows(line, self._reach, columns.known, **about)
+        else:
+            windows = window_view(values, self._reach, columns.known)
+            if columns.categories is not None and not self.flatten:
+                return Sequences.from_array(windows, **about)
+        if not self.flatten:
+            return windows
+        n, n_steps, n_features = windows.shape
+        return np.asarray(windows).reshape(n, n_steps * n_features)
+
+    def _checked_names(self, input_features: Any) -> list[str]:
+        given = [str(name) for name in input_features]
+        if len(given) != self.n_features_in_:
+            raise ValueError(
+                "input_features should have length equal to number of features "
+                f"({self.n_features_in_}), got {len(given)}"
+            )
+        seen = getattr(self, "feature_names_in_", None)
+        if seen is not None and list(seen) != given:
+            raise ValueError("input_features is not equal to feature_names_in_")
+        return self._columns.renamed(given)
