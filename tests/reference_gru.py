@@ -148,10 +148,8 @@ def attention_weights(outputs, state):
     """Softmax over the steps of ``context . tanh(W h + b)`` (Yang et al. 2016)."""
     score = np.array(
         [
-            state["pooling.context.weight"][0]
-            @ np.tanh(
-                state["pooling.project.weight"] @ h + state["pooling.project.bias"]
-            )
+            state["pooling.context"][0]
+            @ np.tanh(state["pooling.project"] @ h + state["pooling.project_bias"])
             for h in outputs
         ]
     )

@@ -115,7 +115,8 @@ def test_weights_are_those_of_the_prediction():
         w = weights[i, -len(seen) :][seen]
         out = state["head.weight"] @ (w @ outputs) + state["head.bias"]
         np.testing.assert_allclose(
-            fitted.predict(items[i : i + 1]), fitted._task.decode(out[None])[:, 0]
+            fitted.predict(items[i : i + 1]),
+            fitted._fitted.task.decode(out[None])[:, 0],
         )
 
 

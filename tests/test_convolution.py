@@ -121,7 +121,10 @@ def test_predictions_equal_the_equations(k, dtype, tol):
     items[10] = np.insert(items[10], [3, 5], np.nan, axis=0)
     fitted = model(segment_length=k, dtype=dtype).fit(items, y)
     state = {n: v.numpy() for n, v in fitted.module_.state_dict().items()}
-    mean, scale = fitted._standardizer.mean, fitted._standardizer.scale
+    mean, scale = (
+        fitted._fitted.encoder.standardizer.mean,
+        fitted._fitted.encoder.standardizer.scale,
+    )
     for x, got in zip(items, fitted.predict(items), strict=True):
         read = np.column_stack(
             [np.nan_to_num((x - mean) / scale, nan=0.0), np.isnan(x)]
@@ -135,7 +138,9 @@ def test_predictions_equal_the_equations(k, dtype, tol):
             steps = np.concatenate([front, read]).reshape(-1, k * read.shape[1])
         last = reference_states(state, steps, cell="gru")[1]
         out = state["head.weight"] @ np.concatenate([last, found]) + state["head.bias"]
-        np.testing.assert_allclose(got, fitted._task.decode(out)[0], atol=100 * tol)
+        np.testing.assert_allclose(
+            got, fitted._fitted.task.decode(out)[0], atol=100 * tol
+        )
 
 
 # -- statistics of the batch ---------------------------------------------------------------
@@ -387,4 +392,4 @@ def test_the_kernels_decline():
     """They have no convolution, and say so."""
     X = np.random.default_rng(0).normal(size=(1100, 10, 1))
     fitted = model(max_iter=5, conv_filters=(2,)).fit(X, X[:, -1, 0])
-    assert fitted.net_.declined.step == "a convolution branch has no kernel"
+    assert fitted.net_.declined["numba"] == "a convolution branch has no kernel"

@@ -12,7 +12,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
+from sklearn_gru._encoding.targets import TrainingData
 from sklearn_gru._estimators.base import auto_batch_size
+from sklearn_gru._estimators.hold_out import hold_out
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6, 2))
@@ -191,7 +193,7 @@ def test_marks_join_the_input_only_where_fit_saw_missing_cells():
     other = X[:1].copy()
     other[0, 0, 0] = np.nan
     filled = X[:1].copy()
-    filled[0, 0, 0] = model._standardizer.mean[0]
+    filled[0, 0, 0] = model._fitted.encoder.standardizer.mean[0]
     np.testing.assert_allclose(model.predict(other), model.predict(filled), rtol=1e-9)
 
 
@@ -281,25 +283,21 @@ def test_the_latest_times_are_held_out():
     frame = pd.DataFrame({"v": np.arange(100.0)}, index=index)
     windows = SlidingWindow(3).fit_transform(frame.sample(frac=1, random_state=0))
     y = RNG.normal(size=100)
-    model = regressor(early_stopping=True, validation_fraction=0.1).fit(windows, y)
-    from sklearn_gru._encoding.validation import TrainingData
-
-    held = model._choose_validation(TrainingData(windows, y, None))
-    assert held.sum() == 10
-    assert windows.order[held].min() > windows.order[~held].max()
+    rest, held = hold_out(TrainingData(windows, y, None), 0.1, lambda: 0, None)
+    assert len(held.y) == 10
+    assert held.sequences.order.min() > rest.sequences.order.max()
     array = SlidingWindow(3).fit_transform(np.arange(100.0)[:, None])
-    held = model._choose_validation(TrainingData(Sequences.from_array(array), y, None))
-    assert np.flatnonzero(held).tolist() == list(range(90, 100))
+    data = TrainingData(Sequences.from_array(array), y, None)
+    _, held = hold_out(data, 0.1, lambda: 0, None)
+    np.testing.assert_array_equal(held.y, y[90:])
 
 
 def test_held_out_part_is_stratified_without_time():
     """Each class keeps its share in the validation part."""
     labels = np.repeat([0, 1], [45, 15])
-    model = classifier(early_stopping=True, validation_fraction=0.2).fit(X, labels)
-    from sklearn_gru._encoding.validation import TrainingData
-
     data = TrainingData(Sequences.from_array(X), labels, None)
-    assert labels[model._choose_validation(data)].sum() == 3
+    _, held = hold_out(data, 0.2, lambda: 0, labels)
+    assert held.y.sum() == 3
 
 
 # -- state --------------------------------------------------------------------------------
@@ -308,12 +306,12 @@ def test_held_out_part_is_stratified_without_time():
 def test_warm_start_goes_on():
     """Two warm fits of 5 epochs: 10 epochs, frozen scale, optimizer state kept."""
     model = regressor(warm_start=True).fit(X, Y)
-    mean = model._standardizer.mean.copy()
+    mean = model._fitted.encoder.standardizer.mean.copy()
     first = model.loss_curve_[-1]
     steps = model.net_.optimizer_.state_dict()["state"][0]["step"].item()
     model.fit(X + 0.1, Y)
     assert model.n_iter_ == 10
-    np.testing.assert_array_equal(model._standardizer.mean, mean)
+    np.testing.assert_array_equal(model._fitted.encoder.standardizer.mean, mean)
     assert model.net_.optimizer_.state_dict()["state"][0]["step"].item() == 2 * steps
     assert model.loss_curve_[-1] < first
     cold = regressor().fit(X, Y)

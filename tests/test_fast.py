@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._engines import numba as kernels
-from sklearn_gru._engines.numba import adapter as _fast
+from sklearn_gru._engines.numba import engine as numba_engine
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1200, 10, 3)).astype(np.float32)
@@ -93,8 +93,7 @@ def test_predictions_of_the_same_module_agree(monkeypatch):
     """One set of parameters, evaluated by kernels and by torch: 1e-5."""
     fast = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
     by_kernel = fast.predict(X)
-    fast.net_.declined = _fast.Declined("for comparison", "for comparison")
-    fast.module_.recurrent.compiled = False
+    monkeypatch.setenv(NO_KERNELS, "1")
     np.testing.assert_allclose(by_kernel, fast.predict(X), rtol=1e-5, atol=1e-5)
 
 
@@ -137,8 +136,8 @@ def test_what_is_declined_and_why(params, reason):
     """The reason depends on the description alone."""
     model = GRURegressor(4, **{"max_iter": 5, **params}).fit(X[:1100], Y[:1100])
     assert model.engine_ == "torch"
-    assert reason in model.net_.declined.layers
-    assert reason in model.net_.declined.step
+    assert reason in model.net_.declined["numba+autograd"]
+    assert reason in model.net_.declined["numba"]
 
 
 LAYERS_ONLY = [
@@ -159,7 +158,7 @@ def test_compiled_layers_under_autograd_agree(params, data, monkeypatch):
     plain.fit(*data)
     monkeypatch.delenv(NO_KERNELS)
     assert (fast.engine_, plain.engine_) == ("numba+autograd", "torch")
-    assert fast.net_.declined == (None, "pooling 'attention' has no kernel")
+    assert fast.net_.declined == {"numba": "pooling 'attention' has no kernel"}
     assert_alike(fast, plain)
     expected = plain.predict_proba(data[0])
     np.testing.assert_allclose(fast.predict_proba(data[0]), expected, atol=1e-3)
@@ -195,7 +194,7 @@ def test_without_numba_everything_works(monkeypatch):
     """The environment variable turns the kernels off; torch takes over."""
     monkeypatch.setenv(NO_KERNELS, "1")
     model = GRURegressor(4, max_iter=5, random_state=0).fit(X, Y)
-    assert NO_KERNELS in model.net_.declined.layers
+    assert NO_KERNELS in model.net_.declined["numba+autograd"]
     assert np.isfinite(model.predict(X)).all()
 
 
@@ -217,10 +216,10 @@ def test_kernels_that_do_not_compile_are_declined(monkeypatch):
         raise RuntimeError("no such instruction")
 
     monkeypatch.setattr(kernels, "warm_up", broken)
-    _fast._compile_error.cache_clear()
+    numba_engine._compile_error.cache_clear()
     model = GRURegressor(12, max_iter=5, random_state=0).fit(X, Y)
-    _fast._compile_error.cache_clear()
-    assert "no such instruction" in model.net_.declined.step
+    numba_engine._compile_error.cache_clear()
+    assert "no such instruction" in model.net_.declined["numba"]
     assert np.isfinite(model.predict(X)).all()
 
 

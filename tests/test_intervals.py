@@ -311,8 +311,8 @@ def test_pickle(loss):
     fitted = model(loss, early_stopping=True).fit(X, Y2)
     back = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(back.predict_interval(X), fitted.predict_interval(X))
-    assert fitted._calibration.errors.dtype == np.float32
-    assert fitted._calibration.errors.shape == (20, 2, 1)
+    assert fitted._fitted.calibrations[0].errors.dtype == np.float32
+    assert fitted._fitted.calibrations[0].errors.shape == (20, 2, 1)
 
 
 # -- real data -----------------------------------------------------------------------------

@@ -421,7 +421,7 @@ def test_attention_weights(bidirectional, ragged):
     present = None if lengths is None else torch.arange(6) < lengths[:, None]
     with torch.no_grad():
         outputs, _ = model.recurrent(values, lengths)
-        weights = model.pooling.weights(outputs, present).numpy()
+        weights = model.pooling.step_weights(outputs, present).numpy()
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-14)
     state = {name: p.numpy() for name, p in model.state_dict().items()}
     for k, n in enumerate(real):

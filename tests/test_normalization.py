@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._encoding import normalizations as normalization
 from sklearn_gru._encoding.normalizations import last_observed, moments
+from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.reference_gru import reference_output
 from tests.test_scaling import make_sequences
@@ -129,7 +130,7 @@ def test_predictions_equal_the_equations(kind, dtype, tol, standardize):
     got = fitted.predict(items)
     for k, x in enumerate(items):
         shift, scale = level_of(x, kind)
-        typical = [1.0, fitted._continuation.scale]
+        typical = [1.0, fitted._fitted.continuation.scale]
         divided = unit if kind == "last" else np.where(scale > 0, scale, typical)
         inputs = np.column_stack(
             [np.nan_to_num((x - shift) / divided, nan=0.0), np.isnan(x)]
@@ -139,7 +140,7 @@ def test_predictions_equal_the_equations(kind, dtype, tol, standardize):
         )
         back = 1.0 if kind == "last" else divided[1]
         shown = 0.0 if np.isnan(shift[1]) else shift[1]
-        expected = fitted._task.decode(out) * back + shown
+        expected = fitted._fitted.task.decode(out) * back + shown
         np.testing.assert_allclose(got[k], expected, rtol=tol, atol=tol * 100)
 
 
@@ -199,7 +200,7 @@ def test_marks_of_missing_cells_are_not_normalised(kind):
         np.cumsum([0, *map(len, items[:-1])]),
         [len(x) for x in items],
     )
-    dataset = fitted._dataset(data, fitted._rows(data))
+    dataset = dataset_of(fitted, data)
     values = dataset.gather(torch.arange(len(items)))[0]["values"]
     for k, x in enumerate(items):
         read = values[k, : len(x)].numpy()
@@ -227,15 +228,15 @@ def test_constant_sequences(dtype, tol):
     items, y = make_data()
     fitted = model("standard", dtype=dtype).fit(items, y)
     flat = np.full((1, 8, 2), 0.1) + [12345.6, -7.3]
-    shift, scale = fitted._normalizer.levels(Sequences.from_array(flat))
+    shift, scale = fitted._fitted.encoder.normalizer.levels(Sequences.from_array(flat))
     np.testing.assert_allclose(shift, flat[:, 0], rtol=1e-14)
     assert np.isnan(scale).all()
     data = Sequences.from_array(flat)
-    read = fitted._dataset(data, fitted._rows(data)).gather(torch.tensor([0]))[0]
+    read = dataset_of(fitted, data).gather(torch.tensor([0]))[0]
     assert read["values"].abs().max() < 1e-5
     own = [level_of(x, "standard")[1][1] for x in items]
     usual = np.mean([scale for scale in own if scale > 0])
-    np.testing.assert_allclose(fitted._continuation.scale, usual)
+    np.testing.assert_allclose(fitted._fitted.continuation.scale, usual)
     assert abs(fitted.predict(flat)[0] + 7.2) < 3 * usual
 
 
@@ -260,7 +261,7 @@ def test_a_sequence_that_never_shows_the_target_channel(kind):
     levels = np.array([level_of(x, kind)[0][1] for x in blind])
     seen = ~np.isnan(levels)
     mean = np.average(levels[seen], weights=weights[seen])
-    np.testing.assert_allclose(fitted._continuation.shift, mean)
+    np.testing.assert_allclose(fitted._fitted.continuation.shift, mean)
     assert np.isfinite(fitted.predict(blind)).all()
     empty = fitted.predict([np.full((3, 2), np.nan)])
     np.testing.assert_allclose(empty, np.average(y, weights=weights))
@@ -298,14 +299,21 @@ def test_the_loss_is_one_of_y(loss, weighted):
 
 def minimised(fitted, items, y, weights, prediction):
     """The training loss were these the predictions."""
-    from sklearn_gru._encoding.validation import check_training
+    kept = fitted._fitted
+    data, _ = fitted._read(kept, items, y, weights)
+    encoded, _ = kept.training_pair(data, data.weights, None, None)
+    dataset = SequenceDataset(encoded, torch.device("cpu"))
+    shift, scale = kept.continuation.levels(data.sequences)
+    out = kept.task.encode((prediction[:, None] - shift) / scale, kept.dtype)
+    out = torch.from_numpy(out)
+    return float(kept.net.criterion_(out, dataset.target, dataset.weight))
 
-    data = check_training(fitted, items, y, weights, reset=False)
-    dataset = fitted._labelled(data, fitted._rows(data.sequences))
-    shift, scale = fitted._continuation.levels(data.sequences)
-    out = fitted._task.encode((prediction[:, None] - shift) / scale, torch.float64)
-    criterion = fitted._task.criterion()
-    return float(criterion(out, dataset.target, dataset.weight))
+
+def dataset_of(fitted, sequences):
+    """What the network of a fitted model reads of sequences."""
+    encoder, dtype = fitted._fitted.encoder, fitted._fitted.dtype
+    encoded = encoder.encode(sequences, encoder.rows(sequences, dtype))
+    return SequenceDataset(encoded, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -313,14 +321,14 @@ def test_the_best_constant_has_loss_one(loss):
     """The unit is fixed by the training set: y relative to its level has spread 1."""
     items, y = make_data()
     fitted = model("standard", loss=loss, dtype="float64").fit(items, y)
-    shift, scale = (a[:, 0] for a in fitted._continuation.levels(joined(items)))
+    shift, scale = (a[:, 0] for a in fitted._fitted.continuation.levels(joined(items)))
     weight = scale**2 / (scale**2).mean()
     if loss != "absolute_error":
         relative = (y - shift) / scale
         mean = np.average(relative, weights=weight)
-        np.testing.assert_allclose(fitted._task.center, mean)
+        np.testing.assert_allclose(fitted._fitted.task.center, mean)
         spread = np.sqrt(np.average((relative - mean) ** 2, weights=weight))
-        np.testing.assert_allclose(fitted._task.scale, spread)
+        np.testing.assert_allclose(fitted._fitted.task.scale, spread)
 
 
 def joined(items):
@@ -386,7 +394,7 @@ def test_in_a_pipeline(hourly):
     ("feature", "message"),
     [
         ("lode", "no such column. Did you mean 'load'.*Seen: 'temp', 'load'"),
-        (2, "no channel of X, which has 2: positions are 0 to 1"),
+        (2, "not a channel of X, which has 2: positions are 0 to 1"),
         (-1, "not allowed"),
         (True, "not allowed"),
         (1.0, "not allowed"),
@@ -407,7 +415,7 @@ def test_names_need_channels_with_names():
     with pytest.raises(InvalidParameterError, match="columns of 2-D X are steps"):
         model(target_feature="f").fit(flat, X[:, -1])
     fitted = model(target_feature=2, features_per_step=3).fit(X, X[:, -1])
-    assert fitted._continuation.column == 2
+    assert fitted._fitted.continuation.column == 2
 
 
 def test_target_feature_needs_normalization():
@@ -438,10 +446,10 @@ def test_training_on_keeps_what_the_first_fit_froze(kind):
     """Neither partial_fit nor warm_start learns units anew."""
     items, y = make_data()
     fitted = model(kind, warm_start=True).fit(items, y)
-    task, continuation = fitted._task, fitted._continuation
+    task, continuation = fitted._fitted.task, fitted._fitted.continuation
     fitted.fit([9 * x for x in items], 9 * y).partial_fit(items, y)
-    assert fitted._task is task
-    assert fitted._continuation is continuation
+    assert fitted._fitted.task is task
+    assert fitted._fitted.continuation is continuation
     fitted.set_params(normalization="standard" if kind == "last" else "last")
     with pytest.raises(InvalidParameterError, match="warm_start"):
         fitted.fit(items, y)

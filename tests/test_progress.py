@@ -261,10 +261,10 @@ WITHOUT_CALLBACKS = """
 import sys
 import sklearn.model_selection, sklearn.pipeline  # which need it themselves, since 1.9
 sys.modules["sklearn.callback"] = None
-from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, FitReport, with_callbacks
 assert not hasattr(CallbackSupportMixin, "set_callbacks")
 assert with_callbacks(len) is len
-task = FitTask(object(), [[1.0]])
+task = FitReport(object(), [[1.0]])
 assert not task.is_watched
 task.end()
 """

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRURegressor, SlidingWindow, make_targets
 from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.torch.module import WeightedLoss
 from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru.exceptions import InvalidParameterError, LostHistoryWarning
 from tests.test_normalization import make_data
@@ -55,9 +56,13 @@ def test_loss_is_scikit_learns_pinball(levels, weighted):
     weights = RNG.exponential(size=120) if weighted else None
     task = QuantileRegression.of(Y2, weights, np.array(levels), standardize=True)
     output = RNG.normal(size=(120, 2 * len(levels)))
-    target = task.encode(Y2, torch.float64)
+    target = torch.from_numpy(task.encode(Y2, np.dtype("float64")))
     weight = None if weights is None else torch.from_numpy(weights / weights.mean())
-    got = float(task.criterion()(torch.from_numpy(output), target, weight))
+    got = float(
+        WeightedLoss(task.loss, task.loss_parameters)(
+            torch.from_numpy(output), target, weight
+        )
+    )
     shown = output.reshape(120, 2, -1)
     expected = pinball(target.numpy(), shown, np.sort(levels), weights)
     np.testing.assert_allclose(got, expected)
@@ -66,9 +71,9 @@ def test_loss_is_scikit_learns_pinball(levels, weighted):
 def test_loss_of_a_perfect_output_pulls_nowhere():
     """Where there is no derivative it is 0: a constant target stays exactly there."""
     task = QuantileRegression.of(Y2, None, np.array(LEVELS), standardize=True)
-    target = task.encode(Y2, torch.float64)
+    target = torch.from_numpy(task.encode(Y2, np.dtype("float64")))
     output = target.repeat_interleave(3, dim=1).requires_grad_()
-    task.criterion()(output, target, None).backward()
+    WeightedLoss(task.loss, task.loss_parameters)(output, target, None).backward()
     assert not output.grad.any()
 
 
@@ -96,7 +101,7 @@ def test_validation_loss_is_the_pinball_loss_of_predictions(weighted, dtype, tol
     fitted = model(dtype=dtype, max_iter=20, early_stopping=True)
     fitted.fit(X[:80], Y[:80], X_val=X[80:], y_val=Y[80:], sample_weight_val=weights)
     loss = pinball(Y[80:], fitted.predict_quantiles(X[80:]), LEVELS, weights)
-    best = -max(fitted.validation_scores_) * fitted._task.scale[0]
+    best = -max(fitted.validation_scores_) * fitted._fitted.task.scale[0]
     assert fitted.validation_scores_[fitted.best_iteration_ - 1] == max(
         fitted.validation_scores_
     )
@@ -287,11 +292,11 @@ def test_pickle_and_clone():
 def test_training_on():
     """partial_fit and warm_start go on with the same task and get better."""
     fitted = model(warm_start=True).partial_fit(X, Y)
-    task, before = fitted._task, pinball(Y, fitted.predict_quantiles(X), LEVELS)
+    task, before = fitted._fitted.task, pinball(Y, fitted.predict_quantiles(X), LEVELS)
     for _ in range(10):
         fitted.partial_fit(X, Y)
     fitted.fit(X, Y)
-    assert fitted._task is task
+    assert fitted._fitted.task is task
     assert pinball(Y, fitted.predict_quantiles(X), LEVELS) < 0.9 * before
 
 

@@ -8,8 +8,9 @@ import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._engines.torch.batches import SequenceDataset
+from sklearn_gru._model.encoded import Encoded
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.reference_gru import reference_output
 from tests.test_network import check_gradients, scrambled
@@ -50,11 +51,9 @@ def test_batches_hold_segments_that_end_with_their_sequences(k):
     rows = rng.normal(size=(20, 2))
     starts = np.array([0, 0, 1, 3, 5, 19, 0, 4])
     lengths = np.array([1, 20, 7, 4, 14, 1, 6, 3])
-    dataset = SequenceDataset(
-        torch.from_numpy(np.pad(rows, ((k - 1, 0), (0, 0)), constant_values=99.0)),
-        Sequences(rows, starts, lengths),
-        segment_length=k,
-    )
+    padded_rows = np.pad(rows, ((k - 1, 0), (0, 0)), constant_values=99.0)
+    encoded = Encoded(padded_rows, starts + k - 1, lengths, segment_length=k)
+    dataset = SequenceDataset(encoded, torch.device("cpu"))
     for index in (np.arange(8), np.array([3]), np.array([6, 2, 2])):
         inputs, _ = dataset.gather(torch.from_numpy(index))
         counts = inputs.get("lengths", torch.full((len(index),), -1)).numpy()
@@ -68,10 +67,10 @@ def test_batches_hold_segments_that_end_with_their_sequences(k):
 
 def test_no_window_is_stored():
     """Segments are a view of the rows."""
-    rows = torch.zeros(1000, 3)
-    sequences = Sequences(np.zeros((977, 3)), [0], [977])
-    dataset = SequenceDataset(rows, sequences, segment_length=24)
-    assert dataset.segments.data_ptr() == rows.data_ptr()
+    rows = np.zeros((1000, 3))
+    encoded = Encoded(rows, np.array([23]), np.array([977]), segment_length=24)
+    dataset = SequenceDataset(encoded, torch.device("cpu"))
+    assert dataset.segments.data_ptr() == rows.__array_interface__["data"][0]
     assert dataset.segments.shape == (977, 72)
 
 
@@ -93,7 +92,9 @@ def test_predictions_equal_the_equations(k, dtype, tol, bidirectional):
         out = reference_output(
             fitted.module_.state_dict(), segments(read, k), cell="gru", pooling="mean"
         )
-        np.testing.assert_allclose(got, fitted._task.decode(out)[0], atol=50 * tol)
+        np.testing.assert_allclose(
+            got, fitted._fitted.task.decode(out)[0], atol=50 * tol
+        )
 
 
 @pytest.mark.parametrize("ragged", [False, True])
@@ -169,7 +170,9 @@ def test_a_gap_keeps_its_place():
     read = np.column_stack(
         [
             np.nan_to_num(
-                (gappy - fitted._standardizer.mean) / fitted._standardizer.scale, nan=0
+                (gappy - fitted._fitted.encoder.standardizer.mean)
+                / fitted._fitted.encoder.standardizer.scale,
+                nan=0,
             ),
             np.isnan(gappy),
         ]
@@ -177,7 +180,7 @@ def test_a_gap_keeps_its_place():
     out = reference_output(
         fitted.module_.state_dict(), segments(read, 3), cell="gru", pooling="last"
     )
-    np.testing.assert_allclose(with_gap, fitted._task.decode(out)[0], rtol=1e-10)
+    np.testing.assert_allclose(with_gap, fitted._fitted.task.decode(out)[0], rtol=1e-10)
 
 
 def test_empty_sequences():

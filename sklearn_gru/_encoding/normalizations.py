@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,14 +25,69 @@ from sklearn_gru._encoding.standardizer import Standardizer
 _CELLS = 1 << 18  # of the windows read at a time: two megabytes of float64
 
 
+class Normalization:
+    """One way to see a sequence from its own level.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry and value of the parameter `normalization`.
+    scales : bool
+        Whether each sequence has a scale of its own, besides a shift.
+    """
+
+    name: ClassVar[str]
+    scales: ClassVar[bool] = False
+
+    def levels(
+        self, sequences: Sequences, standardizer: Standardizer, precision: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return shift and scale (n, n_features) in units of X; NaN where none."""
+        raise NotImplementedError(f"{type(self).__name__} defines no levels")
+
+
+class LastValue(Normalization):
+    """Subtract the last observed value (NLinear, Zeng et al. 2023)."""
+
+    name = "last"
+
+    def levels(
+        self, sequences: Sequences, standardizer: Standardizer, precision: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        shift = last_observed(sequences)
+        return shift, np.where(np.isnan(shift), np.nan, 1.0)
+
+
+class MeanAndDeviation(Normalization):
+    """Subtract the mean, divide by the standard deviation (RevIN, Kim et al. 2022)."""
+
+    name = "standard"
+    scales = True
+
+    def levels(
+        self, sequences: Sequences, standardizer: Standardizer, precision: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        mean, deviation = moments(sequences)
+        rounding = 10 * np.maximum(
+            precision * np.abs(mean - standardizer.mean),
+            np.finfo(np.float64).eps * np.abs(mean),
+        )
+        return mean, np.where(deviation > rounding, deviation, np.nan)
+
+
+NORMALIZATIONS: dict[str, Normalization] = {
+    kind.name: kind for kind in (LastValue(), MeanAndDeviation())
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Normalizer:
     """Shift and scale of sequences, by kind.
 
     Attributes
     ----------
-    kind : {"last", "standard"}
-        The last observed value and no scale, or mean and standard deviation.
+    kind : str
+        A name in ``NORMALIZATIONS``.
     standardizer : Standardizer
         Of the training set.
     precision : float
@@ -47,16 +103,9 @@ class Normalizer:
 
         NaN where a sequence has none: it was never observed, or never moved.
         """
-        if self.kind == "last":
-            shift = last_observed(sequences)
-            return shift, np.where(np.isnan(shift), np.nan, 1.0)
-        mean, deviation = moments(sequences)
-        whole = self.standardizer
-        rounding = 10 * np.maximum(
-            self.precision * np.abs(mean - whole.mean),
-            np.finfo(np.float64).eps * np.abs(mean),
+        return NORMALIZATIONS[self.kind].levels(
+            sequences, self.standardizer, self.precision
         )
-        return mean, np.where(deviation > rounding, deviation, np.nan)
 
     def inputs(
         self, sequences: Sequences, dtype: np.dtype
@@ -68,10 +117,10 @@ class Normalizer:
         shift, scale = self.levels(sequences)
         whole = self.standardizer
         shift = (shift - whole.mean) / whole.scale
-        if self.kind == "last":
-            scale = np.ones_like(shift)
-        else:
+        if NORMALIZATIONS[self.kind].scales:
             scale = scale / whole.scale
+        else:
+            scale = np.ones_like(shift)
         # A channel never observed has no cell to shift; a constant one is 0 already.
         shift[np.isnan(shift)] = 0.0
         scale[np.isnan(scale)] = 1.0
@@ -141,9 +190,15 @@ class Continuation:
         scale[np.isnan(scale)] = self.scale
         return shift[:, None], scale[:, None]
 
+    def add(self, y: np.ndarray, sequences: Sequences) -> np.ndarray:
+        """Return y' (n, n_outputs, ...) of sequences in units of y."""
+        shift, scale = self.levels(sequences)
+        extra = (1,) * (y.ndim - 2)  # of quantiles
+        return y * scale.reshape(-1, 1, *extra) + shift.reshape(-1, 1, *extra)
+
     def factors(self, scale: np.ndarray) -> np.ndarray | None:
         """Weights (n,) that keep the loss in units of y; None where all are 1."""
-        if self.normalizer.kind == "last":
+        if not NORMALIZATIONS[self.normalizer.kind].scales:
             return None
         return scale[:, 0] ** self.power / self.unit
 

@@ -1,51 +1,55 @@
-"""What regressor and classifier share: fit, partial_fit and predict as lists of calls.
+"""The base of the estimators: fit, partial_fit and predict as lists of calls.
 
 The order of a fit: check parameters, read the data, hold out a validation part, freeze
-what the first fit freezes (standardisation, dtype, network, target), train, set the
-fitted attributes. Constructor parameters are never written.
+what the first fit freezes (schema, standardization, dtype, network, target), train, and
+assign all that was fitted at the end. Constructor parameters are never written.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gru._encoding.categories import CategoryTable
-from sklearn_gru._encoding.normalizations import Normalizer
+from sklearn_gru._encoding.encoder import Encoder
+from sklearn_gru._encoding.normalizations import NORMALIZATIONS, Continuation
+from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.standardizer import Standardizer
-from sklearn_gru._encoding.validation import TrainingData, check_training, check_X
-from sklearn_gru._engines.torch.batches import SequenceDataset
-from sklearn_gru._engines.torch.callbacks import EpochTasks, check_callbacks
+from sklearn_gru._encoding.targets import TrainingData, require_target, training_data
+from sklearn_gru._engines.torch.callbacks import EpochReports, check_callbacks
 from sklearn_gru._engines.torch.device import (
     resolve_device,
     resolve_dtype,
     torch_threads,
 )
 from sklearn_gru._engines.torch.embedding import embedding_width
-from sklearn_gru._engines.torch.net import (
-    SequenceNet,
+from sklearn_gru._engines.training import (
     Stopping,
     TrainingParams,
-    forward,
     make_net,
     move_net,
     snapshot,
     train,
 )
-from sklearn_gru._estimators.hidden_states import ActivationsMixin
+from sklearn_gru._estimators.fitted import Fitted, Prediction
+from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
+from sklearn_gru._estimators.hold_out import hold_out, stops_early
+from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
     Boolean,
+    NameIn,
     Number,
     OneOf,
     Rule,
@@ -56,14 +60,13 @@ from sklearn_gru._support.rules import (
 )
 from sklearn_gru._support.sklearn_callbacks import (
     CallbackSupportMixin,
-    FitTask,
+    FitReport,
     with_callbacks,
 )
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 
-# Early stopping "auto": below, a tenth of the data is too few to judge by and too much
-# to lose.
-STOP_EARLY_FROM = 1000
+# Fitted attributes that not every fit leaves.
+_SOMETIMES_FITTED = ("feature_names_in_", "validation_scores_", "best_iteration_")
 
 
 def _names_features(value: Any) -> bool:
@@ -74,15 +77,19 @@ def _names_features(value: Any) -> bool:
     )
 
 
-class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEstimator):
+class BaseGRU(
+    HiddenStatesMixin, DocumentationLink, CallbackSupportMixin, BaseEstimator
+):
     """Everything but the target."""
+
+    _fitted: Fitted
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
         "hidden_size": [positive_integer()],
         "num_layers": [positive_integer()],
-        "cell": [OneOf(("gru", "gru_reset_before", "lstm", "rnn"))],
+        "cell": [NameIn(CELLS)],
         "bidirectional": [Boolean()],
-        "pooling": [OneOf(("last", "mean", "max", "attention", "mean_max"))],
+        "pooling": [NameIn(POOLINGS)],
         "dropout": [real(0, 1, high_open=True)],
         "conv_filters": [
             OneOf((None,)),
@@ -96,7 +103,7 @@ class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEst
             ),
         ],
         "segment_length": [OneOf((None,)), positive_integer()],
-        "normalization": [OneOf((None, "last", "standard"))],
+        "normalization": [OneOf((None,)), NameIn(NORMALIZATIONS)],
         "features_per_step": [positive_integer()],
         "categorical_features": [
             OneOf((None,)),
@@ -160,33 +167,35 @@ class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEst
         """
         began = time.perf_counter()
         self._check_params()
-        task = FitTask(self, X, y, sample_weight, max_subtasks=int(self.max_iter))
-        fresh = not (self.warm_start and self.__sklearn_is_fitted__())
-        data = check_training(self, X, y, sample_weight, reset=fresh)
-        if fresh:
-            self._learn_target(data)
-        training, validation = self._hold_out(data, X_val, y_val, sample_weight_val)
-        if fresh:
-            self._start(training, len(data.sequences))
-        self._train(training, validation, self.max_iter, scheduled=True, task=task)
-        self._add_fit_time(began, fresh=fresh)
-        task.end()
+        report = FitReport(self, X, y, sample_weight, max_subtasks=int(self.max_iter))
+        before = self._fitted_before() if self.warm_start else None
+        data, schema = self._read(before, X, y, sample_weight)
+        labels = self._learn_labels(before, data.y)
+        training, validation = self._hold_out(
+            schema, labels, data, X_val, y_val, sample_weight_val
+        )
+        fitted = before or self._start(schema, labels, training, len(data.sequences))
+        fitted = self._train(
+            fitted, labels, training, validation, int(self.max_iter), report
+        )
+        self._keep(fitted, began, fresh=before is None)
+        report.end()
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None):
         began = time.perf_counter()
         self._check_params()
-        fresh = not self.__sklearn_is_fitted__()
-        data = check_training(self, X, y, sample_weight, reset=fresh)
-        if fresh:
-            self._learn_target(data, classes)
-            self._start(data, len(data.sequences))
-        self._train(data, None, 1, scheduled=False)
-        self._add_fit_time(began, fresh=fresh)
+        before = self._fitted_before()
+        data, schema = self._read(before, X, y, sample_weight)
+        labels = self._learn_labels(before, data.y, classes)
+        fitted = before or self._start(schema, labels, data, len(data.sequences))
+        self._keep(
+            self._train(fitted, labels, data, None, 1), began, fresh=before is None
+        )
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
+        return hasattr(self, "_fitted")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -200,82 +209,111 @@ class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEst
         check_parameters(self, self._parameter_rules)
         check_callbacks(self.callbacks)
 
+    def _fitted_before(self) -> Fitted | None:
+        return getattr(self, "_fitted", None)
+
+    def _read(
+        self, before: Fitted | None, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[TrainingData, InputSchema]:
+        """Check what fit was given, against the first fit if there was one."""
+        require_target(y, type(self).__name__)
+        if before is None:
+            schema = InputSchema(
+                type(self).__name__,
+                self.features_per_step,
+                self.categorical_features,
+            )
+            schema, sequences = schema.learn(X)
+        else:
+            schema = before.encoder.schema
+            sequences = schema.check(X)
+        return self._training_data(sequences, y, sample_weight), schema
+
+    def _training_data(self, sequences: Sequences, y: Any, weights: Any):
+        return training_data(
+            sequences, y, weights, self._check_y, keeps_gaps=self._keeps_gaps()
+        )
+
     def _hold_out(
-        self, data: TrainingData, X_val: Any, y_val: Any, sample_weight_val: Any
+        self,
+        schema: InputSchema,
+        labels: Any,
+        data: TrainingData,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
     ) -> tuple[TrainingData, TrainingData | None]:
-        """Training and validation part."""
+        """Return training and validation part."""
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val were not given together.")
         if X_val is not None:
-            validation = check_training(
-                self, X_val, y_val, sample_weight_val, reset=False
-            )
-            return data, validation
-        n = len(data.sequences)
-        if not self._stops_early(n):
+            sequences = schema.check(X_val)
+            return data, self._training_data(sequences, y_val, sample_weight_val)
+        if not stops_early(self.early_stopping, len(data.sequences)):
             return data, None
-        if n < 2:
-            raise InputError(
-                f"early_stopping=True holds out a part for validation, but there is "
-                f"only {n} sequence: pass X_val and y_val, or early_stopping=False."
-            )
-        held_out = self._choose_validation(data)
-        return _select(data, ~held_out), _select(data, held_out)
+        codes = self._strata(labels, data.y)
+        return hold_out(data, self.validation_fraction, self._seed, codes)
 
-    def _stops_early(self, n_sequences: int) -> bool:
-        if isinstance(self.early_stopping, str):
-            return n_sequences >= STOP_EARLY_FROM
-        return bool(self.early_stopping)
+    # -- what depends on the kind of target -------------------------------------------
 
-    def _choose_validation(self, data: TrainingData) -> np.ndarray:
-        """Which sequences to hold out: the latest, or a random part without times."""
-        n = len(data.sequences)
-        n_held = min(max(1, round(self.validation_fraction * n)), n - 1)
-        order = data.sequences.order
-        if order is not None:
-            held = order >= np.sort(order)[n - n_held]
-            if not held.all():
-                return held
-        seed = self._seed()
-        strata = self._strata(data, n_held)
-        if strata is None:
-            splitter: Any = ShuffleSplit(1, test_size=n_held, random_state=seed)
-        else:
-            splitter = StratifiedShuffleSplit(1, test_size=n_held, random_state=seed)
-        _, index = next(splitter.split(np.zeros(n), strata))
-        held = np.zeros(n, dtype=bool)
-        held[index] = True
-        return held
+    def _check_y(self, y: Any) -> np.ndarray:
+        """Return y as an array; finiteness is judged after weighting."""
+        raise NotImplementedError
 
-    def _strata(self, data: TrainingData, n_held: int) -> np.ndarray | None:
-        """Classes to hold out in proportion, or None."""
+    def _learn_labels(
+        self, before: Fitted | None, y: np.ndarray, classes: Any = None
+    ) -> Any:
+        """Return what all of y, not only its training part, says of the target."""
         return None
+
+    def _strata(self, labels: Any, y: np.ndarray) -> np.ndarray | None:
+        """Return codes to hold out in proportion, or None."""
+        return None
+
+    def _loss_weights(self, labels: Any, data: TrainingData) -> np.ndarray | None:
+        """Return how much each sequence counts in the loss."""
+        return data.weights
+
+    def _make_task(
+        self, labels: Any, data: TrainingData, encoder: Encoder
+    ) -> tuple[Task, Continuation | None]:
+        """Learn the target from the training part."""
+        raise NotImplementedError
+
+    def _calibrate(
+        self,
+        fitted: Fitted,
+        validation: TrainingData | None,
+        encoded: Encoded | None,
+        threads: int,
+    ) -> Fitted:
+        """Learn from the validation part what else there is to learn."""
+        return fitted
+
+    # -- the steps of a fit, continued ------------------------------------------------
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _start(self, data: TrainingData, n_given: int) -> None:
-        """Freeze what the first fit freezes, and build the net."""
+    def _start(
+        self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
+    ) -> Fitted:
+        """Freeze what the first fit freezes, and make the net."""
         dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
-        self._table = CategoryTable.learn(data.sequences, self.is_categorical_)
-        self.categories_ = self._table.categories
-        self._standardizer = Standardizer.fit(
+        encoder = Encoder.learn(
+            schema,
             data.sequences,
-            self._loss_weights(data),
-            identity=not self.standardize,
-            embedded=self._table.columns,
+            self._loss_weights(labels, data),
+            standardize=self.standardize,
+            normalization=self.normalization,
+            precision=float(torch.finfo(dtype).eps),
+            segment_length=int(self.segment_length or 1),
+            convolves=self.conv_filters is not None,
         )
-        self._normalizer = None
-        if self.normalization is not None:
-            precision = float(torch.finfo(dtype).eps)
-            self._normalizer = Normalizer(
-                self.normalization, self._standardizer, precision
-            )
-        self._task = self._make_task(data)
-        self.n_outputs_ = len(self._task.without_input)
-        self.net_ = make_net(
-            self._spec(),
-            self._task,
+        task, continuation = self._make_task(labels, data, encoder)
+        net = make_net(
+            self._spec(encoder, task),
+            task,
             TrainingParams(
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
@@ -287,16 +325,17 @@ class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEst
             device=resolve_device(self.device),
             dtype=dtype,
             work=n_given * data.sequences.shape[1] * self.max_iter,
-            announce=bool(self.verbose),
         )
+        return Fitted(encoder, task, continuation, net)
 
-    def _spec(self) -> NetworkSpec:
-        tables = tuple((n, embedding_width(n)) for n in self._table.sizes)
-        n_dense = self._standardizer.n_inputs - len(tables)
+    def _spec(self, encoder: Encoder, task: Task) -> NetworkSpec:
+        tables = tuple((n, embedding_width(n)) for n in encoder.categories.sizes)
         return NetworkSpec(
-            n_inputs=n_dense + sum(width for _, width in tables),
-            n_outputs=self._task.n_outputs,
-            cell=self.cell,
+            self.cell,
+            n_inputs=encoder.n_dense + sum(width for _, width in tables),
+            n_outputs=task.n_outputs,
+            loss=task.loss,
+            loss_parameters=task.loss_parameters,
             hidden_size=int(self.hidden_size),
             num_layers=int(self.num_layers),
             bidirectional=bool(self.bidirectional),
@@ -319,152 +358,76 @@ class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEst
 
     def _train(
         self,
+        fitted: Fitted,
+        labels: Any,
         training: TrainingData,
         validation: TrainingData | None,
         epochs: int,
-        *,
-        scheduled: bool,
-        task: FitTask | None = None,
-    ) -> None:
-        net = self.net_
-        if net.module_.spec != self._spec():
+        report: FitReport | None = None,
+    ) -> Fitted:
+        """Train the net; with a report of epochs at scheduled rates, else one pass."""
+        net, spec = fitted.net, self._spec(fitted.encoder, fitted.task)
+        if net.module_.spec != spec:
             raise InvalidParameterError(
                 f"warm_start=True continues the network {net.module_.spec}, but the "
-                f"parameters now describe {self._spec()}. Set warm_start=False to "
-                "start anew."
+                f"parameters now describe {spec}. Set warm_start=False to start anew."
             )
-        for name in ("validation_scores_", "best_iteration_"):
-            if hasattr(self, name):
-                delattr(self, name)
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
-        training = self._recoded(training)
-        validation = None if validation is None else self._recoded(validation)
-        datasets = self._datasets(training, validation)
+        training = fitted.encoder.recode(training)
+        weights = self._loss_weights(labels, training)
+        held_weights = None
+        if validation is not None:
+            validation = fitted.encoder.recode(validation)
+            held_weights = self._loss_weights(labels, validation)
+        pair = fitted.training_pair(training, weights, validation, held_weights)
         with torch_threads(1) as threads:
             best = train(
                 net,
-                self._task,
-                *datasets,
+                *pair,
                 epochs,
-                scheduled=scheduled,
+                scheduled=report is not None,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
                 progress=type(self).__name__ if self.verbose else None,
-                watcher=self._watcher(task),
+                watcher=self._watcher(fitted, report),
                 threads=threads,
             )
-            self._judge(validation, datasets[1], threads)
-        for name, value in self._fitted_attributes(net, best).items():
-            setattr(self, name, value)
+            fitted = replace(fitted, best_epoch=best, calibrations=None)
+            return self._calibrate(fitted, validation, pair[1], threads)
 
-    def _watcher(self, task: FitTask | None) -> EpochTasks | None:
-        """What tells scikit-learn's callbacks of the epochs, if there are any."""
-        if task is None or not task.is_watched:
+    def _watcher(self, fitted: Fitted, report: FitReport | None) -> EpochReports | None:
+        """Return what reports epochs to scikit-learn's callbacks, if there are any."""
+        if report is None or not report.is_watched:
             return None
-        net, callbacks = self.net_, self.net_.callbacks_
-        return EpochTasks(
-            task, lambda: self._fitted_attributes(snapshot(net, callbacks), None)
+        net, callbacks = fitted.net, fitted.net.callbacks_
+        return EpochReports(
+            report,
+            lambda: self._fitted_attributes(
+                replace(fitted, net=snapshot(net, callbacks), best_epoch=None)
+            ),
         )
 
-    def _judge(
-        self,
-        validation: TrainingData | None,
-        dataset: SequenceDataset | None,
-        threads: int,
-    ) -> None:
-        """What else to learn from the validation part, now that training is over."""
+    def _keep(self, fitted: Fitted, began: float, *, fresh: bool) -> None:
+        """Assign all that was fitted, and remove what was not this time."""
+        spent = 0.0 if fresh else getattr(self, "fit_time_", 0.0)
+        for name in _SOMETIMES_FITTED:
+            if hasattr(self, name):
+                delattr(self, name)
+        for name, value in self._fitted_attributes(fitted).items():
+            setattr(self, name, value)
+        self.fit_time_ = spent + time.perf_counter() - began
 
-    def _datasets(
-        self, training: TrainingData, validation: TrainingData | None
-    ) -> tuple[SequenceDataset, SequenceDataset | None]:
-        """Training and validation part, over the same rows where they share them."""
-        rows = self._rows(training.sequences)
-        dataset = self._labelled(training, rows)
-        if validation is None:
-            return dataset, None
-        if validation.sequences.values is not training.sequences.values:
-            rows = self._rows(validation.sequences)
-        return dataset, self._labelled(validation, rows)
-
-    def _recoded(self, data: TrainingData) -> TrainingData:
-        """Categories in the codes of fit; what holds nothing known drops out."""
-        sequences = self._table.encode(data.sequences)
-        if sequences is data.sequences:
-            return data
-        sequences = sequences.without_gaps(interior=not self._keeps_gaps())
-        some = sequences.lengths > 0
-        if not some.any():
-            raise InputError(
-                f"None of the {len(some)} sequences holds a category that fit has seen "
-                "or a number: there is nothing to learn from."
-            )
-        return _select(data._replace(sequences=sequences), some)
-
-    def _rows(self, sequences: Sequences) -> torch.Tensor:
-        """The rows as the network sees them: standardised, in its dtype and place."""
-        parameter = self.net_.module_.head.weight
-        dtype = np.float32 if parameter.dtype == torch.float32 else np.float64
-        rows = self._standardizer.transform(
-            sequences.values,
-            np.dtype(dtype),
-            keep_missing=self._normalizer is not None,
-        )
-        reach = self.net_.module_.spec.segment_length - 1
-        if reach:
-            rows = np.pad(rows, ((reach, 0), (0, 0)))
-        return torch.from_numpy(rows).to(parameter.device)
-
-    def _labelled(self, data: TrainingData, rows: torch.Tensor) -> SequenceDataset:
-        target, weights = self._target(data)
-        return self._dataset(
-            data.sequences,
-            rows,
-            self._task.encode(target, rows.dtype),
-            None if weights is None else torch.from_numpy(weights).to(rows.dtype),
-        )
-
-    def _dataset(
-        self,
-        sequences: Sequences,
-        rows: torch.Tensor,
-        target: torch.Tensor | None = None,
-        weight: torch.Tensor | None = None,
-    ) -> SequenceDataset:
-        levels = None
-        if self._normalizer is not None:
-            dtype = np.float32 if rows.dtype == torch.float32 else np.float64
-            levels = self._normalizer.inputs(sequences, np.dtype(dtype))
-        spec, observed = self.net_.module_.spec, None
-        if spec.conv_filters:
-            observed = np.pad(sequences.observed_rows(), (spec.segment_length - 1, 0))
-        return SequenceDataset(
-            rows,
-            sequences,
-            target,
-            weight,
-            levels=levels,
-            segment_length=spec.segment_length,
-            observed=observed,
-        )
-
-    def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
-        """What the task encodes, and weights in the loss, of mean 1."""
-        weights = self._loss_weights(data)
-        return self._encode(
-            data.y
-        ), None if weights is None else weights / weights.mean()
-
-    def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
-        return data.weights
-
-    def _fitted_attributes(
-        self, net: SequenceNet, best_epoch: int | None
-    ) -> dict[str, Any]:
-        """What a fit leaves on the estimator, besides what it froze at its start."""
-        history = net.history
-        losses = [row["train_loss"] for row in history if "train_loss" in row]
-        scores = [-row["valid_loss"] for row in history if "valid_loss" in row]
-        fitted = {
+    def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
+        """Return everything that a fit leaves on the estimator."""
+        net, schema = fitted.net, fitted.encoder.schema
+        losses = [row["train_loss"] for row in net.history if "train_loss" in row]
+        scores = [-row["valid_loss"] for row in net.history if "valid_loss" in row]
+        found = {
+            "_fitted": fitted,
+            "n_features_in_": schema.n_features,
+            "is_categorical_": schema.is_categorical,
+            "categories_": fitted.encoder.categories.categories,
+            "n_outputs_": len(fitted.task.without_input),
             "net_": net,
             "module_": net.module_,
             "engine_": net.engine_,
@@ -472,59 +435,38 @@ class BaseGRU(ActivationsMixin, DocumentationLink, CallbackSupportMixin, BaseEst
             "loss_curve_": losses,
             "n_iter_": len(losses),
         }
+        if schema.feature_names is not None:
+            found["feature_names_in_"] = schema.feature_names
         if scores:
-            fitted["validation_scores_"] = scores
-        if best_epoch is not None:
-            fitted["best_iteration_"] = best_epoch
-        return fitted
+            found["validation_scores_"] = scores
+        if fitted.best_epoch is not None:
+            found["best_iteration_"] = fitted.best_epoch
+        return found
 
-    def _add_fit_time(self, began: float, *, fresh: bool) -> None:
-        before = 0.0 if fresh else getattr(self, "fit_time_", 0.0)
-        self.fit_time_ = before + time.perf_counter() - began
-
-    # -- prediction -------------------------------------------------------------------
-
-    def _predictions(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """What the task predicts, a row a sequence, in the float dtype of X.
-
-        And which sequences have an observed step (n,).
-        """
+    def _prediction(self, X: Any) -> Prediction:
         check_is_fitted(self)
-        given = self._table.encode(check_X(self, X, reset=False))
-        keeps_gaps = self.net_.module_.spec.keeps_gaps
-        sequences = given.without_gaps(interior=not keeps_gaps)
-        observed = sequences.lengths > 0
-        out = np.empty((len(observed), *self._task.without_input.shape))
-        out[~observed] = self._task.without_input
-        if observed.any():
-            with torch_threads(1) as threads:
-                rows, chosen = self._rows(sequences), sequences[observed]
-                dataset = self._dataset(chosen, rows)
-                output = forward(self.net_, self._task, dataset, threads)
-            out[observed] = self._decode(output, chosen)
-        return out.astype(sequences.dtype, copy=False), observed
-
-    def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
-        return self._task.decode(output)
+        return self._fitted.predict(X)
 
     # -- pickling: CPU tensors inside, the device is chosen again at load -------------
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        if "net_" in state:
-            state["net_"] = move_net(state["net_"], torch.device("cpu"))
-            state.pop("module_", None)  # none yet in the first fit
+        if "_fitted" in state:
+            net = move_net(state["net_"], torch.device("cpu"))
+            state["net_"], state["_fitted"] = net, replace(state["_fitted"], net=net)
+            state.pop("module_")
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "net_" in state:
+        if "_fitted" in state:
             try:
                 device = resolve_device(self.device)
             except InvalidParameterError:  # trained where there was one
                 device = torch.device("cpu")
-            self.net_ = move_net(self.net_, device)
-            self.module_ = self.net_.module_
+            net = move_net(self.net_, device)
+            self.net_, self._fitted = net, replace(self._fitted, net=net)
+            self.module_ = net.module_
 
 
 def auto_batch_size(n_sequences: int) -> int:
@@ -533,8 +475,3 @@ def auto_batch_size(n_sequences: int) -> int:
         return n_sequences
     power = round(np.log2(n_sequences / 16))
     return int(np.clip(2**power, 32, 128))
-
-
-def _select(data: TrainingData, mask: np.ndarray) -> TrainingData:
-    weights = None if data.weights is None else data.weights[mask]
-    return TrainingData(data.sequences[mask], data.y[mask], weights)

@@ -8,11 +8,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 
-from sklearn_gru._encoding.validation import TrainingData, check_class_target
+from sklearn_gru._encoding.encoder import Encoder
+from sklearn_gru._encoding.targets import TrainingData, check_class_target
 from sklearn_gru._estimators.base import BaseGRU
-from sklearn_gru._model.tasks import Classification
+from sklearn_gru._estimators.fitted import Fitted
+from sklearn_gru._model.tasks import Classification, class_codes
 from sklearn_gru._support.rules import OneOf, Satisfies, real
-from sklearn_gru.exceptions import InputError, InvalidParameterError
+from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRUClassifier"]
 
@@ -317,7 +319,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
             In the order of ``classes_``. A sequence without any observed step gets the
             frequencies of the classes, weighted as in the loss.
         """
-        return self._predictions(X)[0]
+        return self._prediction(X).values
 
     def predict_log_proba(self, X):
         """Logarithm of the probability of each class.
@@ -340,51 +342,47 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     def _check_y(self, y: Any) -> np.ndarray:
         return check_class_target(y)
 
-    def _learn_target(self, data: TrainingData, classes: Any = None) -> None:
-        self.classes_ = np.unique(data.y if classes is None else classes)
-        self._encode(data.y)
+    def _learn_labels(
+        self, before: Fitted | None, y: np.ndarray, classes: Any = None
+    ) -> np.ndarray:
+        if before is not None:
+            return _classes(before)
+        learned = np.unique(y if classes is None else classes)
+        class_codes(y, learned)
+        return learned
 
-    def _encode(self, y: np.ndarray) -> np.ndarray:
-        codes = np.searchsorted(self.classes_, y)
-        codes = np.minimum(codes, len(self.classes_) - 1)
-        known = self.classes_[codes] == y
-        if not np.all(known):
-            new = np.unique(np.asarray(y)[~known]).tolist()
-            raise InputError(
-                f"y holds classes {new}, but the classes are {self.classes_.tolist()}. "
-                "Give all of them in the first call (partial_fit: classes=)."
-            )
-        return codes
+    def _strata(self, labels: Any, y: np.ndarray) -> np.ndarray | None:
+        return class_codes(y, labels)
 
-    def _make_task(self, data: TrainingData) -> Classification:
-        return Classification.fit(
-            self._encode(data.y),
-            self._loss_weights(data),
-            len(self.classes_),
-            float(self.label_smoothing),
-        )
+    def _make_task(
+        self, labels: Any, data: TrainingData, encoder: Encoder
+    ) -> tuple[Classification, None]:
+        weights = self._loss_weights(labels, data)
+        smoothing = float(self.label_smoothing)
+        return Classification.fit(data.y, weights, labels, smoothing), None
 
-    def _loss_weights(self, data: TrainingData) -> np.ndarray | None:
+    def _loss_weights(self, labels: Any, data: TrainingData) -> np.ndarray | None:
         if self.class_weight is None:
             return data.weights
-        codes = self._encode(data.y)
+        codes = class_codes(data.y, labels)
         ones = np.ones(len(codes)) if data.weights is None else data.weights
         if isinstance(self.class_weight, str):
             # As "balanced" of scikit-learn, counting each sequence by its weight.
-            counts = np.bincount(codes, ones, minlength=len(self.classes_))
+            counts = np.bincount(codes, ones, minlength=len(labels))
             per_class = ones.sum() / (
                 np.count_nonzero(counts) * np.maximum(counts, 1e-300)
             )
         else:
             per_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_
+                self.class_weight, classes=labels, y=labels
             )
         return ones * per_class[codes]
 
-    def _strata(self, data: TrainingData, n_held: int) -> np.ndarray | None:
-        codes = self._encode(data.y)
-        counts = np.bincount(codes)
-        counts = counts[counts > 0]
-        n_left = len(codes) - n_held
-        stratifiable = counts.min() >= 2 and min(n_held, n_left) >= len(counts)
-        return codes if stratifiable else None
+    def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
+        found = super()._fitted_attributes(fitted)
+        return {**found, "classes_": _classes(fitted)}
+
+
+def _classes(fitted: Fitted) -> np.ndarray:
+    assert isinstance(fitted.task, Classification)
+    return fitted.task.classes

@@ -17,18 +17,21 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.validation import check_X
-from sklearn_gru._engines.torch.batches import blocks_by_length
+from sklearn_gru._engines.torch.batches import SequenceDataset, blocks_by_length
 from sklearn_gru._engines.torch.device import torch_threads
-from sklearn_gru._engines.torch.gates import GATES
+from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru.exceptions import InvalidParameterError
 
 # Sequences in one pass: gates are many times as large as states.
-_BLOCK = 256
+_PASS_SIZE = 256
 
 
-class ActivationsMixin:
+class HiddenStatesMixin:
     """Attention weights and gates of a fitted estimator."""
+
+    net_: Any
+    _fitted: Any
 
     def attention_weights(self, X):
         """Weight of each step in the pooled state; only with ``pooling="attention"``.
@@ -80,14 +83,14 @@ class ActivationsMixin:
         """
         check_is_fitted(self)
         pooling = self.net_.module_.spec.pooling
-        if pooling != "attention":
+        if not POOLINGS[pooling].weighs_steps:
             name = type(self).__name__
             raise InvalidParameterError(
                 f"attention_weights needs a network that pools by attention; this "
                 f"{name} was fitted with pooling={pooling!r}. Fit "
                 f"{name}(pooling='attention')."
             )
-        return _along_steps(self, X, _attention, 1)[0]
+        return _along_steps(self._fitted, X, _attention, 1)[0]
 
     def gate_activations(self, X):
         """Gates of every unit at every step, each between 0 and 1.
@@ -140,7 +143,7 @@ class ActivationsMixin:
         """
         check_is_fitted(self)
         spec = self.net_.module_.spec
-        gates = GATES[spec.cell]
+        gates = CELLS[spec.cell].gates
         if not gates:
             raise InvalidParameterError(
                 f"A plain recurrent network (cell={spec.cell!r}) has no gates. Fit "
@@ -148,7 +151,7 @@ class ActivationsMixin:
             )
         n_directions = spec.state_size // spec.hidden_size
         shape = (spec.num_layers, n_directions, spec.hidden_size)
-        arrays = _along_steps(self, X, _gates, len(gates), shape)
+        arrays = _along_steps(self._fitted, X, _gates, len(gates), shape)
         names = [f"{gate}_gate" for gate in gates]
         return Bunch(**dict(zip(names, arrays, strict=True)))
 
@@ -162,17 +165,17 @@ def _gates(module: Any, batch: dict[str, Tensor]) -> Tensor:
 
 
 def _along_steps(
-    estimator: Any,
+    fitted: Any,
     X: Any,
     look: Callable[[Any, dict[str, Tensor]], Tensor],
     n_kinds: int,
     shape: tuple[int, ...] = (),
 ) -> np.ndarray:
     """What `look` finds in batches, (G, B, S, …), on the steps of X: (G, n, S, …)."""
-    given = estimator._table.encode(check_X(estimator, X, reset=False))
-    module = estimator.net_.module_
+    encoder, module = fitted.encoder, fitted.net.module_
     spec = module.spec
-    read = given.without_gaps(interior=not spec.keeps_gaps)
+    given = encoder.read(X)
+    read = encoder.condense(given)
     if spec.segment_length > 1:
         place = _segment_places(given, read, spec.segment_length)
     else:
@@ -184,15 +187,18 @@ def _along_steps(
         return laid
     module.eval()
     with torch_threads(1), torch.inference_mode():
-        dataset = estimator._dataset(read[some], estimator._rows(read))
-        for block in blocks_by_length(dataset.lengths.numpy(), _BLOCK):
+        rows = encoder.rows(read, fitted.dtype)
+        dataset = SequenceDataset(
+            encoder.encode(read[some], rows), module.head.weight.device
+        )
+        for block in blocks_by_length(dataset.data.lengths, _PASS_SIZE):
             inputs, _ = dataset.gather(torch.from_numpy(block))
             found = look(module, inputs).cpu().numpy()
-            rows = some[block]
-            real = np.arange(found.shape[2]) < counts[rows, None]
-            part = np.full_like(laid[:, rows], np.nan)
-            part[:, place[rows]] = found[:, real]
-            laid[:, rows] = part
+            at = some[block]
+            real = np.arange(found.shape[2]) < counts[at, None]
+            part = np.full_like(laid[:, at], np.nan)
+            part[:, place[at]] = found[:, real]
+            laid[:, at] = part
     return laid
 
 

@@ -1,18 +1,21 @@
-"""What a regressor says beyond a number: quantiles, and intervals that cover y."""
+"""Quantiles and prediction intervals of a fitted regressor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gru._encoding.validation import TrainingData
-from sklearn_gru._engines.torch.batches import SequenceDataset
-from sklearn_gru._engines.torch.net import SequenceNet, forward
+from sklearn_gru._encoding.targets import TrainingData
+from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
-from sklearn_gru._model.tasks import QuantileRegression, Regression
+from sklearn_gru._estimators.fitted import Fitted, Prediction
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru._support.rules import check_value, real
 from sklearn_gru.exceptions import InvalidParameterError
 
@@ -34,10 +37,10 @@ def are_levels(value: Any) -> bool:
 
 def has_quantiles(estimator: Any) -> bool:
     """Whether a model predicts quantiles: as it was fitted, or is going to be."""
-    task = getattr(estimator, "_task", None)
-    if isinstance(task, QuantileRegression):
+    fitted = getattr(estimator, "_fitted", None)
+    if fitted is None and estimator.loss == "quantile":
         return True
-    if task is None and estimator.loss == "quantile":
+    if fitted is not None and isinstance(fitted.task, QuantileRegression):
         return True
     raise AttributeError(
         "predict_quantiles needs a model fitted with loss='quantile' and quantile, "
@@ -45,17 +48,12 @@ def has_quantiles(estimator: Any) -> bool:
     )
 
 
-class UncertaintyMixin:
-    """predict_quantiles and predict_interval, and the errors that the latter needs."""
+class IntervalsMixin:
+    """predict_quantiles and predict_interval of a fitted regressor."""
 
     early_stopping: Any
-    net_: SequenceNet
-    _task: Regression
-    _y_ndim: int
-    _decode: Any
-    _encode: Any
-    _calibration: Calibration | None
-    _blind_calibration: Calibration | None
+    _fitted: Any
+    _prediction: Callable[[Any], Prediction]
 
     @available_if(has_quantiles)
     def predict_quantiles(self, X):
@@ -73,8 +71,9 @@ class UncertaintyMixin:
             cross in no row. A sequence without any observed step gets the quantiles of
             y.
         """
-        out = self._predictions(X)[0][:, :, self._task.columns]
-        return out[:, 0] if self._y_ndim == 1 else out
+        values, _ = self._prediction(X)
+        task = self._fitted.task
+        return task.shaped(values[:, :, task.columns])
 
     def predict_interval(self, X, coverage=0.9):
         """Predict an interval that y falls into with a given probability.
@@ -127,36 +126,40 @@ class UncertaintyMixin:
         check_is_fitted(self)
         rule = real(0, 1, low_open=True, high_open=True)
         check_value("predict_interval", "coverage", coverage, [rule])
-        if self._calibration is None:
+        task, calibrations = self._fitted.task, self._fitted.calibrations
+        if calibrations is None:
             raise InvalidParameterError(NO_ERRORS.format(self.early_stopping))
-        prediction, observed = self._predictions(X)
-        band = self._task.band_for(coverage)
-        lower, upper = (end[:, :, band] for end in self._task.bands(prediction))
+        prediction, observed = self._prediction(X)
+        band = task.band_for(coverage)
+        lower, upper = (end[:, :, band] for end in task.bands(prediction))
         seen, blind = (
             calibration.interval(lower, upper, coverage, band)
-            for calibration in (self._calibration, self._blind_calibration)
+            for calibration in calibrations
         )
         interval = np.where(observed[:, None, None], seen, blind)
         interval = interval.astype(prediction.dtype)
-        return interval[:, 0] if self._y_ndim == 1 else interval
+        return task.shaped(interval)
 
     # -- after training ---------------------------------------------------------------
 
-    def _judge(
+    def _calibrate(
         self,
+        fitted: Fitted,
         validation: TrainingData | None,
-        dataset: SequenceDataset | None,
+        encoded: Encoded | None,
         threads: int,
-    ) -> None:
-        self._calibration = self._blind_calibration = None
-        if validation is None or dataset is None:
-            return
-        output = forward(self.net_, self._task, dataset, threads)
-        found = self._decode(output, validation.sequences)
-        y, weights = self._encode(validation.y), validation.weights
+    ) -> Fitted:
+        """Measure the errors on the validation part."""
+        if validation is None or encoded is None:
+            return fitted
+        output = outputs(fitted.net, encoded, threads)
+        found = fitted.decode(output, validation.sequences)
+        task: Any = fitted.task
+        y, weights = task.prepare(validation.y), validation.weights
         # Sequences without input are further off, and are as many as there are series.
-        blind = self._task.without_input[None]
-        self._calibration, self._blind_calibration = (
-            Calibration.measure(y, self._task.bands(prediction), weights)
+        blind = task.without_input[None]
+        seen, unseen = (
+            Calibration.measure(y, task.bands(prediction), weights)
             for prediction in (found, blind)
         )
+        return replace(fitted, calibrations=(seen, unseen))

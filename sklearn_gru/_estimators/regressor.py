@@ -8,23 +8,22 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
-from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.validation import (
-    TrainingData,
-    check_regression_target,
-    find_channel,
-)
+from sklearn_gru._encoding.schema import find_channel
+from sklearn_gru._encoding.targets import TrainingData, check_regression_target
 from sklearn_gru._estimators.base import BaseGRU
-from sklearn_gru._estimators.intervals import UncertaintyMixin, are_levels
+from sklearn_gru._estimators.fitted import relative_target
+from sklearn_gru._estimators.intervals import IntervalsMixin, are_levels
+from sklearn_gru._model.losses import LOSSES, regression_losses
 from sklearn_gru._model.tasks import QuantileRegression, Regression
-from sklearn_gru._support.rules import OneOf, Satisfies, positive_integer, real
+from sklearn_gru._support.rules import NameIn, OneOf, Satisfies, positive_integer, real
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
 
 
-class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
+class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     """Regression from sequences with a gated recurrent unit network.
 
     X and y are standardised inside, sequences may have any lengths and missing values,
@@ -230,7 +229,7 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
             Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
             positive_integer(0),
         ],
-        "loss": [OneOf(("squared_error", "absolute_error", "huber", "quantile"))],
+        "loss": [NameIn(regression_losses)],
         "quantile": [
             OneOf((None,)),
             real(0, 1, low_open=True, high_open=True),
@@ -338,9 +337,9 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
             nearest 0.5. A sequence without any observed step gets the mean of y, or
             its quantile.
         """
-        out, _ = self._predictions(X)
-        out = self._task.point(out)
-        return out[:, 0] if self._y_ndim == 1 else out
+        values, _ = self._prediction(X)
+        task = self._fitted.task
+        return task.shaped(task.point(values))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -350,26 +349,15 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
     # -- the target -------------------------------------------------------------------
 
     def _check_y(self, y: Any) -> np.ndarray:
-        return check_regression_target(self, y)
-
-    def _learn_target(self, data: TrainingData, classes: Any = None) -> None:
-        self._y_ndim = data.y.ndim
-
-    def _encode(self, y: np.ndarray) -> np.ndarray:
-        y = y.reshape(len(y), -1).astype(np.float64)
-        if y.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has {y.shape[1]} outputs, but the first fit had {self.n_outputs_}."
-            )
-        return y
+        return check_regression_target(y, type(self).__name__)
 
     def _check_params(self) -> None:
         super()._check_params()
-        if self.loss == "quantile":
+        if LOSSES[self.loss].task == "quantiles":
             if self.quantile is None:
                 raise InvalidParameterError(
-                    "loss='quantile' needs to know which: quantile=0.9, for example, "
-                    "or several, quantile=(0.1, 0.5, 0.9)."
+                    f"loss={self.loss!r} needs to know which: quantile=0.9, for "
+                    "example, or several, quantile=(0.1, 0.5, 0.9)."
                 )
             if self.warm_start and self.__sklearn_is_fitted__():
                 self._check_same_quantiles()
@@ -381,7 +369,7 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
             )
 
     def _check_same_quantiles(self) -> None:
-        learned = getattr(self._task, "given", None)
+        learned = getattr(self._fitted.task, "given", None)
         if learned is None or not np.array_equal(learned, np.ravel(self.quantile)):
             raise InvalidParameterError(
                 f"warm_start=True continues a network whose outputs are the quantiles "
@@ -389,55 +377,34 @@ class GRURegressor(UncertaintyMixin, RegressorMixin, BaseGRU):
                 f"{self.quantile!r}. Set warm_start=False to start anew."
             )
 
-    def _fit_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
-        if self.loss == "quantile":
+    def _learn_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
+        if LOSSES[self.loss].task == "quantiles":
             given = np.ravel(np.asarray(self.quantile, dtype=np.float64))
             return QuantileRegression.of(
-                y, weights, given, standardize=self.standardize
+                y, weights, given, standardize=self.standardize, loss=self.loss
             )
         return Regression.fit(y, weights, self.loss, standardize=self.standardize)
 
-    def _make_task(self, data: TrainingData) -> Regression:
-        y = data.y.reshape(len(data.y), -1).astype(np.float64)
-        self.n_outputs_ = y.shape[1]
-        plain = self._fit_task(y, data.weights)
-        self._continuation = None
+    def _make_task(
+        self, labels: Any, data: TrainingData, encoder: Encoder
+    ) -> tuple[Regression, Continuation | None]:
+        plain = self._learn_task(data.y, data.weights)
         if self.target_feature is None:
-            return plain
-        assert self._normalizer is not None
-        column = find_channel(
-            self, data.sequences, self.target_feature, "target_feature"
-        )
-        if column in self._table.columns:
+            return plain, None
+        assert encoder.normalizer is not None
+        column = find_channel(data.sequences, self.target_feature, "target_feature")
+        if column in encoder.categories.columns:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} is a category; y can only "
                 "continue a number. Name that column, or set target_feature=None."
             )
-        self._continuation = Continuation.fit(
-            self._normalizer,
-            column,
-            plain.degree,
-            data.sequences,
-            data.weights,
+        continuation = Continuation.fit(
+            encoder.normalizer, column, plain.degree, data.sequences, data.weights
         )
-        relative = self._fit_task(*self._target(data))
-        return replace(relative, without_input=plain.without_input)
-
-    def _target(self, data: TrainingData) -> tuple[np.ndarray, np.ndarray | None]:
-        y, weights = super()._target(data)
-        if self._continuation is None:
-            return y, weights
-        shift, scale = self._continuation.levels(data.sequences)
-        factors = self._continuation.factors(scale)
-        if factors is not None:
-            weights = factors if weights is None else weights * factors
-        return (y - shift) / scale, weights
-
-    def _decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
-        y = super()._decode(output, sequences)
-        if self._continuation is None:
-            return y
-        shift, scale = self._continuation.levels(sequences)
-        if y.ndim == 3:  # quantiles
-            shift, scale = shift[:, :, None], scale[:, :, None]
-        return y * scale + shift
+        relative = self._learn_task(
+            *relative_target(
+                plain.prepare(data.y), data.weights, data.sequences, continuation
+            )
+        )
+        task = replace(relative, without_input=plain.without_input, n_dims=plain.n_dims)
+        return task, continuation

@@ -1,35 +1,54 @@
-"""The frozen description of a network: all that its modules may know."""
+"""The description of a network: all that an engine may know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+
+from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.losses import LOSSES
+from sklearn_gru._model.poolings import POOLINGS
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Shape and kind of a network.
+    """Shape and kind of a network, in names and numbers.
 
-    One object crosses the border between estimators and torch, so that no module
-    reaches back for a parameter, and a fast path can be offered the whole description
-    and decline.
+    One object crosses every border between estimators, PyTorch and compiled code, so
+    that nothing reaches back for a parameter, and an engine is offered the whole
+    description and may decline it. Names are those of the registries.
 
-    `n_inputs` is what the first recurrent layer reads. With `embeddings`, a pair of
-    number of categories and width each, the last ``len(embeddings)`` columns of the
-    values are indices, and their widths are part of `n_inputs`.
+    `n_inputs` is what one step gives to the first recurrent layer. With `embeddings`,
+    pairs of a number of categories and a width, the last ``len(embeddings)`` columns of
+    the values are indices, and the widths are part of `n_inputs`.
+
+    >>> spec = NetworkSpec("gru", n_inputs=8, hidden_size=32)
+    >>> for name, shape in spec.parameters().items():
+    ...     print(name, shape)
+    weight_ih_l0 (96, 8)
+    weight_hh_l0 (96, 32)
+    bias_ih_l0 (96,)
+    bias_hh_l0 (96,)
+    head.weight (1, 32)
+    head.bias (1,)
+    >>> spec.n_parameters
+    4065
     """
 
+    cell: str
     n_inputs: int
-    n_outputs: int
-    cell: str  # "gru" | "gru_reset_before" | "lstm" | "rnn"
     hidden_size: int
-    num_layers: int
-    bidirectional: bool
-    pooling: str  # "last" | "mean" | "max" | "attention" | "mean_max"
-    dropout: float
+    num_layers: int = 1
+    bidirectional: bool = False
+    pooling: str = "last"
+    n_outputs: int = 1
+    loss: str = "squared_error"
+    dropout: float = 0.0  # after every layer but the last, and before the head
+    loss_parameters: tuple[float, ...] = ()  # levels of quantiles, label smoothing
     segment_length: int = 1
     conv_filters: tuple[int, ...] = ()  # of the convolution branch; () for none
-    # What batches subtract; no module reads it, but whoever gathers rows must.
-    normalization: str | None = None  # None | "last" | "standard"
+    normalization: str | None = None  # levels that batches subtract while they gather
+    embeddings: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_read(self) -> int:
@@ -37,13 +56,50 @@ class NetworkSpec:
         return self.n_inputs * self.segment_length
 
     @property
-    def keeps_gaps(self) -> bool:
-        """Whether a step without any value keeps its place among the others."""
-        return self.segment_length > 1 or bool(self.conv_filters)
-
-    embeddings: tuple[tuple[int, int], ...] = ()
+    def n_directions(self) -> int:
+        """Directions in which the steps are read, 1 or 2."""
+        return 2 if self.bidirectional else 1
 
     @property
     def state_size(self) -> int:
         """Width of the state of all directions."""
-        return self.hidden_size * (2 if self.bidirectional else 1)
+        return self.hidden_size * self.n_directions
+
+    @property
+    def n_pooled(self) -> int:
+        """Width of the pooled state, without the convolution branch."""
+        return POOLINGS[self.pooling].n_pooled(self.state_size)
+
+    @property
+    def target_width(self) -> int:
+        """Numbers in the target of a sequence: values, or one class index."""
+        return LOSSES[self.loss].target_width(self.n_outputs, self.loss_parameters)
+
+    @property
+    def keeps_gaps(self) -> bool:
+        """True if a step without any value keeps its place among the others."""
+        return self.segment_length > 1 or bool(self.conv_filters)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of the layers', the pooling's and the head's.
+
+        In the order of the flat vector that engines train. Embeddings and the
+        convolution branch, which only PyTorch computes, are not among them.
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.num_layers):
+            n_inputs = self.state_size if layer else self.n_read
+            for suffix in ("", "_reverse")[: self.n_directions]:
+                found = CELLS[self.cell].parameters(n_inputs, self.hidden_size)
+                for name, shape in found.items():
+                    shapes[f"{name}_l{layer}{suffix}"] = shape
+        for name, shape in POOLINGS[self.pooling].parameters(self.state_size).items():
+            shapes[f"pooling.{name}"] = shape
+        shapes["head.weight"] = (self.n_outputs, self.n_pooled)
+        shapes["head.bias"] = (self.n_outputs,)
+        return shapes
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the flat vector of :meth:`parameters`."""
+        return sum(prod(shape) for shape in self.parameters().values())

@@ -1,102 +1,96 @@
-"""What is learned: target to tensor, outputs to loss, outputs to predictions.
+"""Tasks: from a target to what a loss reads, and from outputs to predictions.
 
-A task is frozen with the first fit: later fits and predictions encode and decode with
-the same scale and classes.
+A task is frozen by the first fit: later fits and predictions encode and decode with
+the same scale, levels and classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from sklearn_gru._model.losses import LOSSES
 from sklearn_gru._support.numbers import nonzero_scale
-
-_LOSSES: dict[str, Callable[..., Tensor]] = {
-    "squared_error": F.mse_loss,
-    "absolute_error": F.l1_loss,
-    "huber": F.huber_loss,  # delta 1, in standard deviations of y
-}
-
-
-class Loss(nn.Module):
-    """Mean over the batch of weight times loss; weights have mean 1 over the data."""
-
-    def __init__(self, per_sequence: Callable[[Tensor, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.per_sequence = per_sequence
-
-    def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        loss = self.per_sequence(output, target)  # (B,)
-        return loss.mean() if weight is None else (weight * loss).mean()
+from sklearn_gru.exceptions import InputError
 
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """One or several real outputs, standardised."""
+    """One or several real outputs, standardized."""
 
     loss: str
     without_input: np.ndarray  # prediction for a sequence without any observed step
     center: np.ndarray  # (n_outputs,) 0 in the network
     scale: np.ndarray  # (n_outputs,) 1 in the network
     constant: tuple[int, ...] = ()  # outputs without any variation in the first fit
+    n_dims: int = 1  # of y, 1 or 2
 
     @classmethod
     def fit(
         cls, y: np.ndarray, weights: np.ndarray | None, loss: str, *, standardize: bool
     ) -> Regression:
-        """Weighted mean and standard deviation of ``y (n, n_outputs)``."""
+        """Learn weighted mean and standard deviation of ``y (n,)`` or (n, outputs)."""
+        n_dims, y = y.ndim, y.reshape(len(y), -1).astype(np.float64)
         # Seen from the first value, a constant has no rounding.
         mean = y[0] + np.average(y - y[0], axis=0, weights=weights)
         if not standardize:
-            return cls(loss, mean, np.zeros_like(mean), np.ones_like(mean))
+            zeros = np.zeros_like(mean)
+            return cls(loss, mean, zeros, zeros + 1, n_dims=n_dims)
         std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
         scale = nonzero_scale(std, mean)
         constant = tuple(np.flatnonzero(scale != std).tolist())
-        return cls(loss, mean, mean, scale, constant)
+        return cls(loss, mean, mean, scale, constant, n_dims)
 
     @property
     def degree(self) -> int:
-        """Power with which the loss grows when y and outputs are scaled.
-
-        Huber's has none; it is weighed by that of its quadratic part.
-        """
-        return 1 if self.loss in ("absolute_error", "quantile") else 2
+        """Power with which the loss grows when y and outputs are scaled."""
+        return LOSSES[self.loss].degree
 
     @property
     def n_outputs(self) -> int:
+        """Number of outputs of the network."""
         return len(self.center)
 
-    def criterion(self) -> Loss:
-        return Loss(self._per_sequence)
+    @property
+    def loss_parameters(self) -> tuple[float, ...]:
+        """What the loss depends on beyond its name."""
+        return ()
 
-    def _per_sequence(self, output: Tensor, target: Tensor) -> Tensor:
-        return _LOSSES[self.loss](output, target, reduction="none").mean(dim=1)
+    def prepare(self, y: np.ndarray) -> np.ndarray:
+        """Return y as float64 (n, n_outputs), if it has as many outputs as in fit."""
+        y = y.reshape(len(y), -1).astype(np.float64)
+        if y.shape[1] != len(self.center):
+            raise ValueError(
+                f"y has {y.shape[1]} outputs, but the first fit had {len(self.center)}."
+            )
+        return y
 
-    def encode(self, y: np.ndarray, dtype: torch.dtype) -> Tensor:
+    def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Return prepared y standardized, row by row in memory."""
         # A frame of several outputs lies in memory column by column; kernels read rows.
         standard = np.ascontiguousarray((y - self.center) / self.scale)
-        return torch.from_numpy(standard).to(dtype)
+        return standard.astype(dtype, copy=False)
 
     def decode(self, output: np.ndarray) -> np.ndarray:
-        """Outputs (n, n_outputs) on the scale of y."""
+        """Return outputs (n, n_outputs) on the scale of y."""
         return output * self.scale + self.center
 
     def point(self, prediction: np.ndarray) -> np.ndarray:
-        """The one number (n, n_outputs) of what was decoded."""
+        """Return the one number (n, n_outputs) per output of what was decoded."""
         return prediction
 
+    def shaped(self, prediction: np.ndarray) -> np.ndarray:
+        """Return a prediction (n, n_outputs, ...) with the dimensions of y in fit."""
+        return prediction[:, 0] if self.n_dims == 1 else prediction
+
     def bands(self, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ends (n, n_outputs, n_bands) of what an interval starts from."""
+        """Return ends (n, n_outputs, n_bands) of what an interval starts from."""
         return prediction[:, :, None], prediction[:, :, None]
 
     def band_for(self, coverage: float) -> int:
-        """Which of the bands an interval starts from."""
+        """Return the band that an interval starts from."""
         return 0
 
 
@@ -122,20 +116,26 @@ class QuantileRegression(Regression):
         given: np.ndarray,
         *,
         standardize: bool,
+        loss: str = "quantile",
     ) -> QuantileRegression:
-        """Weighted moments and quantiles of ``y (n, n_outputs)``."""
+        """Learn weighted moments and quantiles of ``y (n,)`` or (n, n_outputs)."""
         levels = np.sort(given)
-        plain = Regression.fit(y, weights, "quantile", standardize=standardize)
+        plain = Regression.fit(y, weights, loss, standardize=standardize)
         overall = np.quantile(
-            y, levels, axis=0, weights=weights, method="inverted_cdf"
+            y.reshape(len(y), -1).astype(np.float64),
+            levels,
+            axis=0,
+            weights=weights,
+            method="inverted_cdf",
         )  # (q, n_outputs)
         each = range(len(levels))
         return cls(
-            "quantile",
+            loss,
             overall.T,
             plain.center,
             plain.scale,
             tuple(len(levels) * j + k for j in plain.constant for k in each),
+            plain.n_dims,
             given=given,
         )
 
@@ -146,36 +146,36 @@ class QuantileRegression(Regression):
 
     @property
     def columns(self) -> np.ndarray:
-        """Where each of the given levels stands among those of the outputs."""
+        """Position of each of the given levels among those of the outputs."""
         return np.searchsorted(self.levels, self.given)
 
     @property
     def n_outputs(self) -> int:
+        """Number of outputs of the network."""
         return len(self.center) * len(self.levels)
 
-    def _per_sequence(self, output: Tensor, target: Tensor) -> Tensor:
-        levels = output.new_tensor(self.levels)
-        error = target[:, :, None] - output.reshape(*target.shape, -1)  # (B, n, q)
-        loss = levels * F.relu(error) + (1 - levels) * F.relu(-error)
-        return loss.mean(dim=(1, 2))
+    @property
+    def loss_parameters(self) -> tuple[float, ...]:
+        """The levels, ascending."""
+        return tuple(self.levels.tolist())
 
     def decode(self, output: np.ndarray) -> np.ndarray:
-        """Quantiles (n, n_outputs, q) on the scale of y, in ascending order."""
+        """Return quantiles (n, n_outputs, q) on the scale of y, in ascending order."""
         quantiles = output.reshape(len(output), -1, len(self.levels))
         return np.sort(quantiles) * self.scale[:, None] + self.center[:, None]
 
     def point(self, prediction: np.ndarray) -> np.ndarray:
-        """The quantile nearest the median, the lower one of two."""
+        """Return the quantile nearest the median, the lower one of two."""
         distance = np.abs(self.levels - 0.5).round(9)
         return prediction[:, :, distance.argmin()]
 
     def bands(self, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First and last quantile, second and last but one, and so on."""
+        """Return first and last quantile, second and last but one, and so on."""
         n_bands = max(1, len(self.given) // 2)
         return prediction[:, :, :n_bands], prediction[:, :, ::-1][:, :, :n_bands]
 
     def band_for(self, coverage: float) -> int:
-        """The band whose own share of y is nearest the coverage."""
+        """Return the band whose own share of y is nearest the coverage."""
         lower, upper = self.bands(self.levels[None, None])
         return int(np.abs((upper - lower)[0, 0] - coverage).round(9).argmin())
 
@@ -184,6 +184,7 @@ class QuantileRegression(Regression):
 class Classification:
     """One of several classes, by cross-entropy."""
 
+    classes: np.ndarray  # (n_classes,)
     prior: np.ndarray  # (n_classes,)
     label_smoothing: float
     constant: tuple[int, ...] = ()
@@ -192,32 +193,36 @@ class Classification:
     @classmethod
     def fit(
         cls,
-        codes: np.ndarray,
+        y: np.ndarray,
         weights: np.ndarray | None,
-        n_classes: int,
+        classes: np.ndarray,
         label_smoothing: float,
     ) -> Classification:
-        """Class frequencies of ``codes (n,)``."""
-        counts = np.bincount(codes, weights, minlength=n_classes).astype(np.float64)
-        return cls(counts / counts.sum(), label_smoothing)
+        """Learn the class frequencies of ``y (n,)``."""
+        counts = np.bincount(class_codes(y, classes), weights, minlength=len(classes))
+        counts = counts.astype(np.float64)
+        return cls(classes, counts / counts.sum(), label_smoothing)
 
     @property
     def n_outputs(self) -> int:
+        """Number of outputs of the network."""
         return len(self.prior)
 
-    def criterion(self) -> Loss:
-        return Loss(self._per_sequence)
+    @property
+    def loss_parameters(self) -> tuple[float, ...]:
+        """The label smoothing."""
+        return (self.label_smoothing,)
 
-    def _per_sequence(self, output: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(
-            output, target, reduction="none", label_smoothing=self.label_smoothing
-        )
+    def prepare(self, y: np.ndarray) -> np.ndarray:
+        """Return the codes (n,) of class labels."""
+        return class_codes(y, self.classes)
 
-    def encode(self, y: np.ndarray, dtype: torch.dtype) -> Tensor:
-        return torch.from_numpy(y.astype(np.int64))
+    def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Return prepared codes as int64."""
+        return y.astype(np.int64)
 
     def decode(self, output: np.ndarray) -> np.ndarray:
-        """Probabilities (n, n_classes): the softmax of the outputs."""
+        """Return probabilities (n, n_classes): the softmax of the outputs."""
         shifted = output - output.max(axis=1, keepdims=True)
         odds = np.exp(shifted)
         return odds / odds.sum(axis=1, keepdims=True)
@@ -226,6 +231,20 @@ class Classification:
     def without_input(self) -> np.ndarray:
         """Prediction for a sequence without any observed step."""
         return self.prior
+
+
+def class_codes(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the position of each label among the sorted classes."""
+    codes = np.searchsorted(classes, y)
+    codes = np.minimum(codes, len(classes) - 1)
+    known = classes[codes] == y
+    if not np.all(known):
+        new = np.unique(np.asarray(y)[~known]).tolist()
+        raise InputError(
+            f"y holds classes {new}, but the classes are {classes.tolist()}. "
+            "Give all of them in the first call (partial_fit: classes=)."
+        )
+    return codes
 
 
 Task = Regression | Classification

@@ -58,6 +58,22 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class NameIn:
+    """A name of a registry, as the registry is when the check runs."""
+
+    names: Callable[[], Iterable[str]] | Mapping[str, Any]
+
+    def _listed(self) -> list[str]:
+        return list(self.names() if callable(self.names) else self.names)
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, str) and value in self._listed()
+
+    def __str__(self) -> str:
+        return " or ".join(repr(name) for name in self._listed())
+
+
+@dataclass(frozen=True)
 class Boolean:
     """True or False."""
 
@@ -82,7 +98,7 @@ class Satisfies:
         return self.description
 
 
-Rule = Number | OneOf | Boolean | Satisfies
+Rule = Number | OneOf | NameIn | Boolean | Satisfies
 
 
 def positive_integer(low: int = 1) -> Number:

@@ -2,7 +2,7 @@
 
 ``set_callbacks`` and the tree of tasks come from ``sklearn.callback``. Before
 scikit-learn 1.9 there is no such module: estimators then have no ``set_callbacks``, and
-a :class:`FitTask` is silent. Everything said about it is said here, so that fits read
+a :class:`FitReport` is silent. Everything said about it is said here, so that fits read
 the same on every version.
 """
 
@@ -24,10 +24,10 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTask", "is_one_task", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitReport", "is_one_task", "with_callbacks"]
 
 
-class FitTask:
+class FitReport:
     """One call of fit, told to the callbacks set on the estimator or around it.
 
     Parameters
@@ -86,7 +86,7 @@ def is_one_task(fit: Callable[..., Any]) -> Callable[..., Any]:
     @with_callbacks
     @functools.wraps(fit)
     def told(self: Any, X: Any, y: Any = None) -> Any:
-        task = FitTask(self, X, y)
+        task = FitReport(self, X, y)
         result = fit(self, X, y)
         task.end()
         return result

@@ -25,8 +25,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru._encoding.normalizations import last_observed
+from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.validation import check_X
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.grid import steps_of
 from sklearn_gru.inspection._models import find_window
@@ -98,7 +98,12 @@ def _flattened(estimator: Any, X: Any) -> np.ndarray:
         if found is None:
             return np.asarray(X, dtype=np.float64)
         estimator = found
-    cells = np.asarray(check_X(clone(estimator), X, reset=True))
+    schema = InputSchema(
+        type(estimator).__name__,
+        estimator.features_per_step,
+        estimator.categorical_features,
+    )
+    cells = np.asarray(schema.learn(X)[1])
     return cells.reshape(len(cells), -1)
 
 

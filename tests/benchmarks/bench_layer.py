@@ -20,8 +20,8 @@ import torch
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import Network, Predictor
-from sklearn_gru._engines.numba.adapter import flatten_parameters
 from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
+from sklearn_gru._engines.numba.engine import flatten_parameters
 
 # batch, steps, inputs, hidden, layers
 SIZES = [

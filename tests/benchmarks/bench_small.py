@@ -38,7 +38,7 @@ def main():
             f"{ratio(taken, seconds['raw torch loop']):5.2f}"
         )
     model = runs["GRURegressor"]()
-    print(f"engine_ = {model.engine_!r}: {model.net_.declined.step}")
+    print(f"engine_ = {model.engine_!r}: {model.net_.declined}")
     for order in ("tottime", "cumtime"):
         print(f"\nGRURegressor.fit by {order}")
         print("\n".join(hot_spots(runs["GRURegressor"], 20, order, LINES)))

@@ -22,7 +22,7 @@ def fit(model, X, y, *, kernels=True):
     expected = "numba" if kernels else "torch"
     if model.engine_ != expected:
         raise RuntimeError(
-            f"the fit ran on {model.engine_}, not {expected}: {model.net_.declined.step}"
+            f"the fit ran on {model.engine_}, not {expected}: {model.net_.declined}"
         )
     return model
 

@@ -9,83 +9,82 @@ the device: how long it gets is read from a copy of the lengths in host memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._model.encoded import Encoded
 
 Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor | None]]
 
 
 class SequenceDataset(Dataset):
-    """Standardised rows, and where the sequences lie in them.
+    """Encoded sequences as tensors on a device, made when they are first asked for.
 
-    Normalised or not, what the network reads at a cell of sequence i is
-    ``(row - shift[i]) / scale[i]``, and 0 where the row is NaN; columns behind those of
-    `shift` (the marks of missing cells) are read as they are. Whoever gathers the rows
-    in another way has to do the same.
-
-    Segments of k steps end where their sequence ends, so the first may reach up to
-    k - 1 rows in front of it; those are read as 0. In the flat rows a segment is
-    ``k * n_inputs`` contiguous numbers, and one index gathers it.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n_rows, n_inputs)
-        What the network sees, in its dtype and on its device. Missing cells are 0, but
-        NaN where `levels` are given. In front of the rows that `sequences` describes
-        stand ``segment_length - 1`` others, which exist to be within reach.
-    sequences : Sequences
-        Without gaps; describes `rows`.
-    target : Tensor of shape (n, n_outputs) or (n,), optional
-        Encoded target.
-    weight : Tensor of shape (n,), optional
-        Weights of mean 1.
-    levels : pair of ndarrays of shape (n, n_features), optional
-        Shift and scale of each sequence, in units of `rows` and in their dtype.
-    segment_length : int, default=1
-        Steps read together; batches then hold whole segments.
-    observed : ndarray of shape (n_rows,), optional
-        Which rows hold a value, for a network that has to know: batches then say which
-        of their steps do (`present`), and the weights of their sequences.
+    An engine that reads NumPy arrays takes :attr:`data` and never makes them.
     """
 
-    def __init__(
-        self,
-        rows: Tensor,
-        sequences: Sequences,
-        target: Tensor | None = None,
-        weight: Tensor | None = None,
-        *,
-        levels: tuple[np.ndarray, np.ndarray] | None = None,
-        segment_length: int = 1,
-        observed: np.ndarray | None = None,
-    ) -> None:
-        device = rows.device
-        self.rows = rows
-        self.segment_length = k = segment_length
-        n, width = rows.shape
-        self.segments = rows.as_strided((n - k + 1, k * width), (width, 1))
-        self.starts = torch.from_numpy(np.array(sequences.starts)) + (k - 1)
-        self.lengths = torch.from_numpy(np.array(sequences.lengths))
-        self._place = self.starts.to(device), self.lengths.to(device)
-        self.target = None if target is None else target.to(device)
-        self.weight = None if weight is None else weight.to(device)
-        self.levels = None
-        if levels is not None:
-            self.levels = tuple(torch.from_numpy(a).to(device) for a in levels)
-        lengths = sequences.lengths
+    def __init__(self, data: Encoded, device: torch.device) -> None:
+        self.data = data
+        self.device = device
+        self.segment_length = data.segment_length
+        lengths = data.lengths
         self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
-        self.observed = None
-        if observed is not None:
-            self.observed = torch.from_numpy(observed).to(device)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """What the network sees; (n_rows, n_inputs)."""
+        return self._tensor(self.data.rows)
+
+    @cached_property
+    def segments(self) -> Tensor:
+        """The rows, k side by side from each on, without a copy."""
+        k, (n, width) = self.segment_length, self.rows.shape
+        return self.rows.as_strided((n - k + 1, k * width), (width, 1))
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Number of rows of each sequence, in host memory."""
+        return torch.from_numpy(np.array(self.data.lengths))
+
+    @cached_property
+    def _place(self) -> tuple[Tensor, Tensor]:
+        starts = torch.from_numpy(np.array(self.data.starts))
+        return starts.to(self.device), self.lengths.to(self.device)
+
+    @cached_property
+    def target(self) -> Tensor | None:
+        """What the loss compares with."""
+        target = self.data.target
+        return None if target is None else self._tensor(target)
+
+    @cached_property
+    def weight(self) -> Tensor | None:
+        """Weight of each sequence, of mean 1."""
+        weight = self.data.weight
+        return None if weight is None else self._tensor(weight)
+
+    @cached_property
+    def levels(self) -> tuple[Tensor, ...] | None:
+        """Shift and scale of each sequence."""
+        levels = self.data.levels
+        return None if levels is None else tuple(map(self._tensor, levels))
+
+    @cached_property
+    def observed(self) -> Tensor | None:
+        """Rows that hold a value."""
+        observed = self.data.observed
+        return None if observed is None else self._tensor(observed)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.data)
 
     def __getitem__(self, index: int) -> Batch:
         return self.gather(torch.tensor([index]))
@@ -95,7 +94,7 @@ class SequenceDataset(Dataset):
 
         Lengths, where they differ, count segments. `moved` is `index` on the device.
         """
-        device, k = self.rows.device, self.segment_length
+        device, k = self.device, self.segment_length
         segments = (self.lengths[index] + (k - 1)) // k  # in host memory
         longest, shortest = int(segments.max()), int(segments.min())
         index = index.to(device) if moved is None else moved
@@ -165,7 +164,7 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         n, size = len(self.dataset), self.batch_size
         order = self.order()
-        moved = order.to(self.dataset.rows.device)  # once an epoch
+        moved = order.to(self.dataset.device)  # once an epoch
         for at in range(0, n, size):
             yield self.dataset.gather(order[at : at + size], moved[at : at + size])
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from skorch.callbacks import BatchScoring, Callback, EpochScoring
 
-from sklearn_gru._support.sklearn_callbacks import FitTask
+from sklearn_gru._support.sklearn_callbacks import FitReport
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 
 
@@ -192,14 +192,14 @@ def someone_looks() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class EpochTasks(Callback):
+class EpochReports(Callback):
     """Tell scikit-learn's callbacks of every epoch; they may stop the fit.
 
     `fitted` makes the fitted attributes of the estimator as if training had stopped
     there. It is called only if a callback asks for them.
     """
 
-    def __init__(self, task: FitTask, fitted: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, task: FitReport, fitted: Callable[[], dict[str, Any]]) -> None:
         self.task = task
         self.fitted = fitted
 

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearn_gru._engines.torch.pooling import masked_mean
+from sklearn_gru._engines.torch.arrays import TORCH
+from sklearn_gru._model.poolings import masked_mean
 
 # Of the papers; further layers have the last.
 KERNEL_SIZES = (8, 5, 3)
@@ -102,7 +103,7 @@ class Convolution(nn.Module):
             around = layer.kernel_size[0] - 1
             x = F.pad(x, (around // 2, around - around // 2))
             x = F.relu(norm(layer(x), share))
-        return masked_mean(x.transpose(1, 2), present)
+        return masked_mean(x.transpose(1, 2), present, TORCH)
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:

@@ -10,7 +10,7 @@ newest steps.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,13 @@ from sklearn_gru._engines.torch.convolution import Convolution
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.embedding import Embedding
 from sklearn_gru._engines.torch.gates import gate_values
-from sklearn_gru._engines.torch.pooling import POOLINGS, Attention
+from sklearn_gru._engines.torch.pooling import Pool
 from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, step_mask
+from sklearn_gru._model.losses import LOSSES
 from sklearn_gru._model.spec import NetworkSpec
+
+# Values (B, T, n_read) and lengths to states (B, T, D) and final states (B, D).
+Layers = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 class SequenceModel(nn.Module):
@@ -47,14 +51,14 @@ class SequenceModel(nn.Module):
         self.spec = spec
         self.dropout = Dropout(spec.dropout, stream)
         self.recurrent = Recurrent(spec, self.dropout)
-        self.pooling = POOLINGS[spec.pooling](spec.state_size)
+        self.pooling = Pool(spec.pooling, spec.state_size)
         self.convolution = None
-        n_pooled: Any = self.pooling.n_pooled
+        n_pooled = self.pooling.n_pooled
         if spec.conv_filters:
             self.convolution = Convolution(spec.n_inputs, spec.conv_filters)
             n_pooled += self.convolution.n_pooled
         self.head = nn.utils.skip_init(nn.Linear, n_pooled, spec.n_outputs)
-        self.recurrent.reset_parameters(spec.cell, generator)
+        self.recurrent.reset_parameters(generator)
         for module in (self.pooling, self.head):
             for parameter in module.parameters():
                 if parameter.ndim == 2:
@@ -78,45 +82,53 @@ class SequenceModel(nn.Module):
         lengths: Tensor | None = None,
         present: Tensor | None = None,
         weight: Tensor | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> Tensor:
-        """Outputs of a batch.
+        """Return the outputs of a batch.
 
         With a convolution branch, `present` ``(B, T)`` says which steps were observed
         (None: all), and `weight` ``(B,)`` how much each sequence counts in the
-        statistics of a training batch.
+        statistics of a training batch. `layers` runs the recurrent layers in place of
+        PyTorch.
         """
         if self.embedding is not None:
             values = self.embedding(values)
         if self.convolution is None:
-            return self.head(self.dropout(self._pooled(values, lengths)))
+            pooled = self._pooled(values, lengths, None, layers)
+            return self.head(self.dropout(pooled))
         if present is None and lengths is not None:
             present = step_mask(values, lengths * self.spec.segment_length)
         found = self.convolution(values, present, weight)
-        pooled = self._pooled(values, lengths, present)
+        pooled = self._pooled(values, lengths, present, layers)
         return self.head(self.dropout(torch.cat([pooled, found], dim=1)))
 
     def gates(self, values: Tensor, **batch: Tensor) -> Tensor:
-        """Gates of every step that the recurrent layers read; (G, B, S, L, D, H)."""
+        """Return the gates of every step the layers read; (G, B, S, L, D, H)."""
         if self.embedding is not None:
             values = self.embedding(values)
         return gate_values(self.recurrent, *self._reading(values, **batch))
 
     def attention(self, values: Tensor, **batch: Tensor) -> Tensor:
-        """Weight of every step that the recurrent layers read; ``(B, S)``."""
-        assert isinstance(self.pooling, Attention)
+        """Return the weight of every step that the layers read; ``(B, S)``."""
         if self.embedding is not None:
             values = self.embedding(values)
         read, lengths = self._reading(values, **batch)
-        outputs, _ = self.recurrent(read, lengths)
-        return self.pooling.weights(outputs, step_mask(read, lengths))
+        states, _ = self.recurrent(read, lengths)
+        return self.pooling.step_weights(states, step_mask(read, lengths))
 
     def _pooled(
-        self, values: Tensor, lengths: Tensor | None, present: Tensor | None = None
+        self,
+        values: Tensor,
+        lengths: Tensor | None,
+        present: Tensor | None,
+        layers: Layers | None,
     ) -> Tensor:
-        """The pooled states of the recurrent layers; ``(B, n_pooled)``."""
+        """Return the pooled states of the recurrent layers; ``(B, n_pooled)``."""
         read, lengths = self._reading(values, lengths, present)
-        outputs, last = self.recurrent(read, lengths)
-        return self.pooling(outputs, last, step_mask(read, lengths))
+        run = self.recurrent if layers is None else layers
+        states, last = run(read, lengths)
+        return self.pooling(states, last, step_mask(read, lengths))
 
     def _reading(
         self,
@@ -137,3 +149,16 @@ def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """
     order = (~present).byte().argsort(dim=1, stable=True)
     return values.gather(1, order[:, :, None].expand_as(values)), present.sum(dim=1)
+
+
+class WeightedLoss(nn.Module):
+    """Mean over the batch of weight times loss; weights have mean 1 over the data."""
+
+    def __init__(self, name: str, parameters: tuple[float, ...]) -> None:
+        super().__init__()
+        self.name = name
+        self.loss_parameters = parameters
+
+    def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        loss = LOSSES[self.name].per_sequence(output, target, self.loss_parameters)
+        return loss.mean() if weight is None else (weight * loss).mean()

@@ -1,81 +1,30 @@
-"""The only seam to skorch: a net, its training, its forward pass.
+"""The only seam to skorch: its net, driven by an engine's session.
 
 skorch drives epochs, callbacks and the history, and ``net_`` is one of its nets. What
-it does by sample (DataLoader, collation, a record a batch) is replaced through its own
-extension points: ``get_iterator`` hands out whole batches, ``get_loss`` unpacks target
-and weight, ``fit_loop`` takes data sets that are already split. The fast path is
-chosen here too: see :mod:`sklearn_gru._engines.numba.adapter`.
+it does per sample (DataLoader, collation, a record per batch) is replaced through its
+own extension points: ``get_iterator`` hands out whole batches, ``get_loss`` unpacks
+target and weight, ``fit_loop`` takes data sets that are already split, and a pass over
+the data is one call of the session.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, LRScheduler
-from torch import Tensor
+from skorch.callbacks import EpochTimer
+from torch import Tensor, nn
 from torch.optim import AdamW
 
-from sklearn_gru._engines.numba.adapter import (
-    Declined,
-    FastPrediction,
-    FastTraining,
-    describe,
-    flatten_parameters,
-    is_usable,
-    why_declined,
-)
-from sklearn_gru._engines.torch.batches import (
-    Batches,
-    SequenceDataset,
-    blocks_by_length,
-)
-from sklearn_gru._engines.torch.callbacks import (
-    EarlyStopping,
-    EpochTasks,
-    FiniteLoss,
-    Progress,
-    Schedule,
-    StopTraining,
-    overrides,
-)
-from sklearn_gru._engines.torch.device import (
-    RandomStream,
-    flushed_denormals,
-    spawn_seeds,
-)
-from sklearn_gru._engines.torch.module import SequenceModel
+from sklearn_gru._engines.base import Engine, Plan, Session
+from sklearn_gru._engines.torch.batches import Batches
+from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
+from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
 from sklearn_gru._engines.torch.plain import ATTRIBUTES, as_plain, from_plain
-from sklearn_gru._model.spec import NetworkSpec
-from sklearn_gru._model.tasks import Task
+from sklearn_gru._engines.torch.session import PASS_SIZE
 
-_NOT_ASKED = Declined("not asked", "not asked")
-
-# Sequences in one forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
-# 0.26 s with 64 and 0.28 s with 4096 (32 units, one core, torch 2.13).
-_BLOCK = 1024
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-
-
-class TrainingParams(NamedTuple):
-    """How to train; everything skorch and torch are told."""
-
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    clip_norm: float | None
-    callbacks: list[Any]
-
-
-class Stopping(NamedTuple):
-    """When to stop before the last epoch."""
-
-    patience: int
-    tol: float
 
 
 class SequenceNet(NeuralNet):
@@ -88,19 +37,21 @@ class SequenceNet(NeuralNet):
         *,
         clip_norm: float | None = None,
         shuffle_stream: RandomStream | None = None,
-        declined: Declined = _NOT_ASKED,
+        work: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(module, criterion, **kwargs)
         self.clip_norm = clip_norm
         self.shuffle_stream = shuffle_stream
-        self.declined = declined
-        self.training_: FastTraining | None = None
-        self.prediction_: FastPrediction | None = None
+        self.work = work
+        self.engine_: str | None = None
+        self.declined: dict[str, str] = {}
+        self.session_: Session | None = None
+        self.prediction_: tuple[Engine, Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled code and its memory belong to a process.
-        own = {"training_": None, "prediction_": None}
+        own = {"session_": None, "prediction_": None}
         plain = as_plain(self)
         if plain is None:
             return {**super().__getstate__(), **own}
@@ -121,10 +72,11 @@ class SequenceNet(NeuralNet):
     def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
         if training:
             return Batches(dataset, self.batch_size, self.shuffle_stream)
-        return Batches(dataset, _BLOCK)
+        return Batches(dataset, PASS_SIZE)
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
-        return self.module_(**x)
+        layers = getattr(self.session_, "layers", None)
+        return self.module_(**x, layers=layers)
 
     def get_loss(
         self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False
@@ -132,14 +84,14 @@ class SequenceNet(NeuralNet):
         return self.criterion_(y_pred, *y_true)
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """One step; the closure and the modes that skorch sets each time cost 5 %."""
+        """Take one step; skorch's closure and its modes would cost 5 %."""
         inputs, target = batch
         self.optimizer_.zero_grad()
         y_pred = self.infer(inputs)
         loss = self.get_loss(y_pred, target, training=True)
         loss.backward()
         if self.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip_norm)
+            nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip_norm)
         if self.watched_:
             named = list(self.module_.named_parameters())
             self.notify(
@@ -156,8 +108,8 @@ class SequenceNet(NeuralNet):
         batches = self.get_iterator(training, training=True)
         held_out = None if validation is None else self.get_iterator(validation)
         datasets = {"dataset_train": training, "dataset_valid": validation}
-        # Records of batches cost more than small batches: made only for who looks.
-        self.watched_ = self._watches_batches()
+        # Records of batches cost more than small batches: only for a callback.
+        self.watched_ = self.batch_watcher() is not None
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", **datasets)
             with flushed_denormals():  # here, so that callbacks compute as elsewhere
@@ -174,48 +126,16 @@ class SequenceNet(NeuralNet):
         step_fn: Any,
         **fit_params: Any,
     ) -> None:
-        """One pass; the mean loss is accumulated in float64 and read once."""
+        """Make one pass by the session."""
         if iterator is None:
             return
-        if self.training_ is not None:
-            self._run_fast_epoch(self.training_, iterator, training, prefix)
-            return
-        total = torch.zeros(
-            (), dtype=torch.float64, device=iterator.dataset.rows.device
-        )
-        n_batches = 0
-        self._set_training(training)
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            size = len(batch[1][0])
-            total += step["loss"].detach() * size
-            n_batches += 1
-            if self.watched_:
-                self.history.record_batch(prefix + "_loss", step["loss"].item())
-                self.history.record_batch(prefix + "_batch_size", size)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-        self.history.record(prefix + "_loss", total.item() / len(iterator.dataset))
-        self.history.record(prefix + "_batch_count", n_batches)
+        assert self.session_ is not None
+        run = self.session_.train_epoch if training else self.session_.validate
+        self.history.record(prefix + "_loss", run(iterator))
+        self.history.record(prefix + "_batch_count", len(iterator))
 
-    def _run_fast_epoch(
-        self, fast: FastTraining, batches: Batches, training: bool, prefix: str
-    ) -> None:
-        """The same pass by the kernels: one call, at rates known ahead."""
-        dataset = batches.dataset
-        if training:
-            rates = self._rates(len(batches))
-            order = batches.order().numpy()
-            loss = fast.train_epoch(dataset, order, self.batch_size, rates)
-        else:
-            target = dataset.target, dataset.weight
-            with torch.no_grad():
-                loss = self.criterion_(fast.outputs(dataset), *target).item()
-        self.history.record(prefix + "_loss", loss)
-        self.history.record(prefix + "_batch_count", len(batches))
-
-    def _rates(self, n_batches: int) -> np.ndarray:
-        """Learning rates of the steps of an epoch."""
+    def rates(self, n_batches: int) -> np.ndarray:
+        """Return the learning rates of the steps of an epoch."""
         for _, callback in self.callbacks_:
             if isinstance(callback, Schedule):
                 return np.array(callback.next_rates(self, n_batches))
@@ -240,175 +160,28 @@ class SequenceNet(NeuralNet):
         if stopped is not None:
             raise StopTraining from stopped
 
-    def _watches_batches(self) -> bool:
-        """Whether a callback of the user listens to batches."""
-        return any(
-            overrides(callback, hook)
-            for _, callback in self.callbacks_
-            for hook in _BATCH_HOOKS
-            if not isinstance(callback, (EpochTimer, Schedule))
+    def batch_watcher(self) -> str | None:
+        """Return the name of a callback that listens to batches, or None."""
+        for name, callback in self.callbacks_:
+            own = isinstance(callback, (EpochTimer, Schedule))
+            if not own and any(overrides(callback, hook) for hook in _BATCH_HOOKS):
+                return name
+        return None
+
+    def plan(self, *, trains: bool, announce: bool = False) -> Plan:
+        """Describe what is to be computed, as the net is now."""
+        watched = None
+        if trains and type(self.optimizer_) is not AdamW:
+            watched = f"the optimizer is {type(self.optimizer_).__name__}"
+        elif trains and (name := self.batch_watcher()) is not None:
+            watched = f"the callback {name} listens to batches"
+        parameter = self.module_.head.weight
+        return Plan(
+            self.module_.spec,
+            self.work,
+            parameter.device.type,
+            str(parameter.dtype).removeprefix("torch."),
+            trains,
+            watched,
+            announce,
         )
-
-
-def make_net(
-    spec: NetworkSpec,
-    task: Task,
-    params: TrainingParams,
-    *,
-    seed: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    work: int,
-    announce: bool = False,
-) -> SequenceNet:
-    """An initialised net with its own sources of randomness.
-
-    `work` is the number of steps to train: sequences x steps x epochs; `announce`
-    says so when kernels are compiled for the first time.
-    """
-    seeds = spawn_seeds(seed, 3)
-    generator = torch.Generator().manual_seed(seeds[0])
-    # Parameters are drawn in float32 whatever the dtype: one seed, one start.
-    module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
-    module.silence(list(task.constant))
-    declined = why_declined(spec, task, device, dtype, work, announce)
-    module.recurrent.compiled = declined.layers is None
-    net = SequenceNet(
-        module.to(device=device, dtype=dtype),
-        task.criterion(),
-        clip_norm=params.clip_norm,
-        shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
-        declined=declined,
-        optimizer=AdamW,
-        optimizer__weight_decay=params.weight_decay,
-        optimizer__fused=True,
-        lr=params.learning_rate,
-        batch_size=params.batch_size,
-        train_split=None,
-        callbacks=params.callbacks,
-        device=str(device),
-        verbose=0,
-    )
-    return net.initialize()
-
-
-def train(
-    net: SequenceNet,
-    task: Task,
-    training: SequenceDataset,
-    validation: SequenceDataset | None,
-    epochs: int,
-    *,
-    scheduled: bool,
-    stopping: Stopping | None = None,
-    progress: str | None = None,
-    watcher: EpochTasks | None = None,
-    threads: int = 1,
-) -> int | None:
-    """Train for some epochs; the best epoch if training was watched for stopping."""
-    own: list[Any] = [FiniteLoss()]
-    # A learning-rate scheduler of the user's own takes the place of ours.
-    chosen = any(isinstance(c, LRScheduler) for _, c in net.callbacks_)
-    if scheduled and not chosen:
-        n_batches = len(net.get_iterator(training, training=True))
-        own.append(Schedule(net.lr, epochs * n_batches))
-    else:
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr
-    stopper = None
-    if stopping is not None:
-        stopper = EarlyStopping(stopping.patience, stopping.tol)
-        own.append(stopper)
-    if watcher is not None:
-        own.append(watcher)
-    line = None
-    theirs = net.callbacks_
-    fast = _start_fast(net, task, threads)
-    net.engine_ = _engine_name(net)
-    if progress:
-        line = Progress(epochs, f"{progress} ({net.engine_})")
-        own.insert(1, line)
-    net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
-    try:
-        net.notify("on_train_begin", X=None, y=None)
-        with contextlib.suppress(StopTraining):
-            net.fit_loop((training, validation), epochs=epochs)
-        if stopper is not None:
-            stopper.restore(net)
-        net.notify("on_train_end", X=None, y=None)
-    finally:
-        if line is not None:
-            line.close()
-        net.callbacks_ = theirs
-        net.training_ = net.prediction_ = None
-        if fast is not None:
-            fast.write_optimizer()
-        net.optimizer_.zero_grad(set_to_none=True)
-    return None if stopper is None else stopper.best_epoch
-
-
-def _start_fast(net: SequenceNet, task: Task, threads: int) -> FastTraining | None:
-    """Training by the kernels, where they accept and nobody looks at batches."""
-    plain = type(net.optimizer_) is AdamW and not net._watches_batches()
-    if plain and is_usable(net):
-        net.training_ = FastTraining(describe(net.module_.spec, task), net, threads)
-    elif net.module_.recurrent.compiled:
-        flatten_parameters(net.module_)  # the layers are then read where they lie
-    return net.training_
-
-
-def _engine_name(net: SequenceNet) -> str:
-    """What trains: compiled steps, compiled layers under autograd, or torch alone."""
-    if net.training_ is not None:
-        return "numba"
-    return "numba+autograd" if net.module_.recurrent.runs_kernels else "torch"
-
-
-def forward(
-    net: SequenceNet, task: Task, dataset: SequenceDataset, threads: int = 1
-) -> np.ndarray:
-    """Outputs (n, n_outputs) in float64."""
-    module = net.module_
-    if is_usable(net):
-        if net.prediction_ is None:
-            net.prediction_ = FastPrediction(describe(module.spec, task), module)
-        return net.prediction_(dataset, threads).astype(np.float64)
-    module.eval()
-    out = np.empty((len(dataset), module.spec.n_outputs))
-    with torch.inference_mode():
-        for index in blocks_by_length(dataset.lengths.numpy(), _BLOCK):
-            inputs, _ = dataset.gather(torch.from_numpy(index))
-            out[index] = module(**inputs).double().cpu().numpy()
-    return out
-
-
-def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
-    """The net as it is now, in the middle of a training that does not touch it.
-
-    What training changes is copied, so that the net can be kept, pickled and trained
-    on; `callbacks` are those it had before.
-    """
-    if net.training_ is not None:
-        net.training_.write_optimizer()
-    changing = ("module", "module_", "criterion_", "optimizer_", "shuffle_stream")
-    copies = copy.deepcopy({name: vars(net)[name] for name in changing})
-    own = {"callbacks_": callbacks, "training_": None, "prediction_": None}
-    frozen = object.__new__(type(net))
-    frozen.__dict__.update(vars(net), **copies, **own)
-    frozen.history_ = copy.copy(net.history)
-    return frozen
-
-
-def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:
-    """The net on a device; a copy if it was on another."""
-    if next(net.module_.parameters()).device.type == device.type:
-        return net
-    moved = copy.deepcopy(net)
-    moved.device = str(device)
-    moved.module_.to(device)
-    moved.module_.dropout.stream.to(device)
-    for state in moved.optimizer_.state.values():
-        for name, value in state.items():
-            if isinstance(value, Tensor):
-                state[name] = value.to(device)
-    return moved

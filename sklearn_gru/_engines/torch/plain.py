@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from sklearn_gru._engines.torch.module import SequenceModel
-from sklearn_gru._model.tasks import Loss
+from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
 
 # What skorch's nets keep of torch.
 ATTRIBUTES = ("module", "module_", "criterion", "criterion_", "optimizer_")
@@ -30,10 +29,8 @@ def as_plain(net: Any) -> dict[str, Any] | None:
     return {
         "spec": module.spec,
         "stream": module.dropout.stream,
-        "compiled": module.recurrent.compiled,
         "arrays": {name: t.numpy() for name, t in module.state_dict().items()},
         "fixed": [n for n, p in module.named_parameters() if not p.requires_grad],
-        "loss": net.criterion_.per_sequence,
         "moments": [
             {name: t.numpy() for name, t in state.items()}
             for _, state in sorted(optimizer["state"].items())
@@ -45,12 +42,12 @@ def as_plain(net: Any) -> dict[str, Any] | None:
 def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a net that :func:`as_plain` was given."""
     module = _blank(plain["spec"], plain["stream"])
-    module.recurrent.compiled = plain["compiled"]
     tensors = {name: torch.tensor(array) for name, array in plain["arrays"].items()}
     module.to(tensors["head.weight"].dtype).load_state_dict(tensors)
     for name, parameter in module.named_parameters():
         parameter.requires_grad = name not in plain["fixed"]
-    criterion = Loss(plain["loss"])
+    spec = plain["spec"]
+    criterion = WeightedLoss(spec.loss, spec.loss_parameters)
     optimizer = AdamW(module.parameters(), fused=True)
     moments = {
         k: {name: torch.tensor(array) for name, array in state.items()}
@@ -70,7 +67,7 @@ def _blank(spec: Any, stream: Any) -> SequenceModel:
 def _is_ours(net: Any) -> bool:
     """Whether all is as :mod:`sklearn_gru._engines.torch.net` made it."""
     module, optimizer = net.module_, net.optimizer_
-    if type(module) is not SequenceModel or type(net.criterion_) is not Loss:
+    if type(module) is not SequenceModel or type(net.criterion_) is not WeightedLoss:
         return False
     if type(optimizer) is not AdamW or len(optimizer.param_groups) != 1:
         return False

@@ -1,12 +1,11 @@
 """Recurrent layers over batches of exact lengths.
 
-The cells of PyTorch are used behind their own parameters (``weight_ih_l0`` …), one
-module a layer and direction: dropout between layers can then draw from a generator of
-our own, and lengths are exact without packing. Right-padded sequences run forward as
-they are, and backward after each has been turned around within its own length; what
-the cells compute behind the end is never read. (Packed, ``torch.nn.GRU`` takes five
-times as long on a CPU.) PyTorch lacks one cell: the GRU of the first paper, which
-applies the reset gate before the matrix product (Keras: ``reset_after=False``).
+PyTorch's cells are used behind their own parameters (``weight_ih_l0`` …), one module
+per layer and direction: dropout between layers can then draw from a generator of our
+own, and lengths are exact without packing. Right-padded sequences run forward as they
+are, and backward after each has been reversed within its own length; what the cells
+compute behind the end is never read. (Packed, ``torch.nn.GRU`` takes five times as long
+on a CPU.) A cell that PyTorch lacks runs by its own equations.
 
 **Shape**: values ``(B, T, n_inputs)``, right-padded; lengths ``(B,)`` or None where all
 are T; outputs ``(B, T, D)``, last ``(B, D)`` with D the state size.
@@ -17,8 +16,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.torch.arrays import TORCH
 from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._model.cells import CELLS, Cell
+from sklearn_gru._model.cells.base import run_steps
 from sklearn_gru._model.spec import NetworkSpec
 
 
@@ -38,155 +39,97 @@ class Dropout(nn.Module):
         return x * mask / keep
 
 
-class GRUResetBefore(nn.Module):
-    """One layer of the GRU of Cho et al. (2014), equations (5) to (8).
+class StepLoop(nn.Module):
+    """One layer in one direction by the equations of its cell, a step at a time.
 
-    Parameters are named and ordered as those of ``torch.nn.GRU``. With the reset gate
-    applied to the state before its matrix product:
-
-        r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
-        z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
-        n = tanh(W_in x + b_in + W_hn (r * h) + b_hn)
-        h = (1 - z) * n + z * h
+    Parameters are named as those of ``torch.nn.GRU``.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden_size = hidden_size
-        gates = 3 * hidden_size
-        self.weight_ih_l0 = nn.Parameter(torch.empty(gates, input_size))
-        self.weight_hh_l0 = nn.Parameter(torch.empty(gates, hidden_size))
-        self.bias_ih_l0 = nn.Parameter(torch.empty(gates))
-        self.bias_hh_l0 = nn.Parameter(torch.empty(gates))
+        self.cell = cell
+        for name, shape in cell.parameters(input_size, hidden_size).items():
+            self.register_parameter(f"{name}_l0", nn.Parameter(torch.empty(shape)))
 
     def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        linear = nn.functional.linear
-        two = 2 * self.hidden_size
-        w_rz, w_n = self.weight_hh_l0[:two], self.weight_hh_l0[two:]
-        b_rz, b_n = self.bias_hh_l0[:two], self.bias_hh_l0[two:]
-        # All input products at once; only those of the state wait for the state.
-        inputs = linear(values, self.weight_ih_l0, self.bias_ih_l0)  # (B, T, 3H)
-        h = values.new_zeros(len(values), self.hidden_size)
-        outputs = []
-        for x in inputs.unbind(dim=1):  # (B, 3H)
-            r, z = torch.sigmoid(x[:, :two] + linear(h, w_rz, b_rz)).chunk(2, dim=1)
-            n = torch.tanh(x[:, two:] + linear(r * h, w_n, b_n))
-            h = (1 - z) * n + z * h
-            outputs.append(h)
-        return torch.stack(outputs, dim=1), h[None]
+        outputs, state, _ = run_steps(self.cell, layer_weights(self), values, TORCH)
+        return outputs, state[0][None]
 
 
-def make_cell(kind: str, input_size: int, hidden_size: int) -> nn.Module:
-    """One layer in one direction: values to (outputs, final state)."""
-    if kind == "gru_reset_before":
-        return GRUResetBefore(input_size, hidden_size)
-    module = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}[kind]
+def layer_weights(layer: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters of one layer by their names in the equations."""
+    return {n.removesuffix("_l0"): p for n, p in layer.named_parameters()}
+
+
+def make_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.Module:
+    """Make one layer in one direction: values to (outputs, final state)."""
+    if cell.torch_layer is None:
+        return StepLoop(cell, input_size, hidden_size)
+    module = getattr(nn, cell.torch_layer)
     # On the meta device the constructor draws nothing from the global generator.
-    cell = module(input_size, hidden_size, batch_first=True, device="meta")
-    return cell.to_empty(device="cpu")
+    layer = module(input_size, hidden_size, batch_first=True, device="meta")
+    return layer.to_empty(device="cpu")
 
 
 class Recurrent(nn.Module):
-    """A stack of recurrent layers, with dropout between them.
-
-    With `compiled` set, the kernels run the layers behind the same parameters, in
-    float32 on a CPU, and torch everywhere else.
-    """
+    """A stack of recurrent layers, with dropout between them."""
 
     def __init__(self, spec: NetworkSpec, dropout: Dropout) -> None:
         super().__init__()
         self.spec = spec
         self.dropout = dropout
-        self.compiled = False
-        n_directions = 2 if spec.bidirectional else 1
+        cell = CELLS[spec.cell]
         self.layers = nn.ModuleList(
             nn.ModuleList(
-                make_cell(
-                    spec.cell, spec.state_size if k else spec.n_read, spec.hidden_size
+                make_layer(
+                    cell, spec.state_size if k else spec.n_read, spec.hidden_size
                 )
-                for _ in range(n_directions)
+                for _ in range(spec.n_directions)
             )
             for k in range(spec.num_layers)
         )
 
     def forward(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        if self.runs_kernels:
-            return self._run_kernels(values, lengths)
         x = values
         for k, directions in enumerate(self.layers):
             assert isinstance(directions, nn.ModuleList)
             if k:
                 x = self.dropout(x)
-            runs = [_run(cell, x, lengths, d == 1) for d, cell in enumerate(directions)]
+            runs = [
+                _run(layer, x, lengths, d == 1) for d, layer in enumerate(directions)
+            ]
             x = torch.cat([outputs for outputs, _ in runs], dim=2)  # (B, T, D)
         return x, torch.cat([last for _, last in runs], dim=1)
 
-    @property
-    def runs_kernels(self) -> bool:
-        """Whether the kernels run the layers here and now.
-
-        A pickle may be opened where numba is missing, a module moved or converted.
-        """
-        if not self.compiled:
-            return False
-        parameter = next(self.parameters())
-        plain = parameter.device.type == "cpu" and parameter.dtype == torch.float32
-        return plain and kernels.available()
-
-    def _run_kernels(
-        self, values: Tensor, lengths: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The same by the kernels; outputs are left out where only the last is read."""
-        from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
-
-        spec, training = self.spec, self.training
-        rows, starts, full = dense_sequences(values)
-        between = spec.dropout if spec.num_layers > 1 else 0.0
-        return run_layers(
-            kernels.Network(
-                spec.cell,
-                values.shape[2],
-                spec.hidden_size,
-                spec.num_layers,
-                spec.bidirectional,
-                dropout=between,
-            ),
-            list(self.parameters()),
-            rows,
-            starts,
-            full if lengths is None else lengths.numpy(),
-            all_steps=spec.pooling != "last",
-            seed=self.dropout.stream.draw() if training and between else 0,
-            training=training,
-        )
-
     @torch.no_grad()
-    def reset_parameters(self, cell: str, generator: torch.Generator) -> None:
-        """Per-gate initialisation.
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Initialize each gate on its own.
 
         Input blocks are Xavier-uniform (Glorot & Bengio 2010), recurrent blocks
-        orthogonal (Saxe et al. 2014), each gate on its own: a stacked matrix is not
-        orthogonal in its parts. Biases are 0, but 1 where it makes the state persist at
-        first (Jozefowicz et al. 2015): the update gate of a GRU, the forget gate of an
-        LSTM.
+        orthogonal (Saxe et al. 2014): a stacked matrix is not orthogonal in its parts.
+        Biases are 0, but 1 where that makes the state persist at first (Jozefowicz et
+        al. 2015). Other matrices of a cell are Xavier-uniform.
         """
-        n_gates, keep = {"lstm": (4, 1), "rnn": (1, None)}.get(cell, (3, 1))
+        cell = CELLS[self.spec.cell]
         for name, parameter in self.named_parameters():
             kind = name.rpartition(".")[2].partition("_l0")[0]
-            for gate, block in enumerate(parameter.chunk(n_gates)):
-                if kind == "weight_ih":
-                    nn.init.xavier_uniform_(block, generator=generator)
-                elif kind == "weight_hh":
+            for gate, block in zip(
+                cell.blocks, parameter.chunk(len(cell.blocks)), strict=False
+            ):
+                if kind == "weight_hh":
                     nn.init.orthogonal_(block, generator=generator)
+                elif block.ndim == 2:
+                    nn.init.xavier_uniform_(block, generator=generator)
                 else:
-                    block.fill_(1.0 if kind == "bias_ih" and gate == keep else 0.0)
+                    opens = kind == "bias_ih" and gate == cell.persists
+                    block.fill_(1.0 if opens else 0.0)
 
 
 def _run(
-    cell: nn.Module, x: Tensor, lengths: Tensor | None, backward: bool
+    layer: nn.Module, x: Tensor, lengths: Tensor | None, backward: bool
 ) -> tuple[Tensor, Tensor]:
     """Outputs at their steps, (B, T, H), and the state after the last one, (B, H)."""
-    outputs, state = cell(turned(x, lengths) if backward else x)
+    outputs, state = layer(turned(x, lengths) if backward else x)
     if lengths is None:
         last = (state[0] if isinstance(state, tuple) else state)[0]
     else:

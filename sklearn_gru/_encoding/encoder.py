@@ -1,0 +1,146 @@
+"""The encoder: from any accepted X to what an engine reads.
+
+It is learned by the first fit and frozen: categories by value, moments, levels. Later
+fits, predictions, hidden states, streams and exports read X through the same object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_gru._encoding.categories import CategoryTable
+from sklearn_gru._encoding.normalizations import Normalizer
+from sklearn_gru._encoding.schema import InputSchema
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.standardizer import Standardizer
+from sklearn_gru._encoding.targets import TrainingData
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru.exceptions import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """What the first fit learned of X.
+
+    Attributes
+    ----------
+    schema : InputSchema
+        Dimensions, names and categorical features.
+    categories : CategoryTable
+        Values of the categorical features.
+    standardizer : Standardizer
+        Moments of the others.
+    normalizer : Normalizer or None
+        Levels of single sequences.
+    segment_length : int
+        Steps that the network reads together.
+    keeps_gaps : bool
+        Whether a step without any value keeps its place among the others.
+    marks_observed : bool
+        Whether the network has to know which steps hold a value.
+    """
+
+    schema: InputSchema
+    categories: CategoryTable
+    standardizer: Standardizer
+    normalizer: Normalizer | None
+    segment_length: int
+    keeps_gaps: bool
+    marks_observed: bool
+
+    @classmethod
+    def learn(
+        cls,
+        schema: InputSchema,
+        sequences: Sequences,
+        weights: np.ndarray | None,
+        *,
+        standardize: bool,
+        normalization: str | None,
+        precision: float,
+        segment_length: int,
+        convolves: bool,
+    ) -> Encoder:
+        """Learn categories and weighted moments of a training set."""
+        categories = CategoryTable.learn(sequences, schema.is_categorical)
+        standardizer = Standardizer.fit(
+            sequences,
+            weights,
+            identity=not standardize,
+            embedded=categories.columns,
+        )
+        normalizer = None
+        if normalization is not None:
+            normalizer = Normalizer(normalization, standardizer, precision)
+        return cls(
+            schema,
+            categories,
+            standardizer,
+            normalizer,
+            segment_length,
+            segment_length > 1 or convolves,
+            convolves,
+        )
+
+    @property
+    def n_dense(self) -> int:
+        """Number of encoded columns that are not indices of categories."""
+        return self.standardizer.n_inputs - len(self.categories.sizes)
+
+    def read(self, X: Any) -> Sequences:
+        """Return X as sequences, in the codes of fit."""
+        return self.categories.encode(self.schema.check(X))
+
+    def condense(self, given: Sequences) -> Sequences:
+        """Return the sequences without the steps that the network does not read."""
+        return given.without_gaps(interior=not self.keeps_gaps)
+
+    def recode(self, data: TrainingData) -> TrainingData:
+        """Return training data in the codes of fit, without what holds none of them."""
+        sequences = self.categories.encode(data.sequences)
+        if sequences is data.sequences:
+            return data
+        sequences = self.condense(sequences)
+        some = sequences.lengths > 0
+        if not some.any():
+            raise InputError(
+                f"None of the {len(some)} sequences holds a category that fit has seen "
+                "or a number: there is nothing to learn from."
+            )
+        return data._replace(sequences=sequences).select(some)
+
+    def rows(self, sequences: Sequences, dtype: np.dtype) -> np.ndarray:
+        """Return the rows standardized, absent ones of a first segment in front."""
+        rows = self.standardizer.transform(
+            sequences.values, dtype, keep_missing=self.normalizer is not None
+        )
+        absent = self.segment_length - 1
+        return np.pad(rows, ((absent, 0), (0, 0))) if absent else rows
+
+    def encode(
+        self,
+        sequences: Sequences,
+        rows: np.ndarray,
+        target: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+    ) -> Encoded:
+        """Return condensed sequences over encoded rows."""
+        absent = self.segment_length - 1
+        levels = observed = None
+        if self.normalizer is not None:
+            levels = self.normalizer.inputs(sequences, rows.dtype)
+        if self.marks_observed:
+            observed = np.pad(sequences.observed_rows(), (absent, 0))
+        return Encoded(
+            rows,
+            np.ascontiguousarray(sequences.starts) + absent,
+            np.ascontiguousarray(sequences.lengths),
+            levels,
+            self.segment_length,
+            observed,
+            target,
+            weight,
+        )

@@ -1,0 +1,427 @@
+"""Layouts of X: each way to lay out sequences, and how it is read; ``LAYOUTS``.
+
+A layout is one class. It accepts an X, reads it into
+:class:`~sklearn_gru.Sequences`, and takes some of its sequences. To add a layout, write
+one class and put it into ``LAYOUTS`` in front of those that would accept the same X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.warn import warn
+from sklearn_gru._tables.codebook import (
+    Codebook,
+    categories_of,
+    has_categories,
+    needs_codes,
+    read_columns,
+)
+from sklearn_gru._tables.frames import as_frame, float_column
+from sklearn_gru.exceptions import InputError, LayoutWarning
+
+FLOATS = [np.float64, np.float32]
+
+# Peers keep channels before steps; a "sequence" this much wider than long is theirs.
+_CHANNEL_MAJOR = 8
+
+
+class Seen(NamedTuple):
+    """Number and names of the features of an X."""
+
+    n_features: int
+    feature_names: np.ndarray | None
+
+    @classmethod
+    def of(cls, sequences: Sequences) -> Seen:
+        """Return those of sequences."""
+        names = sequences.feature_names
+        array = None if names is None else np.asarray(names, dtype=object)
+        return cls(sequences.shape[2], array)
+
+
+# Sequences, the mask of features called categorical, and what was seen.
+Read = tuple[Sequences, np.ndarray, Seen]
+
+
+class Layout:
+    """One way to lay out sequences.
+
+    Attributes
+    ----------
+    ndim : {2, 3}
+        3 for sequences; 2 if each row is one series.
+    """
+
+    ndim: ClassVar[int] = 3
+
+    def accepts(self, X: Any) -> bool:
+        """Return whether X is laid out in this way."""
+        raise NotImplementedError(f"{type(self).__name__} defines no accepts")
+
+    def read(self, X: Any, schema: Any) -> Read:
+        """Return X as sequences, checked against a schema or to be learned by it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no read")
+
+    def take(self, X: Any, index: np.ndarray) -> Any:
+        """Return some of the sequences, in the same layout."""
+        return X[index]
+
+
+class Described(Layout):
+    """A :class:`~sklearn_gru.Sequences`, as SlidingWindow returns it."""
+
+    def accepts(self, X: Any) -> bool:
+        return isinstance(X, Sequences)
+
+    def read(self, X: Any, schema: Any) -> Read:
+        named = schema.named(X.feature_names or range(X.shape[2]))
+        return schema.finite(X), named, Seen.of(X)
+
+
+class Ragged(Layout):
+    """A list of 2-D arrays, frames, 1-D arrays or lists of tokens, of any lengths."""
+
+    def accepts(self, X: Any) -> bool:
+        return _as_items(X) is not None
+
+    def read(self, X: Any, schema: Any) -> Read:
+        items = _as_items(X)
+        assert items is not None
+        return _from_items(schema, items)
+
+    def take(self, X: Any, index: np.ndarray) -> Any:
+        return [X[k] for k in index]
+
+
+class Array3D(Layout):
+    """An array (n, n_steps, n_features)."""
+
+    def accepts(self, X: Any) -> bool:
+        return _ndim(X) == 3
+
+    def read(self, X: Any, schema: Any) -> Read:
+        return _from_3d(schema, X)
+
+
+class Rows2D(Layout):
+    """Rows of which each is a whole series, step after step."""
+
+    ndim = 2
+
+    def accepts(self, X: Any) -> bool:
+        return True
+
+    def read(self, X: Any, schema: Any) -> Read:
+        return _from_2d(schema, X)
+
+    def take(self, X: Any, index: np.ndarray) -> Any:
+        if hasattr(X, "iloc"):
+            return X.iloc[index]
+        if isinstance(X, (list, tuple)):
+            return [X[k] for k in index]
+        return X[index.tolist()] if hasattr(X, "get_columns") else X[index]
+
+
+# In the order in which they are asked; the last takes everything.
+LAYOUTS: list[Layout] = [Described(), Ragged(), Array3D(), Rows2D()]
+
+
+def layout_of(X: Any) -> Layout:
+    """Return the layout of an X."""
+    if isinstance(X, pd.Series):
+        return LAYOUTS[-1]
+    return next(layout for layout in LAYOUTS if layout.accepts(X))
+
+
+def take(X: Any, index: Any) -> Any:
+    """Return some rows or sequences of an X of any layout."""
+    return layout_of(X).take(X, np.asarray(index))
+
+
+def _ndim(X: Any) -> int:
+    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+
+
+def _as_items(X: Any) -> list[Any] | None:
+    """The items of a ragged collection, or None if X is something else."""
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        return list(X) if len(X) and np.ndim(X[0]) else None
+    if not isinstance(X, (list, tuple)) or not len(X):
+        return None
+    if all(hasattr(item, "shape") for item in X):
+        return list(X)  # arrays or frames
+    if all(isinstance(item, (list, tuple)) for item in X) and any(map(_is_text, X)):
+        return [np.array(item, dtype=object) for item in X]  # tokens
+    try:
+        np.asarray(X, dtype=object if _is_text(X) else None)
+    except ValueError:  # nested lists of different lengths
+        return [np.asarray(item, dtype=np.float64) for item in X]
+    return None
+
+
+def _is_text(X: Any) -> bool:
+    return len(X) > 0 and isinstance(X[0], (str, bytes))
+
+
+def _refuse_whole_texts(X: Any) -> None:
+    if isinstance(X, (list, tuple, np.ndarray)) and _is_text(X):
+        raise InputError(
+            f"X holds whole texts, such as {X[0][:40]!r}; expected sequences of "
+            "tokens. Split them, tokens = CountVectorizer().build_analyzer(); "
+            "X = [tokens(text) for text in X], and pass categorical_features=[0]."
+        )
+
+
+def _from_2d(schema: Any, X: Any) -> Read:
+    if isinstance(X, pd.Series):
+        X = X.to_numpy()
+    _refuse_whole_texts(X)
+    frame = as_frame(X)
+    if frame is not None and schema.learns:
+        _warn_time_index(schema.owner, frame)
+    if getattr(X, "ndim", 2) > 3:
+        raise InputError(
+            f"X has {X.ndim} dimensions; expected 2 (each row one series), 3 "
+            "(sequences, steps, features) or a list of 2-D arrays."
+        )
+    per_step = schema.features_per_step
+    table = _as_table(X) if frame is None else frame
+    if table is not None and len(table) and table.shape[1] % per_step == 0:
+        named = schema.named_in_rows(list(table.columns))
+        coded = _coded_in_rows(table, named)
+        if coded.any():
+            _, seen = schema.validated(X, skip_check_array=True)
+            return _coded_rows(table, coded), named, seen
+    array, seen = schema.validated(X, dtype=FLOATS, ensure_all_finite="allow-nan")
+    width = array.shape[1]
+    if width % per_step:
+        raise InputError(
+            f"X has {width} columns, which is not a multiple of features_per_step="
+            f"{per_step}: a flat row holds whole steps, all features of the oldest "
+            "step first."
+        )
+    columns = range(per_step) if table is None else list(table.columns)
+    named = schema.named_in_rows(columns)
+    sequences = Sequences.from_array(array.reshape(len(array), -1, per_step))
+    return sequences, named, seen
+
+
+def _coded_in_rows(table: pd.DataFrame, named: np.ndarray) -> np.ndarray:
+    """Features of a step whose values become codes; all of their columns, or none."""
+    coded = np.array([has_categories(dtype) for dtype in table.dtypes], dtype=bool)
+    steps = coded.reshape(-1, len(named))
+    if ((steps.any(axis=0) & ~steps.all(axis=0)) & ~named).any():
+        name = table.columns[int(coded.argmax())]
+        raise InputError(
+            f"Column {name!r} holds categories, but not all columns of its feature do: "
+            f"a row of 2-D X is a whole series of {len(named)} features a step "
+            "(features_per_step). If rows are steps, put a SlidingWindow in front."
+        )
+    text = [needs_codes(dtype, True) for dtype in table.dtypes]
+    return steps.any(axis=0) | (np.reshape(text, steps.shape).any(axis=0) & named)
+
+
+def _coded_rows(table: pd.DataFrame, coded: np.ndarray) -> Sequences:
+    """2-D rows of which some features are categories, one set for all its steps."""
+    n_steps, per_step = table.shape[1] // len(coded), len(coded)
+    values = np.empty((len(table), n_steps, per_step))
+    books: list[Codebook | None] = [Codebook() if c else None for c in coded]
+    for step in range(n_steps):
+        at = range(step * per_step, (step + 1) * per_step)
+        values[:, step], books = read_columns([table.iloc[:, j] for j in at], books)
+    return Sequences.from_array(values, categories=categories_of(books))
+
+
+def _as_table(X: Any) -> pd.DataFrame | None:
+    """A 2-D array that may hold text, as a frame; None if it is something else."""
+    text = isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS"
+    return pd.DataFrame(X) if text else None
+
+
+def _warn_time_index(owner: str, frame: pd.DataFrame) -> None:
+    index = frame.index
+    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)):
+        warn(
+            f"X is a frame with a {type(index).__name__}: its rows look like time "
+            f"steps, but {owner} reads each row as a whole series. "
+            "To predict from the rows before each row, put a window in front: "
+            f"make_pipeline(SlidingWindow(24, lag=1), {owner}()).",
+            LayoutWarning,
+        )
+
+
+def _from_3d(schema: Any, X: Any) -> Read:
+    array = np.asarray(X)
+    named = schema.named(range(array.shape[2]))
+    if array.size == 0:
+        raise InputError(
+            f"Found array with shape {array.shape}, of which at least one side is 0 "
+            f"sample(s), step(s) or feature(s), while {schema.owner} "
+            "requires at least 1 of each."
+        )
+    categories = None
+    if array.dtype.kind not in "fiub" and named.any():
+        table = pd.DataFrame(array.reshape(-1, array.shape[2]))
+        columns = [table[j] for j in table]
+        values, categories = _read_columns(columns, named)
+        array = values.reshape(array.shape)
+    elif array.dtype.kind not in "fiub":
+        flat = check_array(
+            array.reshape(len(array), -1),
+            dtype=FLOATS,
+            ensure_all_finite=False,
+            input_name="X",
+            estimator=schema.owner,
+        )
+        array = flat.reshape(array.shape)
+    if array.dtype not in FLOATS:
+        array = array.astype(np.float64)
+    _, n_steps, n_features = array.shape
+    if schema.learns and n_features >= _CHANNEL_MAJOR * max(n_steps, 2):
+        warn(
+            f"X of shape {array.shape} is read as {n_steps} steps of {n_features} "
+            "features. If it is channel-major, as in sktime and aeon, turn it: "
+            "X.swapaxes(1, 2).",
+            LayoutWarning,
+        )
+    sequences = Sequences.from_array(array, categories=categories)
+    return schema.finite(sequences), named, Seen.of(sequences)
+
+
+def _read_columns(
+    columns: list[pd.Series], coded: np.ndarray
+) -> tuple[np.ndarray, tuple[Any, ...] | None]:
+    """Columns as floats, and the categories of those that become codes."""
+    books = [Codebook() if code else None for code in coded]
+    values, grown = read_columns(columns, books)
+    return values, categories_of(grown)
+
+
+def _from_items(schema: Any, items: list[Any]) -> Read:
+    frames = [as_frame(item) for item in items]
+    names = _item_names(schema, frames)
+    tables: list[Any] = []
+    for k, (item, frame) in enumerate(zip(items, frames, strict=True)):
+        table = _item_table(k, item, frame, names)
+        expected = tables[0].shape[1] if tables else table.shape[1]
+        if table.shape[1] != expected:
+            raise InputError(
+                f"Item {k} of X has {table.shape[1]} features, but item 0 has "
+                f"{expected}: every sequence needs the same features in its columns."
+            )
+        tables.append(table)
+    width = tables[0].shape[1]
+    named = schema.named(names or range(width))
+    coded = _coded_in_items(tables, named)
+    if coded.any():
+        flat, categories = _joined(tables, coded)
+    else:
+        arrays = [_item_array(k, table) for k, table in enumerate(tables)]
+        flat, categories = np.concatenate(arrays), None
+    if flat.dtype not in FLOATS:
+        flat = flat.astype(np.float64)
+    lengths = np.array([len(table) for table in tables])
+    sequences = Sequences(
+        flat,
+        np.cumsum(lengths) - lengths,
+        lengths,
+        feature_names=names,
+        categories=categories,
+    )
+    return schema.finite(sequences), named, Seen.of(sequences)
+
+
+def _coded_in_items(tables: list[Any], named: np.ndarray) -> np.ndarray:
+    """Features whose values become codes in all items, because they must in one."""
+    coded = np.zeros(len(named), dtype=bool)
+    for table in tables:
+        if not isinstance(table, pd.DataFrame):
+            coded |= named & (table.dtype.kind not in "fiub")
+            continue
+        for j, dtype in enumerate(table.dtypes):
+            coded[j] |= needs_codes(dtype, named[j])
+    return coded
+
+
+def _item_names(
+    schema: Any, frames: Sequence[pd.DataFrame | None]
+) -> tuple[str, ...] | None:
+    """Column names of the frames in a list: those of fit, else of the first."""
+    if all(frame is None for frame in frames):
+        return None
+    if schema.feature_names is not None:
+        return tuple(schema.feature_names)
+    first = next(frame for frame in frames if frame is not None)
+    return tuple(str(c) for c in first.columns)
+
+
+def _item_table(
+    k: int, item: Any, frame: pd.DataFrame | None, names: tuple[str, ...] | None
+) -> Any:
+    """One item as a frame with its columns in order, or as an array (n_steps, …)."""
+    if frame is not None and names is not None:
+        columns = [str(c) for c in frame.columns]
+        if sorted(columns) != sorted(names):
+            missing = sorted(set(names) - set(columns))
+            extra = sorted(set(columns) - set(names))
+            raise InputError(
+                f"Item {k} of X has other columns than the first sequence or fit: "
+                f"missing {missing}, not expected {extra}."
+            )
+        return frame.iloc[:, [columns.index(name) for name in names]]
+    array = np.asarray(item)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise InputError(
+            f"Item {k} of X has {array.ndim} dimensions; expected a 2-D array (steps, "
+            "features) or a 1-D array (one feature)."
+        )
+    return array
+
+
+def _item_array(k: int, table: Any) -> np.ndarray:
+    """One item without categories as numbers (n_steps, n_features)."""
+    if isinstance(table, pd.DataFrame):
+        columns = [table.iloc[:, j] for j in range(table.shape[1])]
+        return read_columns(columns, [None] * len(columns))[0]
+    if table.dtype.kind not in "fiub":
+        try:
+            return table.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"Item {k} of X is not numeric: {error}. Tokens and other categories "
+                "are named by categorical_features=[0] (their positions)."
+            ) from error
+    return table
+
+
+def _joined(
+    tables: list[Any], coded: np.ndarray
+) -> tuple[np.ndarray, tuple[Any, ...] | None]:
+    """All items as numbers, one below the other, and the categories of the codes.
+
+    Values are joined before they get codes: a long list of short texts would have its
+    vocabulary extended thousands of times.
+    """
+    columns = []
+    for j, code in enumerate(coded):
+        parts = [
+            t.iloc[:, j] if isinstance(t, pd.DataFrame) else pd.Series(t[:, j])
+            for t in tables
+        ]
+        values = [
+            p.to_numpy(dtype=object)
+            if code
+            else float_column(p, np.float32 if p.dtype == np.float32 else np.float64)
+            for p in parts
+        ]
+        columns.append(pd.Series(np.concatenate(values), name=parts[0].name))
+    return _read_columns(columns, coded)

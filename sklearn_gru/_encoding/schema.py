@@ -1,0 +1,237 @@
+"""The schema of X: what fit has seen, and what every later X is held to.
+
+A schema is learned from one X and then never changes; nothing is written into the
+estimator. Where scikit-learn has words for a mistake, they are used: its checks run on
+a stand-in that carries the estimator's name.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, validate_data
+
+from sklearn_gru._encoding.layouts import FLOATS, Seen, layout_of
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._tables.codebook import named_features
+from sklearn_gru._tables.frames import as_list, find_column
+from sklearn_gru.exceptions import InputError, InvalidParameterError
+
+
+@dataclass(frozen=True, eq=False)
+class InputSchema:
+    """Dimensions, names and categories of X.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the estimator, for messages.
+    features_per_step : int
+        Columns per step of 2-D X.
+    categorical_features : object
+        The parameter of that name.
+    ndim : {None, 2, 3}
+        2 for rows of which each is a series, 3 for sequences; None before learning.
+    n_features : int
+        Columns of 2-D X, features per step otherwise.
+    feature_names : ndarray or None
+        Names of the features, if X had any.
+    is_categorical : ndarray of bool or None
+        Mask of the categorical features; None if there are none.
+    """
+
+    owner: str
+    features_per_step: int = 1
+    categorical_features: Any = "from_dtype"
+    ndim: int | None = None
+    n_features: int = 0
+    feature_names: np.ndarray | None = None
+    is_categorical: np.ndarray | None = None
+
+    @property
+    def learns(self) -> bool:
+        """True before an X was learned."""
+        return self.ndim is None
+
+    def learn(self, X: Any) -> tuple[InputSchema, Sequences]:
+        """Return the schema of X, and X as sequences."""
+        layout = layout_of(X)
+        sequences, named, seen = layout.read(X, self)
+        carried = _carried(sequences, len(named))
+        if self._from_dtype:
+            named = named | carried
+        elif (carried & ~named).any():
+            raise InputError(
+                f"Feature {_name_of(sequences, carried & ~named)!r} holds categories, "
+                f"but categorical_features={self.categorical_features!r} does not name "
+                "it. Name it too, or leave categorical_features='from_dtype'."
+            )
+        learned = replace(
+            self,
+            ndim=layout.ndim,
+            n_features=seen.n_features,
+            feature_names=seen.feature_names,
+            is_categorical=named if named.any() else None,
+        )
+        return learned, sequences
+
+    def check(self, X: Any) -> Sequences:
+        """Return a later X as sequences, if it is like the one learned."""
+        layout = layout_of(X)
+        if layout.ndim == 2:
+            self._check_ndim(layout.ndim)
+        sequences, named, seen = layout.read(X, self)
+        if layout.ndim == 3:
+            self._check_ndim(layout.ndim)
+            self._check_features(seen)
+        new = _carried(sequences, len(named)) & ~named
+        if new.any():
+            raise InputError(
+                f"Feature {_name_of(sequences, new)!r} holds categories, but was "
+                "numeric in fit."
+            )
+        return sequences
+
+    # -- for layouts ------------------------------------------------------------------
+
+    def named(self, names: Sequence[Any]) -> np.ndarray:
+        """Return the features called categorical, or found to be so in fit."""
+        if self.learns:
+            return named_features(self._explicit, names)
+        known = self.is_categorical
+        if known is None or len(known) != len(names):
+            return np.zeros(len(names), dtype=bool)
+        return known
+
+    def named_in_rows(self, columns: Sequence[Any]) -> np.ndarray:
+        """Return the same for 2-D rows: by position in a step, or names of columns."""
+        per_step = self.features_per_step
+        keys = as_list(self._explicit)
+        if not self.learns or not any(isinstance(key, str) for key in keys):
+            return self.named(range(per_step))
+        steps = named_features(keys, columns).reshape(-1, per_step)
+        if (steps != steps[0]).any():
+            raise InputError(
+                f"categorical_features={keys} names some columns of X but not those of "
+                f"the same feature at other steps. A row of 2-D X is a whole series of "
+                f"{per_step} features per step (features_per_step): give their "
+                f"positions within a step, 0 to {per_step - 1}."
+            )
+        return steps[0]
+
+    def validated(self, X: Any, **checks: Any) -> tuple[Any, Seen]:
+        """Return 2-D X after scikit-learn's checks, and what they saw of it."""
+        stand_in: Any = _stand_in(self.owner)()
+        if not self.learns:
+            stand_in.n_features_in_ = self.n_features
+            if self.feature_names is not None:
+                stand_in.feature_names_in_ = self.feature_names
+        array = validate_data(stand_in, X, reset=self.learns, **checks)
+        names = getattr(stand_in, "feature_names_in_", None)
+        return array, Seen(stand_in.n_features_in_, names)
+
+    def finite(self, sequences: Sequences) -> Sequences:
+        """Return the sequences, if there are any and none holds an infinity."""
+        if not len(sequences):
+            raise InputError(
+                f"Found X with 0 sample(s) while a minimum of 1 is required by "
+                f"{self.owner}."
+            )
+        values = sequences.values
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Of numbers with a finite sum none is infinite; for one window check_array
+            # takes longer than all the rest.
+            doubtful = values.dtype not in FLOATS or not np.isfinite(values.sum())
+        if values.size and doubtful:
+            check_array(
+                values,
+                dtype=FLOATS,
+                ensure_all_finite="allow-nan",
+                input_name="X",
+                estimator=self.owner,
+            )
+        return sequences
+
+    # -- inside -----------------------------------------------------------------------
+
+    @property
+    def _from_dtype(self) -> bool:
+        keys = self.categorical_features
+        return isinstance(keys, str) and keys == "from_dtype"
+
+    @property
+    def _explicit(self) -> Any:
+        return None if self._from_dtype else self.categorical_features
+
+    def _check_ndim(self, ndim: int) -> None:
+        if ndim == self.ndim:
+            return
+        if ndim == 2:
+            raise InputError(
+                f"X is 2-D, but this {self.owner} was fitted on sequences. Give a 3-D "
+                "array (sequences, steps, features), a list of 2-D arrays, or the "
+                "Sequences of the same SlidingWindow; one sequence x is x[None]."
+            )
+        raise InputError(
+            f"X holds sequences, but this {self.owner} was fitted on 2-D rows of "
+            f"{self.n_features} columns, each row one series. Give rows, or fit on "
+            "sequences."
+        )
+
+    def _check_features(self, seen: Seen) -> None:
+        if seen.n_features != self.n_features:
+            raise InputError(
+                f"X has {seen.n_features} features, but {self.owner} is expecting "
+                f"{self.n_features} features as input."
+            )
+        before, now = self.feature_names, seen.feature_names
+        if before is not None and now is not None and list(before) != list(now):
+            raise InputError(
+                "The feature names should match those that were passed during fit. "
+                f"Seen in fit: {', '.join(map(str, before))}. "
+                f"Now: {', '.join(map(str, now))}."
+            )
+
+
+@functools.cache
+def _stand_in(owner: str) -> type:
+    """Return an estimator class of that name, without anything of the estimator."""
+    return type(owner, (BaseEstimator,), {})
+
+
+def _carried(sequences: Sequences, n: int) -> np.ndarray:
+    """Return which features carry categories."""
+    if sequences.categories is None:
+        return np.zeros(n, dtype=bool)
+    return np.array([values is not None for values in sequences.categories], dtype=bool)
+
+
+def _name_of(sequences: Sequences, mask: np.ndarray) -> Any:
+    at = int(mask.argmax())
+    return at if sequences.feature_names is None else sequences.feature_names[at]
+
+
+def find_channel(sequences: Sequences, key: str | int, parameter: str) -> int:
+    """Return the position of the feature that a parameter names."""
+    n_channels = sequences.shape[2]
+    names = sequences.feature_names
+    if isinstance(key, str) and names is None:
+        raise InvalidParameterError(
+            f"{parameter}={key!r} is a name, but the {n_channels} channels of the "
+            "sequences have none (columns of 2-D X are steps). Give the position, 0 "
+            f"to {n_channels - 1}, or X as Sequences or as a list of frames."
+        )
+    if not isinstance(key, str) and key >= n_channels:
+        raise InvalidParameterError(
+            f"{parameter}={key!r} is not a channel of X, which has {n_channels}: "
+            f"positions are 0 to {n_channels - 1}."
+        )
+    try:
+        return find_column(names or range(n_channels), key, parameter)
+    except InputError as error:
+        raise InvalidParameterError(str(error)) from None

@@ -1,0 +1,148 @@
+"""Checks of y and sample_weight, and the part of the data that takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
+
+from sklearn_gru._encoding.layouts import FLOATS
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru.exceptions import InputError
+
+
+class TrainingData(NamedTuple):
+    """What takes part in training: no zero weight, no empty sequence."""
+
+    sequences: Sequences
+    y: np.ndarray
+    weights: np.ndarray | None
+
+    def select(self, mask: np.ndarray) -> TrainingData:
+        """Return a part of the sequences."""
+        weights = None if self.weights is None else self.weights[mask]
+        return TrainingData(self.sequences[mask], self.y[mask], weights)
+
+
+def require_target(y: Any, owner: str) -> None:
+    """Refuse a missing y before anything else is looked at."""
+    if y is None:
+        raise ValueError(
+            f"This {owner} estimator requires y to be passed, but the target y is None."
+        )
+
+
+def training_data(
+    sequences: Sequences,
+    y: Any,
+    sample_weight: Any,
+    check_y: Callable[[Any], np.ndarray],
+    *,
+    keeps_gaps: bool,
+) -> TrainingData:
+    """Check all that fit is given with X; drop what takes no part in training."""
+    y = check_y(y)
+    check_consistent_length(sequences, y)
+    weights = check_sample_weight(sample_weight, len(sequences))
+    sequences = sequences.without_gaps(interior=not keeps_gaps)
+    part = sequences.lengths > 0
+    if not part.any():
+        raise InputError(
+            f"None of the {len(part)} sequences has an observed step: there is nothing "
+            "to learn from. Every value of X is NaN, or every sequence is empty (a "
+            "lag longer than the data does that)."
+        )
+    if weights is not None:
+        part &= weights > 0
+        if not part.any():
+            raise ValueError(
+                "Every sequence with a sample weight other than zero is empty: there "
+                "is nothing to learn from."
+            )
+    _check_finite_target(y, part)
+    if not part.all():
+        sequences, y = sequences[part], y[part]
+        weights = None if weights is None else weights[part]
+    return TrainingData(sequences, y, weights)
+
+
+def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
+    """Weights as float64 (n,), or None where all are equal by default."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n, float(sample_weight))
+    weights = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D"
+        )
+    if weights.shape != (n,):
+        raise ValueError(
+            f"sample_weight.shape == {weights.shape}, expected {(n,)}: one weight "
+            "per sequence."
+        )
+    if (weights < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def check_regression_target(y: Any, owner: str) -> np.ndarray:
+    """Real targets, (n,) or (n, n_outputs); finiteness is judged after weighting."""
+    try:
+        return check_array(
+            y,
+            dtype=FLOATS,
+            ensure_2d=False,
+            ensure_all_finite=False,
+            input_name="y",
+            estimator=owner,
+        )
+    except ValueError as error:
+        if "could not convert" in str(error):
+            raise InputError(
+                f"y is not numeric: {error}. To predict classes, take GRUClassifier."
+            ) from error
+        raise
+
+
+def check_class_target(y: Any) -> np.ndarray:
+    """Class labels (n,)."""
+    y = column_or_1d(y, warn=True)
+    missing = pd.isna(y) if y.dtype == object else np.zeros(len(y), dtype=bool)
+    if missing.any():
+        raise InputError(
+            f"Input y contains NaN or None in {missing.sum()} of {len(y)} rows: drop "
+            "those rows."
+        )
+    check_classification_targets(y)
+    return y
+
+
+def _check_finite_target(y: np.ndarray, part: np.ndarray) -> None:
+    """Rows that take no part may hold anything."""
+    if y.dtype.kind != "f" or np.isfinite(y).all():
+        return
+    bad = part & ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
+    if not bad.any():
+        return
+    what = "NaN" if np.isnan(y[bad]).any() else "infinity or a value too large"
+    raise InputError(
+        f"Input y contains {what} in {bad.sum()} of {len(y)} rows, the first at row "
+        f"{int(bad.argmax())}. Drop those rows from X and y; or, so that they stay in "
+        "the windows of later rows, fill y with any number there and give them "
+        "sample_weight 0."
+    )

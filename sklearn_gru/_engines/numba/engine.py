@@ -1,0 +1,264 @@
+"""The compiled engine: whole training steps and predictions by the kernels.
+
+The parameters of the torch module become views of one flat vector that the kernels
+train in place: callbacks, early stopping, pickles and ``state_dict`` see the same
+tensors as with PyTorch. Data are read as NumPy arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sklearn_gru._engines import numba as kernels
+from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.numba.memory import CELLS
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.spec import NetworkSpec
+
+# Below this many steps of training (sequences x steps x epochs) nn.GRU is done before
+# the kernels are loaded: a fifth of a second from the cache, eight without one.
+WORTH_COMPILING = 50_000
+
+# Training steps in one compiled call: about a second, after which Ctrl-C is heard.
+_STEPS_PER_CALL = 2_000_000
+
+_COMPILING = (
+    "sklearn_gru compiles its {cell} kernels: about 10 seconds, once on this machine "
+    "(python -m sklearn_gru compiles ahead)."
+)
+
+
+class NumbaEngine:
+    """Compiled steps, from flat rows to AdamW."""
+
+    name = "numba"
+
+    def declines(self, plan: Plan) -> str | None:
+        """Return why the kernels do not take a plan; they are compiled here."""
+        reason = layers_decline(plan) or kernels.supports(describe(plan.spec))
+        if reason is None and plan.spec.conv_filters:
+            reason = "a convolution branch has no kernel"
+        if reason is None and plan.spec.embeddings:
+            reason = "embeddings of categories have no kernel"
+        if reason is None:
+            reason = plan.watched
+        if reason is None and plan.trains:
+            reason = compile_error(plan, whole_step=True)
+        return reason
+
+    def open(self, net: Any, plan: Plan, threads: int = 1) -> Any:
+        """Start to train, or to predict with weights that are packed once."""
+        if plan.trains:
+            return NumbaTraining(plan.spec, net, threads)
+        return NumbaPrediction(plan.spec, net.module_)
+
+
+def layers_decline(plan: Plan) -> str | None:
+    """Return why the kernels do not even run the recurrent layers, or None."""
+    if plan.work <= WORTH_COMPILING:
+        return (
+            f"a small fit ({plan.work} <= {WORTH_COMPILING} sequences x steps x epochs)"
+        )
+    if plan.device != "cpu":
+        return f"the device is {plan.device}"
+    if plan.dtype != "float32":
+        return f"the network computes in {plan.dtype}"
+    reason = kernels.reason()
+    if reason is None and plan.spec.cell not in CELLS:
+        reason = f"cell {plan.spec.cell!r} has no kernel"
+    return reason
+
+
+def compile_error(plan: Plan, *, whole_step: bool) -> str | None:
+    """Compile what a plan needs, if that is not done; return what failed, or None."""
+    cell = plan.spec.cell
+    if plan.announce and not kernels.is_compiled(cell):
+        tqdm.write(_COMPILING.format(cell=cell), file=sys.stderr)
+    return _compile_error(cell, whole_step=whole_step)
+
+
+@functools.cache
+def _compile_error(cell: str, *, whole_step: bool) -> str | None:
+    warm_up = kernels.warm_up if whole_step else kernels.warm_up_layers
+    try:
+        warm_up(kernels.Network(cell, n_inputs=1, hidden_size=1))
+    except Exception as error:  # numba and LLVM fail in many ways on what they lack
+        return f"the kernels do not compile: {type(error).__name__}: {error}"
+    return None
+
+
+def describe(spec: NetworkSpec) -> kernels.Network:
+    """Return the network in the words of the kernels."""
+    more: dict[str, Any] = {}
+    if spec.loss == "cross_entropy":
+        more = {"label_smoothing": (*spec.loss_parameters, 0.0)[0]}
+    elif spec.loss == "quantile":
+        more = {"quantiles": spec.loss_parameters}
+    return kernels.Network(
+        cell=spec.cell,
+        n_inputs=spec.n_read,
+        hidden_size=spec.hidden_size,
+        num_layers=spec.num_layers,
+        bidirectional=spec.bidirectional,
+        pooling=spec.pooling,
+        n_outputs=spec.n_outputs,
+        dropout=spec.dropout,
+        loss=spec.loss,
+        **more,
+    )
+
+
+def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
+    """Make the parameters views of one vector (n_parameters,), and return it."""
+    parameters = list(module.parameters())
+    flat = torch.cat([p.detach().reshape(-1) for p in parameters])
+    at = 0
+    for parameter in parameters:
+        size = parameter.numel()
+        parameter.data = flat[at : at + size].view_as(parameter)
+        at += size
+    return flat.numpy()
+
+
+class NumbaTraining:
+    """Epochs of one fit by the kernels; AdamW's state is that of the optimizer."""
+
+    def __init__(self, spec: NetworkSpec, net: Any, threads: int) -> None:
+        (group,) = net.optimizer_.param_groups
+        self.net = net
+        self.threads = threads
+        self.trainer = kernels.Trainer(
+            describe(spec),
+            flatten_parameters(net.module_),
+            clip_norm=net.clip_norm or 0.0,
+            weight_decay=group["weight_decay"],
+        )
+        self._read_optimizer()
+
+    def train_epoch(self, batches: Any) -> float:
+        """Take one optimizer step per batch; return the mean loss."""
+        data, batch_size = batches.dataset.data, self.net.batch_size
+        order = batches.order().numpy()
+        rates = self.net.rates(len(batches))
+        seeds = self._dropout_seeds(len(rates))
+        weight = data.weight
+        if weight is None:
+            weight = np.ones(len(data), dtype=np.float32)
+        longest = max(1, int(data.lengths.max()))
+        n_batches = max(1, _STEPS_PER_CALL // (batch_size * longest))
+        total = 0.0
+        for at in range(0, len(rates), n_batches):
+            part = order[at * batch_size : (at + n_batches) * batch_size]
+            losses = self.trainer.train_epoch(
+                data.rows,
+                data.starts,
+                data.lengths,
+                data.target,
+                weight,
+                order=part,
+                batch_size=batch_size,
+                rates=rates[at : at + n_batches],
+                seeds=None if seeds is None else seeds[at : at + n_batches],
+                threads=self.threads,
+                segment_length=data.segment_length,
+                levels=data.levels,
+            )
+            sizes = np.full(len(losses), batch_size)
+            sizes[-1] = len(part) - batch_size * (len(losses) - 1)
+            total += float(losses @ sizes)
+        return total / len(order)
+
+    def validate(self, batches: Any) -> float:
+        """Return the mean loss of held-out batches."""
+        dataset = batches.dataset
+        output = torch.from_numpy(self.outputs(dataset.data))
+        with torch.no_grad():
+            return self.net.criterion_(output, dataset.target, dataset.weight).item()
+
+    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+        """Return the outputs with the parameters as they are."""
+        return self.trainer.predict(
+            data.rows,
+            data.starts,
+            data.lengths,
+            threads=max(threads, self.threads),
+            segment_length=data.segment_length,
+            levels=data.levels,
+        )
+
+    def _dropout_seeds(self, n_batches: int) -> np.ndarray | None:
+        """Draw one seed per batch from the stream of the module, if it drops."""
+        dropout = self.net.module_.dropout
+        if not dropout.p:
+            return None
+        seeds = [dropout.stream.draw() for _ in range(n_batches)]
+        return np.array(seeds, dtype=np.uint64)
+
+    def _read_optimizer(self) -> None:
+        """Go on from the moments of an earlier fit."""
+        at = 0
+        for parameter in self.net.module_.parameters():
+            state = self.net.optimizer_.state.get(parameter)
+            end = at + parameter.numel()
+            if state:
+                self.trainer.mean[at:end] = state["exp_avg"].reshape(-1).numpy()
+                self.trainer.square[at:end] = state["exp_avg_sq"].reshape(-1).numpy()
+                self.trainer.step = int(state["step"])
+            at = end
+
+    def write_optimizer(self) -> None:
+        """Leave the moments where torch's AdamW would have left them."""
+        at = 0
+        for parameter in self.net.module_.parameters():
+            end = at + parameter.numel()
+            mean = torch.from_numpy(self.trainer.mean[at:end].copy())
+            square = torch.from_numpy(self.trainer.square[at:end].copy())
+            self.net.optimizer_.state[parameter] = {
+                "step": torch.tensor(float(self.trainer.step)),
+                "exp_avg": mean.view_as(parameter),
+                "exp_avg_sq": square.view_as(parameter),
+            }
+            at = end
+
+    def close(self) -> None:
+        """Write the state of the optimizer."""
+        self.write_optimizer()
+
+
+class NumbaPrediction:
+    """Predictions of one fitted module, its weights packed once."""
+
+    def __init__(self, spec: NetworkSpec, module: torch.nn.Module) -> None:
+        self.spec = spec
+        self._parameters = list(module.parameters())
+        self._lock = threading.Lock()  # the kernel's memory is one prediction's
+        self._seen: list[tuple[int, int]] = []
+        self._predictor: Any = None
+
+    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+        """Return the outputs (n, n_outputs)."""
+        with self._lock:
+            self._pack_if_changed()
+            return self._predictor.predict(
+                data.rows,
+                data.starts,
+                data.lengths,
+                threads=threads,
+                segment_length=data.segment_length,
+                levels=data.levels,
+            )
+
+    def _pack_if_changed(self) -> None:
+        """Notice parameters the user has loaded or changed in place."""
+        now = [(p.data_ptr(), p._version) for p in self._parameters]
+        if self._predictor is None or now != self._seen:
+            flat = torch.cat([p.detach().reshape(-1) for p in self._parameters]).numpy()
+            self._predictor = kernels.Predictor(describe(self.spec), flat)
+            self._seen = now

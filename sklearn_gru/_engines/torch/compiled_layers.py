@@ -1,0 +1,62 @@
+"""The engine for heads and losses without kernels: compiled layers under autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.numba.engine import (
+    compile_error,
+    describe,
+    flatten_parameters,
+    layers_decline,
+)
+from sklearn_gru._engines.torch.session import TorchEngine, TorchSession
+from sklearn_gru._model.poolings import POOLINGS
+
+
+class CompiledLayersEngine(TorchEngine):
+    """The kernels run the recurrent layers, PyTorch the rest."""
+
+    name = "numba+autograd"
+
+    def declines(self, plan: Plan) -> str | None:
+        """Return why the kernels do not run the layers, or None."""
+        reason = layers_decline(plan)
+        if reason is None and plan.trains:
+            reason = compile_error(plan, whole_step=False)
+        return reason
+
+    def open(self, net: Any, plan: Plan, threads: int = 1) -> TorchSession:
+        """Start to compute with a net."""
+        if plan.trains:
+            flatten_parameters(net.module_)  # the layers are then read where they lie
+        return TorchSession(net, CompiledLayers(net.module_.recurrent))
+
+
+class CompiledLayers:
+    """The recurrent layers of a module, run by the kernels."""
+
+    def __init__(self, recurrent: Any) -> None:
+        self.recurrent = recurrent
+
+    def __call__(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Run them; states are left out where only the last is read."""
+        from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
+
+        spec, training = self.recurrent.spec, self.recurrent.training
+        dropout = self.recurrent.dropout
+        rows, starts, full = dense_sequences(values)
+        between = spec.dropout if spec.num_layers > 1 else 0.0
+        return run_layers(
+            describe(spec)._replace(dropout=between),
+            list(self.recurrent.parameters()),
+            rows,
+            starts,
+            full if lengths is None else lengths.numpy(),
+            all_steps=POOLINGS[spec.pooling].reads_steps,
+            seed=dropout.stream.draw() if training and between else 0,
+            training=training,
+        )

@@ -1,0 +1,83 @@
+"""The engine that always can: PyTorch and autograd, batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.torch.batches import SequenceDataset, blocks_by_length
+from sklearn_gru._engines.torch.module import Layers
+from sklearn_gru._model.encoded import Encoded
+
+# Sequences in one forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
+# 0.26 s with 64 and 0.28 s with 4096 (32 units, one core, torch 2.13).
+PASS_SIZE = 1024
+
+
+class TorchEngine:
+    """PyTorch alone."""
+
+    name = "torch"
+
+    def declines(self, plan: Plan) -> str | None:
+        """Return None: PyTorch runs every network everywhere."""
+        return None
+
+    def open(self, net: Any, plan: Plan, threads: int = 1) -> TorchSession:
+        """Start to compute with a net."""
+        return TorchSession(net)
+
+
+class TorchSession:
+    """Passes over batches, which tell the callbacks of each if one listens."""
+
+    def __init__(self, net: Any, layers: Layers | None = None) -> None:
+        self.net = net
+        self.layers = layers
+
+    def train_epoch(self, batches: Any) -> float:
+        """Take one optimizer step per batch; return the mean loss."""
+        return self._pass(batches, training=True)
+
+    def validate(self, batches: Any) -> float:
+        """Return the mean loss of held-out batches."""
+        return self._pass(batches, training=False)
+
+    def _pass(self, batches: Any, *, training: bool) -> float:
+        """Accumulate the mean loss in float64 and read it once."""
+        net, prefix = self.net, "train" if training else "valid"
+        step_on = net.train_step if training else net.validation_step
+        total = torch.zeros((), dtype=torch.float64, device=batches.dataset.device)
+        net._set_training(training)
+        for batch in batches:
+            net.notify("on_batch_begin", batch=batch, training=training)
+            step = step_on(batch)
+            size = len(batch[1][0])
+            total += step["loss"].detach() * size
+            if net.watched_:
+                net.history.record_batch(prefix + "_loss", step["loss"].item())
+                net.history.record_batch(prefix + "_batch_size", size)
+            net.notify("on_batch_end", batch=batch, training=training, **step)
+        return total.item() / len(batches.dataset)
+
+    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+        """Return the outputs (n, n_outputs) in float64."""
+        module = self.net.module_
+        dataset = SequenceDataset(data, module.head.weight.device)
+        module.eval()
+        out = np.empty((len(data), module.spec.n_outputs))
+        with torch.inference_mode():
+            for index in blocks_by_length(data.lengths, PASS_SIZE):
+                inputs, _ = dataset.gather(torch.from_numpy(index))
+                found = module(**inputs, layers=self.layers)
+                out[index] = found.double().cpu().numpy()
+        return out
+
+    def write_optimizer(self) -> None:
+        """Do nothing: the optimizer holds its own state."""
+
+    def close(self) -> None:
+        """Do nothing."""

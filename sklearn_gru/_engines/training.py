@@ -1,0 +1,188 @@
+"""A net's life: made, trained by the engine that takes it, asked for outputs, moved."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from skorch.callbacks import LRScheduler
+from torch import Tensor
+from torch.optim import AdamW
+
+from sklearn_gru._engines.choice import choose
+from sklearn_gru._engines.torch.batches import SequenceDataset
+from sklearn_gru._engines.torch.callbacks import (
+    EarlyStopping,
+    EpochReports,
+    FiniteLoss,
+    Progress,
+    Schedule,
+    StopTraining,
+)
+from sklearn_gru._engines.torch.device import RandomStream, spawn_seeds
+from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
+from sklearn_gru._engines.torch.net import SequenceNet
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.tasks import Task
+
+
+class TrainingParams(NamedTuple):
+    """How to train; everything skorch and torch are told."""
+
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    clip_norm: float | None
+    callbacks: list[Any]
+
+
+class Stopping(NamedTuple):
+    """When to stop before the last epoch."""
+
+    patience: int
+    tol: float
+
+
+def make_net(
+    spec: NetworkSpec,
+    task: Task,
+    params: TrainingParams,
+    *,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    work: int,
+) -> SequenceNet:
+    """Make an initialized net with its own sources of randomness.
+
+    `work` is the number of steps to train: sequences x steps x epochs.
+    """
+    seeds = spawn_seeds(seed, 3)
+    generator = torch.Generator().manual_seed(seeds[0])
+    # Parameters are drawn in float32 whatever the dtype: one seed, one start.
+    module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
+    module.silence(list(task.constant))
+    net = SequenceNet(
+        module.to(device=device, dtype=dtype),
+        WeightedLoss(spec.loss, spec.loss_parameters),
+        clip_norm=params.clip_norm,
+        shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
+        work=work,
+        optimizer=AdamW,
+        optimizer__weight_decay=params.weight_decay,
+        optimizer__fused=True,
+        lr=params.learning_rate,
+        batch_size=params.batch_size,
+        train_split=None,
+        callbacks=params.callbacks,
+        device=str(device),
+        verbose=0,
+    )
+    return net.initialize()
+
+
+def train(
+    net: SequenceNet,
+    training: Encoded,
+    validation: Encoded | None,
+    epochs: int,
+    *,
+    scheduled: bool,
+    stopping: Stopping | None = None,
+    progress: str | None = None,
+    watcher: EpochReports | None = None,
+    threads: int = 1,
+) -> int | None:
+    """Train for some epochs; return the best epoch if `stopping` was given."""
+    device = net.module_.head.weight.device
+    datasets = (
+        SequenceDataset(training, device),
+        (None if validation is None else SequenceDataset(validation, device)),
+    )
+    own: list[Any] = [FiniteLoss()]
+    # A learning-rate scheduler of the user's own takes the place of ours.
+    chosen = any(isinstance(c, LRScheduler) for _, c in net.callbacks_)
+    if scheduled and not chosen:
+        n_batches = len(net.get_iterator(datasets[0], training=True))
+        own.append(Schedule(net.lr, epochs * n_batches))
+    else:
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr
+    stopper = None
+    if stopping is not None:
+        stopper = EarlyStopping(stopping.patience, stopping.tol)
+        own.append(stopper)
+    if watcher is not None:
+        own.append(watcher)
+    line = None
+    theirs = net.callbacks_
+    plan = net.plan(trains=True, announce=progress is not None)
+    engine, net.declined = choose(plan)
+    net.engine_, net.prediction_ = engine.name, None
+    net.session_ = session = engine.open(net, plan, threads)
+    if progress:
+        line = Progress(epochs, f"{progress} ({net.engine_})")
+        own.insert(1, line)
+    net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
+    try:
+        net.notify("on_train_begin", X=None, y=None)
+        with contextlib.suppress(StopTraining):
+            net.fit_loop(datasets, epochs=epochs)
+        if stopper is not None:
+            stopper.restore(net)
+        net.notify("on_train_end", X=None, y=None)
+    finally:
+        if line is not None:
+            line.close()
+        net.callbacks_ = theirs
+        net.session_ = None
+        session.close()
+        net.optimizer_.zero_grad(set_to_none=True)
+    return None if stopper is None else stopper.best_epoch
+
+
+def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
+    """Return the outputs (n, n_outputs) of a trained net in float64."""
+    plan = net.plan(trains=False)
+    engine, _ = choose(plan)
+    if net.prediction_ is None or net.prediction_[0] is not engine:
+        net.prediction_ = engine, engine.open(net, plan)
+    _, session = net.prediction_
+    return session.outputs(data, threads).astype(np.float64, copy=False)
+
+
+def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
+    """The net as it is now, in the middle of a training that does not touch it.
+
+    What training changes is copied, so that the net can be kept, pickled and trained
+    on; `callbacks` are those it had before.
+    """
+    if net.session_ is not None:
+        net.session_.write_optimizer()
+    changing = ("module", "module_", "criterion_", "optimizer_", "shuffle_stream")
+    copies = copy.deepcopy({name: vars(net)[name] for name in changing})
+    own = {"callbacks_": callbacks, "session_": None, "prediction_": None}
+    frozen = object.__new__(type(net))
+    frozen.__dict__.update(vars(net), **copies, **own)
+    frozen.history_ = copy.copy(net.history)
+    return frozen
+
+
+def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:
+    """Return the net on a device; a copy if it was on another."""
+    if next(net.module_.parameters()).device.type == device.type:
+        return net
+    moved = copy.deepcopy(net)
+    moved.prediction_ = None
+    moved.device = str(device)
+    moved.module_.to(device)
+    moved.module_.dropout.stream.to(device)
+    for state in moved.optimizer_.state.values():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                state[name] = value.to(device)
+    return moved

@@ -1,0 +1,125 @@
+"""All that a fit leaves: one object, assigned last.
+
+A refit that fails in between leaves the old object, whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_gru._encoding.encoder import Encoder
+from sklearn_gru._encoding.normalizations import Continuation
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.targets import TrainingData
+from sklearn_gru._engines.torch.device import torch_threads
+from sklearn_gru._engines.torch.net import SequenceNet
+from sklearn_gru._engines.training import outputs
+from sklearn_gru._estimators.conformal import Calibration
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.tasks import Task
+
+
+class Prediction(NamedTuple):
+    """What the task decodes, one row per sequence, and which sequences had input."""
+
+    values: np.ndarray
+    observed: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted model: X to predictions.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        From X to what the network reads.
+    task : Regression, QuantileRegression or Classification
+        From y to what the loss reads, and from outputs to predictions.
+    continuation : Continuation or None
+        How y continues a channel of X.
+    net : SequenceNet
+        The network and its training.
+    calibrations : pair of Calibration, or None
+        Errors on the validation part, with input and without.
+    best_epoch : int or None
+        Epoch whose weights were kept, if training was watched.
+    """
+
+    encoder: Encoder
+    task: Task
+    continuation: Continuation | None
+    net: SequenceNet
+    calibrations: tuple[Calibration, Calibration] | None = None
+    best_epoch: int | None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What the network computes in."""
+        return np.dtype(str(self.net.module_.head.weight.dtype).removeprefix("torch."))
+
+    def predict(self, X: Any) -> Prediction:
+        """Return what the task predicts, in the float dtype of X."""
+        sequences = self.encoder.condense(self.encoder.read(X))
+        observed = sequences.lengths > 0
+        values = np.empty((len(observed), *self.task.without_input.shape))
+        values[~observed] = self.task.without_input
+        if observed.any():
+            with torch_threads(1) as threads:
+                rows = self.encoder.rows(sequences, self.dtype)
+                chosen = sequences[observed]
+                found = outputs(self.net, self.encoder.encode(chosen, rows), threads)
+            values[observed] = self.decode(found, chosen)
+        return Prediction(values.astype(sequences.dtype, copy=False), observed)
+
+    def decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
+        """Return outputs of sequences on the scale of y."""
+        y = self.task.decode(output)
+        return y if self.continuation is None else self.continuation.add(y, sequences)
+
+    def training_pair(
+        self,
+        training: TrainingData,
+        training_weights: np.ndarray | None,
+        validation: TrainingData | None,
+        validation_weights: np.ndarray | None,
+    ) -> tuple[Encoded, Encoded | None]:
+        """Return both parts encoded, over the same rows where they share them."""
+        rows = self.encoder.rows(training.sequences, self.dtype)
+        encoded = self._with_target(training, training_weights, rows)
+        if validation is None:
+            return encoded, None
+        if validation.sequences.values is not training.sequences.values:
+            rows = self.encoder.rows(validation.sequences, self.dtype)
+        return encoded, self._with_target(validation, validation_weights, rows)
+
+    def _with_target(
+        self, data: TrainingData, weights: np.ndarray | None, rows: np.ndarray
+    ) -> Encoded:
+        y, weights = relative_target(
+            self.task.prepare(data.y), weights, data.sequences, self.continuation
+        )
+        weight = None if weights is None else weights.astype(rows.dtype)
+        target = self.task.encode(y, rows.dtype)
+        return self.encoder.encode(data.sequences, rows, target, weight)
+
+
+def relative_target(
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    sequences: Sequences,
+    continuation: Continuation | None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return y relative to what it continues, and weights in the loss, of mean 1."""
+    if weights is not None:
+        weights = weights / weights.mean()
+    if continuation is None:
+        return y, weights
+    shift, scale = continuation.levels(sequences)
+    factors = continuation.factors(scale)
+    if factors is not None:
+        weights = factors if weights is None else weights * factors
+    return (y - shift) / scale, weights

@@ -1,0 +1,129 @@
+"""Losses: what training minimizes, per sequence; ``LOSSES`` by name.
+
+A loss compares the outputs of the network with an encoded target. It is stateless; what
+it depends on beyond its name (levels of quantiles, label smoothing) travels as
+`parameters`, a tuple of numbers. Its `task` names the class of
+:mod:`sklearn_gru._model.tasks` that encodes targets for it and decodes its outputs.
+
+To add a loss, write one class and list it at the end. Where the compiled engine has no
+branch for it, the layers stay compiled and PyTorch computes the loss.
+
+**Shape**: output ``(B, n_outputs)`` and target tensors; result ``(B,)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+Parameters = tuple[float, ...]
+
+
+class Loss:
+    """One loss.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry and value of the parameter `loss`.
+    task : {"values", "quantiles", "classes"}
+        Kind of target.
+    degree : int
+        Power with which the loss grows when target and outputs are scaled.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str] = "values"
+    degree: ClassVar[int] = 2
+
+    def target_width(self, n_outputs: int, parameters: Parameters) -> int:
+        """Return how many numbers the target of a sequence has."""
+        return n_outputs
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        """Return the loss of each sequence, the mean over its outputs."""
+        raise NotImplementedError(f"{type(self).__name__} defines no per_sequence")
+
+
+class SquaredError(Loss):
+    """(target - output)²."""
+
+    name = "squared_error"
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        from torch.nn import functional as F
+
+        return F.mse_loss(output, target, reduction="none").mean(dim=1)
+
+
+class AbsoluteError(Loss):
+    """|target - output|."""
+
+    name = "absolute_error"
+    degree = 1
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        from torch.nn import functional as F
+
+        return F.l1_loss(output, target, reduction="none").mean(dim=1)
+
+
+class Huber(Loss):
+    """Squared up to an error of 1, then linear; weighed by its quadratic part."""
+
+    name = "huber"
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        from torch.nn import functional as F
+
+        return F.huber_loss(output, target, reduction="none").mean(dim=1)
+
+
+class Quantile(Loss):
+    """Pinball loss (Koenker & Bassett 1978); `parameters` are the levels, ascending.
+
+    Each target has one output per level, next to each other.
+    """
+
+    name = "quantile"
+    task = "quantiles"
+    degree = 1
+
+    def target_width(self, n_outputs: int, parameters: Parameters) -> int:
+        return n_outputs // max(1, len(parameters))
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        from torch.nn import functional as F
+
+        levels = output.new_tensor(parameters)
+        error = target[:, :, None] - output.reshape(*target.shape, -1)  # (B, n, q)
+        loss = levels * F.relu(error) + (1 - levels) * F.relu(-error)
+        return loss.mean(dim=(1, 2))
+
+
+class CrossEntropy(Loss):
+    """Cross-entropy of one class per sequence; `parameters` is the label smoothing."""
+
+    name = "cross_entropy"
+    task = "classes"
+
+    def target_width(self, n_outputs: int, parameters: Parameters) -> int:
+        return 1
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        from torch.nn import functional as F
+
+        (smoothing,) = parameters or (0.0,)
+        return F.cross_entropy(
+            output, target, reduction="none", label_smoothing=smoothing
+        )
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (SquaredError(), AbsoluteError(), Huber(), CrossEntropy(), Quantile())
+}
+
+
+def regression_losses() -> list[str]:
+    """Return the names of the losses of real targets."""
+    return [name for name, loss in LOSSES.items() if loss.task != "classes"]
