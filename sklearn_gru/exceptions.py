@@ -1,4 +1,4 @@
-"""What can go wrong, and how it is said.
+"""Errors and warnings of the package.
 
 ::
 
@@ -10,10 +10,10 @@
     └── DivergenceError          training produced a loss that is not finite
 
     LostHistoryWarning           windows are shorter than the data could make them
-    LayoutWarning                data that looks like another layout than it is read as
+    LayoutWarning                data that look like another layout than the one assumed
 
-Every error is also a ``ValueError``: scikit-learn's contract asks for it, and code that
-catches ``ValueError`` keeps working.
+Every error is also a ``ValueError``: the contract of scikit-learn requires it, and code
+that catches ``ValueError`` keeps working.
 """
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class SklearnGRUError(ValueError):
-    """Base of all errors this package raises itself."""
+    """Base of all errors that this package raises."""
 
 
 class InvalidParameterError(SklearnGRUError):
@@ -37,7 +37,7 @@ class InvalidParameterError(SklearnGRUError):
 
 
 class InputError(SklearnGRUError):
-    """The data cannot be read as sequences, or not like those seen in fit."""
+    """The data cannot be read as sequences, or differ from those seen in fit."""
 
 
 class TimeIndexError(InputError):
@@ -57,4 +57,4 @@ class LostHistoryWarning(UserWarning):
 
 
 class LayoutWarning(UserWarning):
-    """The data looks like another layout than the one it is read as."""
+    """The data look like another layout than the one assumed."""

@@ -1,9 +1,8 @@
 """Splitters for panels: :class:`PanelTimeSeriesSplit`.
 
-scikit-learn's TimeSeriesSplit cuts by row number. On a panel sorted by group that puts
-the whole life of some series in training and tests on others in the same weeks. The cut
-has to be a time, the same for all groups, and the time stands in X, where windows
-look for it too.
+scikit-learn's TimeSeriesSplit cuts by row number. On a panel sorted by group, that puts
+some series entirely in the training set and tests on others in the same weeks. The cut
+has to be at a time, the same for all groups. The time is read from X, as windows do.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from sklearn_gru._support.rules import (
     check_parameters,
     positive_integer,
 )
-from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.keys import keys_of
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
@@ -31,17 +29,18 @@ __all__ = ["PanelTimeSeriesSplit"]
 class PanelTimeSeriesSplit(BaseCrossValidator):
     """Time series split that cuts all groups of a panel at the same times.
 
-    The distinct times of X take the place that rows have in
-    :class:`~sklearn.model_selection.TimeSeriesSplit`: a split trains on all rows up to
-    a time and tests on all rows of the times that follow. On a single series without
-    repeated times, sorted by time, the splits are exactly those of TimeSeriesSplit.
+    It splits the distinct times of X as
+    :class:`~sklearn.model_selection.TimeSeriesSplit` splits rows: a split trains on all
+    rows up to a time and tests on all rows of the times that follow. On a single series
+    without repeated times, sorted by time, the splits are exactly those of
+    TimeSeriesSplit.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of splits, at least 2.
     max_train_size : int, default=None
-        Number of distinct times in a training set at most.
+        Maximum number of distinct times in a training set.
     test_size : int, default=None
         Number of distinct times in a test set. None takes
         ``n_times // (n_splits + 1)``.
@@ -51,9 +50,8 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
         Column or index level that is the time; as in
         :class:`~sklearn_gru.SlidingWindow`.
     groups : str, int or list of them, default=None
-        Columns or index levels that tell the series apart. They do not change where
-        the cut is; naming them is needed only where the level that is the time could
-        not be told otherwise.
+        Columns or index levels that identify the series. They do not change the cut;
+        name them only if the level that is the time is ambiguous otherwise.
 
     Raises
     ------
@@ -68,10 +66,10 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
 
     Notes
     -----
-    `test_size` and `gap` count distinct times, not steps: a time at which no group has
-    a row does not count, and two groups measured at ten past and at twenty past the
-    hour have two times an hour. With regular times that the groups share, times are
-    steps.
+    `test_size` and `gap` count distinct times, not time steps. A time at which no group
+    has a row does not count, and two groups measured at ten past and at twenty past the
+    hour have two times per hour. With regular times that the groups share, each
+    distinct time is one step.
 
     A group that begins late, or has a hole, has fewer rows in some sets, or none.
 
@@ -89,7 +87,7 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
     [0 1 2 4 5 6] [3 7]
     """
 
-    # Groups given to split change nothing, so they may as well be routed here.
+    # Groups given to split change nothing, so routing them here is harmless.
     __metadata_request__split: ClassVar[dict] = {"groups": True}
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
@@ -117,7 +115,7 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
         self.groups = groups
 
     def split(self, X, y=None, groups=None):
-        """Row numbers of the training and test set of each split.
+        """Generate the row numbers of the training and test set of each split.
 
         Parameters
         ----------
@@ -126,7 +124,7 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
         y : array-like of shape (n_rows,), default=None
             Ignored.
         groups : array-like of shape (n_rows,), default=None
-            Ignored: the cut is at the same time for every group, whatever they are.
+            Ignored: the cut is at the same time for all groups.
 
         Yields
         ------
@@ -136,13 +134,10 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
             Rows to test on, in the order of X.
         """
         check_parameters(self, self._parameter_rules)
-        frame = as_frame(X)
-        keys = keys_of(
-            np.asarray(X) if frame is None else frame, self.time, self.groups
-        )
+        keys = keys_of(X, self.time, self.groups)
         if keys is None or keys.axis.kind == "row":
             raise TimeIndexError(
-                "X carries no time to split by. Give it as a DataFrame whose index is "
+                "X carries no time to split by. Give X as a DataFrame whose index is "
                 "the time, or name the column or index level: "
                 "PanelTimeSeriesSplit(time=...)."
             )
@@ -154,7 +149,7 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
             )
 
     def get_n_splits(self, X=None, y=None, groups=None):
-        """Number of splits.
+        """Return the number of splits.
 
         Parameters
         ----------
@@ -164,12 +159,12 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
         Returns
         -------
         n_splits : int
-            The parameter.
+            The parameter `n_splits`.
         """
         return self.n_splits
 
     def _split_times(self, n_times: int):
-        """The splits of the times in order, as (first … last) numbers."""
+        """Split the distinct times, numbered in order."""
         size = self.test_size or n_times // (self.n_splits + 1)
         if n_times - self.gap - size * self.n_splits < 1 or size < 1:
             raise InputError(

@@ -1,6 +1,6 @@
-"""Rows in, sequences out: the public names.
+"""Public names for turning rows into sequences.
 
-Neither PyTorch nor skorch is imported here.
+This module imports neither PyTorch nor skorch.
 """
 
 from sklearn_gru._windows.events import to_sequences

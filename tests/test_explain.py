@@ -48,7 +48,7 @@ def test_steps_are_those_of_the_definition(case, window):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LostHistoryWarning)
         windows = model.transform(X)
-    kept = len(model._memory.rows.time) == len(fitted)  # short runs are kept whole
+    kept = len(model._history.rows.time) == len(fitted)  # short runs are kept whole
     truth = brute_windows(
         records(fitted),
         records(X),
@@ -183,9 +183,9 @@ def test_rows_by_position_and_label(hourly):
     [
         (200, "row=200: X has 200 rows, 0 to 199"),
         (-201, "row=-201: X has 200 rows"),
-        ("2031-01-01 00:00", "is no label in the index of X, which goes from"),
-        ([3], "is no label"),
-        ("2024-01-02", "stands for 24 rows of X"),
+        ("2031-01-01 00:00", "is not a label in the index of X, which goes from"),
+        ([3], "is not a label"),
+        ("2024-01-02", "is the label of 24 rows of X"),
     ],
 )
 def test_no_such_row(hourly, row, message):
@@ -217,7 +217,7 @@ def test_steps_print_part_by_part(hourly):
 def test_explaining_changes_nothing(hourly):
     """History and windows are as before, and nothing is warned of."""
     window = SlidingWindow(3).fit(hourly.iloc[:100])
-    before = window._memory
+    before = window._history
     window.explain(hourly.iloc[120:], 5)  # transform would warn of the hole
-    assert window._memory is before
+    assert window._history is before
     assert isinstance(window.transform(hourly.iloc[100:]), Sequences)

@@ -320,8 +320,10 @@ def test_errors_of_future_frame():
         future_frame(daily, 1, freq="W")
     late = pd.to_datetime(["2024-03-30", "2024-04-30", "2024-05-30", "2024-06-30"])
     months = pd.DataFrame({"v": np.arange(4.0)}, index=late)
-    with pytest.raises(TimeIndexError, match=r"^8 steps of .* after 2024-06-30"):
+    with pytest.raises(
+        TimeIndexError, match=r"no valid time 8 steps of .* after 2024-06-30"
+    ):
         future_frame(months, 12)
     nights = pd.date_range("2024-03-28 02:30", periods=3, freq="D", tz="Europe/Berlin")
-    with pytest.raises(TimeIndexError, match="an hour that the clock skips"):
+    with pytest.raises(TimeIndexError, match="the clock skips that hour"):
         future_frame(pd.DataFrame({"v": np.arange(3.0)}, index=nights), 1)

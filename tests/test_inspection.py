@@ -185,9 +185,12 @@ def test_gate_display(hourly):
         "output",
     ]
     for bad, message in (
-        ({"sequence": 200}, r"none of the 200 sequences"),
+        ({"sequence": 200}, r"not one of the 200 sequences"),
         ({"layer": 2}, r"layer=2 .* 2 layers and 2 directions"),
-        ({"gates": ["forget"]}, r"no gate 'forget'.*'reset', 'update'"),
+        (
+            {"gates": ["forget"]},
+            r"'forget' is not one of the gates .*'reset', 'update'",
+        ),
         ({"units": [4]}, r"units=\[4\].*4 units"),
     ):
         with pytest.raises(InvalidParameterError, match=message):
@@ -255,7 +258,7 @@ def test_forecast_of_one_group(hourly):
     np.testing.assert_array_equal(drawn(display.truth_), hourly["load"][20:] + 1)
     assert len(display.history) == 0
     assert display.history_ is None
-    with pytest.raises(InputError, match=r"None is none of the 2 groups.*'a', 'b'"):
+    with pytest.raises(InputError, match=r"None is not one of the 2 groups.*'a', 'b'"):
         ForecastDisplay.from_estimator(model, panel)
     flat = panel.reset_index()
     keyed = make_pipeline(SlidingWindow(5, lag=1, groups="shop", time="time"), small())
@@ -371,7 +374,7 @@ def test_history_needs_times(hourly):
     with pytest.raises(InputError, match=r"history is a ndarray; expected a Series"):
         ForecastDisplay.from_predictions([1.0], [1.0], history=np.ones(3))
     letters = pd.Series([1.0, 2.0], index=["a", "b"])
-    with pytest.raises(InputError, match=r"index of history is no time"):
+    with pytest.raises(InputError, match=r"index of history is not a time"):
         ForecastDisplay.from_predictions([1.0], [1.0], history=letters)
 
 
@@ -488,10 +491,10 @@ def test_importance_of_categories():
 def test_importance_errors(hourly):
     """What has no steps is told where to go."""
     y = hourly["load"]
-    with pytest.raises(InputError, match=r"Ridge reads no sequences"):
+    with pytest.raises(InputError, match=r"Ridge does not read sequences"):
         step_permutation_importance(Ridge().fit(hourly, y), hourly, y)
     around = TransformedTargetRegressor(windowed()).fit(hourly, y)
-    with pytest.raises(InputError, match=r"Transform y behind the window"):
+    with pytest.raises(InputError, match=r"Transform y after the window"):
         step_permutation_importance(around, hourly, y)
     X, y = ragged()
     model = small().fit(X, y)

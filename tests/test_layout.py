@@ -69,7 +69,7 @@ SHAPES = {
         LOAD.to_numpy(),
         r"1D array instead: X has shape \(60,\).*reshape\(-1, 1\)",
     ),
-    "3-D": (np.zeros((9, 4, 2)), r"dim 3: X has shape \(9, 4, 2\).*no window"),
+    "3-D": (np.zeros((9, 4, 2)), r"dim 3: X has shape \(9, 4, 2\).*not need a window"),
 }
 
 

@@ -269,7 +269,7 @@ def test_polars_frame_with_a_time_column():
     expected = dense(window.fit_transform(pandas.astype({"v": float})))
     np.testing.assert_array_equal(dense(window.fit_transform(polars)), expected)
     aware = polars.with_columns(pl.col("when").dt.replace_time_zone("Europe/Berlin"))
-    assert "Berlin" in str(window.fit(aware)._axis.tz)
+    assert "Berlin" in str(window.fit(aware)._fitted.axis.tz)
 
 
 # -- history ----------------------------------------------------------------------------

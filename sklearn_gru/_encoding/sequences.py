@@ -1,15 +1,15 @@
-"""The one data structure: many sequences over one flat array of rows.
+"""The data structure of the package: many sequences over one flat array of rows.
 
-Windows overlap: n windows of T steps repeat every row T times, so a dense 3-D array
-costs T times the memory of the rows and a copy in every fold of a search. A
-:class:`Sequences` keeps the rows once and says where each sequence starts and how long
-it is; selecting sequences selects descriptions, and batches are gathered from the rows
-when they are needed. Everything below the validation sees only this structure.
+Windows overlap: n windows of T time steps repeat every row T times, so a dense 3-D
+array costs T times the memory of the rows, and a copy in every fold of a search. A
+:class:`Sequences` keeps the rows once, with the start and the length of each sequence.
+Selecting sequences selects these numbers, and batches are gathered from the rows when
+they are needed. All code below the validation sees only this structure.
 
 Two conventions hold everywhere:
 
-* as a dense array, absent steps are NaN in *front*: the last step of every sequence is
-  the last step of the array;
+* in a dense array, absent steps are NaN *before* the others: the last step of every
+  sequence is the last step of the array;
 * a row in which every value is NaN is a step that was not observed.
 
 **Shape**: ``values (n_rows, n_features)``, ``starts (n,)``, ``lengths (n,)``; as an
@@ -43,13 +43,13 @@ class Sequences:
     lengths : ndarray of shape (n_sequences,)
         Number of consecutive rows of each sequence; 0 is allowed.
     n_steps : int, default=None
-        Declared width of the dense array; None means the longest sequence.
+        Declared width of the dense array; None takes the longest sequence.
     feature_names : tuple of str, default=None
         Names of the columns of `values`.
     categories : tuple, default=None
-        For each column the array of its categories, or None for a numeric column.
+        The array of categories of each column, or None for a numeric column.
     order : ndarray of shape (n_sequences,), default=None
-        Time rank of each sequence; None where sequences have no order.
+        Time rank of each sequence; None if sequences have no order.
     groups : array-like of shape (n_sequences,), default=None
         Label of the group each sequence belongs to.
 
@@ -125,7 +125,7 @@ class Sequences:
             groups[:] = self.groups
             object.__setattr__(self, "groups", groups)
 
-    # -- the array it stands for ------------------------------------------------------
+    # -- the array that it represents --------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -165,8 +165,8 @@ class Sequences:
         if isinstance(key, tuple):
             rows, *rest = key if key else (Ellipsis,)
             if any(not _is_full(k) for k in rest):
-                # What lies behind the rows is an array's business; if it is simple,
-                # only the rows asked for become one.
+                # An array handles the keys after the first. If they are simple, only
+                # the selected rows become an array.
                 if rows is Ellipsis or not all(_is_simple(k) for k in rest):
                     return np.asarray(self)[key]
                 if isinstance(rows, (int, np.integer)):
@@ -201,7 +201,7 @@ class Sequences:
             f"{self.dtype}, over {len(self.values)} rows)"
         )
 
-    # -- pickling: a selection ships only the rows it needs ---------------------------
+    # -- pickling, with only the rows that are used ------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         packed = self._keep_rows(self.coverage() > 0)
@@ -214,11 +214,11 @@ class Sequences:
             object.__setattr__(self, name, value)
         self.values.flags.writeable = False
 
-    # -- what the layers above need ---------------------------------------------------
+    # -- other views and selections ----------------------------------------------------
 
     @classmethod
     def from_array(cls, array: np.ndarray, **description: Any) -> Sequences:
-        """Take over a 3-D array, without a copy where its strides allow.
+        """Return the sequences of a 3-D array, without a copy if its strides allow.
 
         A C-ordered array and a sliding-window view are both rows at a fixed stride
         with sequences that start at multiples of it.
@@ -231,7 +231,7 @@ class Sequences:
         return cls(flat, starts, lengths, n_steps=n_steps, **description)
 
     def coverage(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """How often, or with how much weight, each row is used; shape (n_rows,)."""
+        """Return the count, or the weight, with which each row is used (n_rows,)."""
         some = self.lengths > 0
         starts, ends = self.starts[some], (self.starts + self.lengths)[some]
         n = len(self.values)
@@ -242,17 +242,18 @@ class Sequences:
         weights = weights[some]
         change = np.bincount(starts, weights, minlength=n + 1)
         change -= np.bincount(ends, weights, minlength=n + 1)
-        # Rounding may leave 1e-17 where nothing is; the count knows.
+        # Float cancellation can leave about 1e-17 in unused rows; zero them using the
+        # exact integer count.
         return np.where(self.coverage() > 0, np.cumsum(change)[:n], 0.0)
 
     def observed_rows(self) -> np.ndarray:
-        """Rows with at least one value; boolean of shape (n_rows,)."""
+        """Return a mask (n_rows,) of the rows with at least one value."""
         if not may_have_nan(self.values):
             return np.ones(len(self.values), dtype=bool)
         return ~np.isnan(self.values).all(axis=1)
 
     def without_leading_gaps(self) -> Sequences:
-        """The same sequences, each starting at its first observed step."""
+        """Return the same sequences, each starting at its first observed step."""
         observed = self.observed_rows()
         if observed.all():
             return self
@@ -264,12 +265,12 @@ class Sequences:
         return self._with(starts=starts, lengths=ends - starts)
 
     def without_gaps(self, *, interior: bool = True) -> Sequences:
-        """The same sequences over the rows they use, without steps never observed.
+        """Return the same sequences over the rows they use, without unobserved steps.
 
-        A step without any value leaves a recurrent state as it is and is outside every
-        pooling, so dropping it is exact, wherever it stands. With `interior` False it
-        is dropped at both ends only: for what reads neighbours together, a gap between
-        two steps keeps them apart.
+        A step without any value leaves a recurrent state unchanged, and no pooling
+        includes it, so dropping it is exact at any position. With `interior` False,
+        such steps are dropped at both ends only: layers that read neighbors together
+        need the gap between two steps.
         """
         if interior:
             return self._keep_rows((self.coverage() > 0) & self.observed_rows())
@@ -277,7 +278,7 @@ class Sequences:
         return cut._keep_rows(cut.coverage() > 0)
 
     def without_trailing_gaps(self) -> Sequences:
-        """The same sequences, each ending at its last observed step."""
+        """Return the same sequences, each ending at its last observed step."""
         observed = self.observed_rows()
         if observed.all():
             return self
@@ -296,7 +297,7 @@ class Sequences:
 
 
 def may_have_nan(values: np.ndarray) -> bool:
-    """False if no value is NaN, in a quarter of the time of looking at each."""
+    """Return False if no value is NaN, in a quarter of the time of checking each."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(values.sum()))
 
@@ -317,7 +318,7 @@ def _is_simple(key: Any) -> bool:
 
 
 def _rows_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat rows (n_rows, n_features) and starts (n,) of a 3-D array."""
+    """Return flat rows (n_rows, n_features) and starts (n,) of a 3-D array."""
     n, n_steps, n_features = array.shape
     if array.size == 0:
         return array.reshape(n * n_steps, n_features), np.arange(n) * n_steps
@@ -334,7 +335,7 @@ def _rows_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         and between_sequences % between_rows == 0
     )
     step = between_sequences // between_rows if flat else n_steps
-    if not flat or step > 2 * n_steps:  # a thinned array would drag its gaps along
+    if not flat or step > 2 * n_steps:  # a thinned array would include its gaps
         array = np.ascontiguousarray(array)
         step, between_rows, between_cells = n_steps, row_bytes, array.itemsize
     rows = np.lib.stride_tricks.as_strided(

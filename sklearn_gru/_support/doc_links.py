@@ -1,4 +1,4 @@
-"""Where the documentation of an estimator is, for its HTML representation."""
+"""Link from the HTML representation of an estimator to its documentation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sklearn_gru
 class DocumentationLink:
     """The link that scikit-learn shows beside the name of an estimator.
 
-    Development versions are described by the latest pages, releases by their own.
+    Development versions link to the latest pages, and releases to their own.
     """
 
     _doc_link_module = "sklearn_gru"

@@ -1,8 +1,8 @@
-"""Constructor parameters, checked from data.
+"""Rules for constructor parameters.
 
-An estimator lists for each parameter what it may be; the check runs in ``fit`` (never
-in ``__init__`` or ``set_params``, as scikit-learn asks) and its message names the
-parameter, the value and the choice.
+An estimator lists the rules that each parameter may satisfy. The check runs in ``fit``
+(never in ``__init__`` or ``set_params``, as scikit-learn requires), and its message
+names the parameter, the value and the allowed values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn_gru.exceptions import InvalidParameterError
 
 @dataclass(frozen=True)
 class Number:
-    """A number of `kind` between two bounds; an open bound is not allowed itself."""
+    """A number of `kind` between two bounds; an open bound itself is not allowed."""
 
     kind: type
     low: float
@@ -86,7 +86,7 @@ class Boolean:
 
 @dataclass(frozen=True)
 class Satisfies:
-    """Anything that passes a test, described in words."""
+    """Any value that passes a test, described in words."""
 
     test: Callable[[Any], bool]
     description: str
@@ -102,17 +102,17 @@ Rule = Number | OneOf | NameIn | Boolean | Satisfies
 
 
 def positive_integer(low: int = 1) -> Number:
-    """An integer of at least `low`."""
+    """Return the rule of an integer of at least `low`."""
     return Number(Integral, low)
 
 
 def real(low: float, high: float = float("inf"), **open_bounds: bool) -> Number:
-    """A real number between `low` and `high`."""
+    """Return the rule of a real number between `low` and `high`."""
     return Number(Real, low, high, **open_bounds)
 
 
 def check_parameters(estimator: Any, rules: Mapping[str, Iterable[Rule]]) -> None:
-    """Raise InvalidParameterError for the first parameter no rule accepts."""
+    """Raise InvalidParameterError for the first parameter that no rule accepts."""
     for name, choices in rules.items():
         check_value(type(estimator).__name__, name, getattr(estimator, name), choices)
 

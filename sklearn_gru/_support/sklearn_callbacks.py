@@ -1,9 +1,9 @@
-"""scikit-learn's own callbacks (1.9): a fit is a task, its epochs are subtasks.
+"""The callbacks of scikit-learn 1.9: a fit is a task, and its epochs are subtasks.
 
-``set_callbacks`` and the tree of tasks come from ``sklearn.callback``. Before
-scikit-learn 1.9 there is no such module: estimators then have no ``set_callbacks``, and
-a :class:`FitReport` is silent. Everything said about it is said here, so that fits read
-the same on every version.
+``set_callbacks`` and the tree of tasks come from ``sklearn.callback``. scikit-learn
+before 1.9 does not have this module: estimators then have no ``set_callbacks``, and a
+:class:`FitReport` does nothing. Only this module knows the difference, so that fits are
+written the same way for every version.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ try:
 except ImportError:  # scikit-learn before 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """A class without callbacks."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Nothing to tear down."""
+        """Return the method unchanged."""
         return method
 
 
@@ -28,16 +28,16 @@ __all__ = ["CallbackSupportMixin", "FitReport", "is_one_task", "with_callbacks"]
 
 
 class FitReport:
-    """One call of fit, told to the callbacks set on the estimator or around it.
+    """One call of fit, reported to callbacks of the estimator or of those around it.
 
     Parameters
     ----------
     estimator : estimator
-        What is fitted; its fit is decorated by `with_callbacks`.
+        The estimator to fit; `with_callbacks` decorates its fit.
     X, y, sample_weight : object
-        The data as given, which callbacks may score on.
+        The data given to fit, for callbacks that score.
     max_subtasks : int, default=0
-        How many subtasks there can be at most.
+        Maximum number of subtasks.
     """
 
     def __init__(
@@ -53,28 +53,28 @@ class FitReport:
         self._about = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context: Any = None
         if hasattr(estimator, "_init_callback_context"):
-            # Part of the protocol in spite of its underscore: also without callbacks
-            # of its own the estimator takes its place in the tree of what is around it.
+            # Part of the protocol, despite its underscore. Even without callbacks of
+            # its own, an estimator belongs to the task tree of the one around it.
             self._context = estimator._init_callback_context(max_subtasks=max_subtasks)
             self._context.call_on_fit_task_begin(**self._about)
         self.is_watched = bool(getattr(estimator, "_skl_callbacks", None))
 
     def begin_subtask(self, name: str, fitted: Callable[[], dict[str, Any]]) -> Any:
-        """Open a subtask; `fitted` makes the fitted attributes, for who asks."""
+        """Open a subtask; `fitted` returns the fitted attributes if a callback asks."""
         subtask = self._context.subcontext(task_name=name)
         subtask.call_on_fit_task_begin(**self._about, reconstruction_attributes=fitted)
         return subtask
 
     def end_subtask(self, subtask: Any, fitted: Callable[[], dict[str, Any]]) -> bool:
-        """Close a subtask; whether a callback asks to stop after it."""
+        """Close a subtask, and tell whether a callback asks to stop."""
         return subtask.call_on_fit_task_end(
             **self._about, reconstruction_attributes=fitted
         )
 
     def end(self) -> None:
-        """The estimator is fitted."""
+        """Report that the estimator is fitted."""
         if self._context is not None:
-            # A copy of the estimator as it is: nothing to add.
+            # Callbacks copy the estimator as it is, with no attributes to add.
             self._context.call_on_fit_task_end(
                 **self._about, reconstruction_attributes={}
             )
@@ -85,10 +85,10 @@ def is_one_task(fit: Callable[..., Any]) -> Callable[..., Any]:
 
     @with_callbacks
     @functools.wraps(fit)
-    def told(self: Any, X: Any, y: Any = None) -> Any:
+    def wrapper(self: Any, X: Any, y: Any = None) -> Any:
         task = FitReport(self, X, y)
         result = fit(self, X, y)
         task.end()
         return result
 
-    return told
+    return wrapper

@@ -1,7 +1,7 @@
 """Warnings that point at the line of the user.
 
-How many calls lie between a check and that line depends on who called: a pipeline, a
-search, the wrappers of scikit-learn. So the line is looked for, not counted.
+The number of calls between a check and that line depends on the caller: a pipeline, a
+search, the wrappers of scikit-learn. So the stack is searched for the line.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Frames, their columns, keys and grids."""
+"""Data frames, and the columns, keys and time grids read from them."""

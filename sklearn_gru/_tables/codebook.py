@@ -1,9 +1,9 @@
-"""Values of categories and their codes, while data are read.
+"""Categories and their codes, while data are read.
 
-A column of categories travels in the flat float array as codes, with its values beside
-it in ``Sequences.categories``. Two frames rarely agree on codes (a fold lacks a value,
-a dtype lists them in another order), so nothing ever compares codes of different
-origin: a :class:`Codebook` gives values their codes while data are read.
+A column of categories is stored in the flat float array as codes, and
+``Sequences.categories`` holds its values. Two frames rarely agree on codes (a fold
+lacks a value, a dtype lists the values in another order), so codes of different origin
+are never compared: a :class:`Codebook` assigns codes to values while data are read.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pandas as pd
 from sklearn_gru._tables.frames import as_list, find_column, float_column
 from sklearn_gru.exceptions import InputError
 
-# Codes ride in float32, which is exact for integers up to here.
+# Codes are stored in float32, which is exact for integers up to this one.
 MAX_CATEGORIES = 2**24 - 1
 
 
 class Codebook:
-    """Values of one column and their codes; it grows by being replaced.
+    """Values of one column and their codes; new values need a new codebook.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Codebook:
         return object_array(self._code)
 
     def encode(self, column: pd.Series) -> tuple[np.ndarray, Codebook]:
-        """Codes as floats, NaN where missing, and the book with what was new."""
+        """Return codes as floats, NaN if missing, and the book with any new values."""
         codes, seen = _factorize(column)
         new = [value for value in seen if value not in self._code]
         if len(new) == len(seen):
@@ -59,12 +59,12 @@ class Codebook:
 
 
 def _factorize(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
-    """Code of each row, -1 where missing, and the value of each code."""
+    """Return the code of each row, -1 if missing, and the value of each code."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), list(column.cat.categories)
     try:
         codes, seen = pd.factorize(column)
-    except TypeError as error:  # unhashable; in the words scikit-learn has for it
+    except TypeError as error:  # unhashable; the message that scikit-learn expects
         raise TypeError(
             f"Column {column.name!r} cannot be categories ({error}): a category as an "
             "argument must be a string or a number."
@@ -77,7 +77,7 @@ def _factorize(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
 
 
 def sorted_order(values: list[Any]) -> list[int]:
-    """Order of the values, or as they stand where they cannot be compared."""
+    """Return the order of the values, or their own if they cannot be compared."""
     try:
         return sorted(range(len(values)), key=values.__getitem__)
     except TypeError:
@@ -85,6 +85,7 @@ def sorted_order(values: list[Any]) -> list[int]:
 
 
 def object_array(values: Iterable[Any]) -> np.ndarray:
+    """Return values as a 1-D array of objects."""
     values = list(values)
     out = np.empty(len(values), dtype=object)  # values may be tuples
     out[:] = values
@@ -92,7 +93,7 @@ def object_array(values: Iterable[Any]) -> np.ndarray:
 
 
 def kind_of(value: Any) -> Any:
-    """What sort of thing a value is: text, numbers, or the name of its type."""
+    """Return the kind of a value: text, numbers, or the name of its type."""
     if isinstance(value, tuple):
         return tuple(kind_of(part) for part in value)
     if isinstance(value, str):
@@ -102,7 +103,7 @@ def kind_of(value: Any) -> Any:
 
 
 def check_kinds(now: Sequence[Any], before: Sequence[Any], what: str) -> None:
-    """Refuse text where there were numbers: all would be unknown, in silence."""
+    """Refuse text after numbers: all categories would silently be unknown."""
     if not len(now) or not len(before) or kind_of(now[0]) == kind_of(before[0]):
         return
     raise InputError(
@@ -113,7 +114,7 @@ def check_kinds(now: Sequence[Any], before: Sequence[Any], what: str) -> None:
 
 
 def check_count(what: str, n: int) -> None:
-    """Refuse more categories than codes can tell apart."""
+    """Refuse more categories than there are codes."""
     if n > MAX_CATEGORIES:
         raise InputError(
             f"{what} has {n} categories; at most {MAX_CATEGORIES} can be told apart."
@@ -121,14 +122,14 @@ def check_count(what: str, n: int) -> None:
 
 
 def has_categories(dtype: Any) -> bool:
-    """Whether a dtype of pandas is one of categories."""
+    """Tell whether a pandas dtype is categorical."""
     return isinstance(dtype, pd.CategoricalDtype)
 
 
 def read_columns(
     columns: Sequence[pd.Series], books: Sequence[Codebook | None]
 ) -> tuple[np.ndarray, list[Codebook | None]]:
-    """Columns as one float matrix, codes where there is a book, and the grown books."""
+    """Return columns as a float matrix, with codes if they have a book, and books."""
     numeric = [c for c, book in zip(columns, books, strict=True) if book is None]
     single = bool(numeric) and all(
         c.dtype in (np.dtype(np.float32), np.dtype(np.float16)) for c in numeric
@@ -145,14 +146,14 @@ def read_columns(
 
 
 def categories_of(books: Sequence[Codebook | None]) -> tuple[Any, ...] | None:
-    """What a Sequences carries: the values of each column, None where numeric."""
+    """Return the categories of each column, None if numeric; None if all are."""
     if all(book is None for book in books):
         return None
     return tuple(None if book is None else book.values for book in books)
 
 
 def named_features(keys: Any, names: Sequence[Any]) -> np.ndarray:
-    """Mask of the features that names, positions or a mask stand for."""
+    """Return a mask of the features chosen by names, positions or a mask."""
     chosen = np.zeros(len(names), dtype=bool)
     keys = as_list(keys)
     if keys and all(isinstance(key, (bool, np.bool_)) for key in keys):
@@ -168,7 +169,7 @@ def named_features(keys: Any, names: Sequence[Any]) -> np.ndarray:
 
 
 def needs_codes(dtype: Any, named: bool) -> bool:
-    """Whether the values of a feature must become codes to enter a float array."""
+    """Tell whether the values of a feature need codes to enter a float array."""
     return has_categories(dtype) or (
         bool(named) and not pd.api.types.is_numeric_dtype(dtype)
     )

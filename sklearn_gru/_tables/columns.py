@@ -1,10 +1,10 @@
-"""Which columns of a frame are features, and how they are read.
+"""The feature columns of a frame, and how to read them.
 
 Keys are dropped from the features, columns known ahead are marked, and columns of
-categories become codes. A group key may be wanted as a feature too: a network that
-knows which shop it looks at can learn what shops have in common and where they differ.
-It is then read at the time of the row itself, as a column known ahead: the group of a
-row is never in doubt.
+categories become codes. A group key may also be a feature: a network that knows the
+shop of a row can learn what shops share and how they differ. Such a key is read at the
+time of the row itself, like a column known ahead, because the group of a row is always
+known.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from sklearn_gru.exceptions import InputError
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """The features of a frame or array, as fit has seen them.
+    """The features of a frame or array, as seen in fit.
 
     Attributes
     ----------
     names : list of str
-        One a feature.
+        One per feature.
     positions : list of int
-        Where each stands; index levels count on behind the columns.
+        Position of each feature; index levels are numbered after the columns.
     levels : list
         Index levels that are features.
     known : ndarray of bool
@@ -62,7 +62,7 @@ class Columns:
         time: Any = None,
         known_future: Any = None,
     ) -> Columns:
-        """Features of X, a frame or an array, that has some columns as keys."""
+        """Return the features of a frame or array, some columns of which are keys."""
         named = isinstance(X, pd.DataFrame)
         columns = list(X.columns) if named else list(range(X.shape[1]))
         levels = _wanted_levels(X, columns, categorical) if named else []
@@ -102,7 +102,7 @@ class Columns:
         return categories_of(self.books)
 
     def read(self, X: Any) -> tuple[np.ndarray, Columns]:
-        """Features as floats (n_rows, n_features), and the columns with new codes."""
+        """Return features (n_rows, n_features), and the columns with new codes."""
         if isinstance(X, np.ndarray) and self.categories is None:
             whole = self.positions == list(range(X.shape[1]))
             return X if whole else X[:, self.positions], self
@@ -110,14 +110,14 @@ class Columns:
         return values, replace(self, books=books)
 
     def without_new(self, values: np.ndarray) -> np.ndarray:
-        """`values` read with grown books, new categories missing."""
+        """Set categories not in these books to missing, in values with their codes."""
         for j, book in enumerate(self.books):
             if book is not None:
                 values[values[:, j] >= len(book), j] = np.nan
         return values
 
     def renamed(self, given: list[str]) -> list[str]:
-        """Names of the features where the columns of X are called `given`."""
+        """Return the names of the features if `given` names the columns of X."""
         pairs = zip(self.positions, self.names, strict=True)
         return [given[j] if j < len(given) else name for j, name in pairs]
 
@@ -131,7 +131,7 @@ class Columns:
 
 
 def _wanted_levels(frame: pd.DataFrame, columns: list[Any], keys: Any) -> list[Any]:
-    """Index levels among the names of categorical features."""
+    """Return the index levels among the names of categorical features."""
     levels = [name for name in frame.index.names if name is not None]
     return [key for key in as_list(keys) if key not in columns and key in levels]
 
@@ -141,7 +141,7 @@ def _level(frame: pd.DataFrame, name: Any) -> pd.Series:
     if isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex)):
         raise InputError(
             f"categorical_features={name!r} names an index level of times, which are "
-            "no categories. Make a calendar column (hour, weekday) of it."
+            "not categories. Make a calendar column (hour, weekday) of it."
         )
     return pd.Series(values, name=name)
 
@@ -152,5 +152,5 @@ def _refuse_time(names: list[Any], chosen: np.ndarray, time: Any) -> None:
     if chosen[find_column(names, time, "time")]:
         raise InputError(
             f"{time!r} is both time= and named in categorical_features: the time of a "
-            "row is no category. Make a calendar column (hour, weekday) of it."
+            "row is not a category. Make a calendar column (hour, weekday) of it."
         )

@@ -1,37 +1,164 @@
-"""Frames in, float matrices out.
+"""Data frames of any library, and the columns that parameters name in them.
 
-pandas and polars frames are read here and nowhere else: which columns were meant (by
-name or position), what they hold, and an error that lists the columns when there is no
-such one. A polars frame is turned into a pandas frame column by column, because its
-own conversion needs pyarrow.
+pandas and polars are known here and nowhere else. A frame library is one class that
+meets :class:`Table`, listed in ``TABLES``: the rest of the package reads frames as
+pandas and asks the class for everything that it gives back in the library of the user.
+
+Examples
+--------
+>>> import pandas as pd
+>>> X = pd.DataFrame({"load": [3.0, 4.0]}, index=["a", "b"])
+>>> table = table_of(X)
+>>> table.take(X, [1])
+   load
+b   4.0
+>>> table.beside(X, {"step_1": [5.0, 6.0]})
+   step_1
+a     5.0
+b     6.0
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from sklearn_gru.exceptions import InputError
 
+if TYPE_CHECKING:
+    from sklearn_gru._tables.keys import Keys
 
-def as_frame(X: Any) -> pd.DataFrame | None:
-    """X as a pandas frame, or None if it is not a frame."""
-    if isinstance(X, pd.DataFrame):
+
+class Table(Protocol):
+    """A library of data frames."""
+
+    def accepts(self, X: Any) -> bool:
+        """Tell whether X is a frame of this library."""
+
+    def to_pandas(self, X: Any) -> pd.DataFrame:
+        """Return X as a pandas frame."""
+
+    def labels(self, X: Any) -> pd.Index | None:
+        """Return the index of X, or None if the library has no index."""
+
+    def take(self, X: Any, rows: Any) -> Any:
+        """Return the rows at some positions."""
+
+    def beside(self, X: Any, columns: Mapping[str, Any]) -> Any:
+        """Return new columns as a frame with the rows of X."""
+
+    def extend(self, X: Any, rows: Any, keys: Keys, times: np.ndarray) -> Any:
+        """Return copies of some rows at other times, with missing non-key columns."""
+
+
+class PandasTable:
+    """Frames of pandas."""
+
+    def accepts(self, X: Any) -> bool:
+        return isinstance(X, pd.DataFrame)
+
+    def to_pandas(self, X: pd.DataFrame) -> pd.DataFrame:
         return X
-    if type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "get_columns"):
+
+    def labels(self, X: pd.DataFrame) -> pd.Index | None:
+        return X.index
+
+    def take(self, X: pd.DataFrame, rows: Any) -> pd.DataFrame:
+        return X.iloc[rows]
+
+    def beside(self, X: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+        return pd.DataFrame(columns, index=X.index)
+
+    def extend(
+        self, X: pd.DataFrame, rows: Any, keys: Keys, times: np.ndarray
+    ) -> pd.DataFrame:
+        future = X.take(rows)
+        for j in range(X.shape[1]):
+            if j not in keys.columns:
+                future.isetitem(j, _missing(X.iloc[:0, j], len(rows)))
+        if keys.time_column is not None:
+            old = pd.Index(X.iloc[:, keys.time_column])
+            future.isetitem(keys.time_column, _written_like(old, keys, times).array)
+            return future
+        assert keys.time_level is not None
+        index = future.index
+        if not isinstance(index, pd.MultiIndex):
+            return future.set_axis(_written_like(X.index, keys, times), axis=0)
+        levels = [index.get_level_values(i) for i in range(index.nlevels)]
+        levels[keys.time_level] = _written_like(
+            X.index.get_level_values(keys.time_level), keys, times
+        )
+        extended = pd.MultiIndex.from_arrays(levels, names=index.names)
+        return future.set_axis(extended, axis=0)
+
+
+def _missing(column: pd.Series, n: int) -> Any:
+    """Return `n` missing values of the dtype of a column, or of one that has them."""
+    if column.dtype == np.bool_:
+        column = column.astype(np.float64)
+    return column.reset_index(drop=True).reindex(range(n)).array
+
+
+def _written_like(old: pd.Index, keys: Keys, times: np.ndarray) -> pd.Index:
+    """Return times as an index with the kind, unit, zone and name of the old one."""
+    new: Any = keys.axis.written(times)
+    if keys.axis.kind == "datetime":
+        new = new.as_unit(old.unit)  # type: ignore[attr-defined]
+    elif keys.axis.kind != "period":
+        narrow = new.astype(old.dtype)
+        new = narrow if (np.asarray(narrow) == times).all() else new
+    return new.rename(old.name)
+
+
+class PolarsTable:
+    """Frames of polars, which is never imported: only a user of it has such a frame.
+
+    Frames are converted column by column, because the conversion that polars offers
+    needs pyarrow.
+    """
+
+    def accepts(self, X: Any) -> bool:
+        library = type(X).__module__.partition(".")[0]
+        return library == "polars" and hasattr(X, "get_columns")
+
+    def to_pandas(self, X: Any) -> pd.DataFrame:
         return pd.DataFrame({c.name: _polars_column(c) for c in X.get_columns()})
-    return None
+
+    def labels(self, X: Any) -> pd.Index | None:
+        return None
+
+    def take(self, X: Any, rows: Any) -> Any:
+        return X[np.asarray(rows).tolist()]
+
+    def beside(self, X: Any, columns: Mapping[str, Any]) -> Any:
+        return type(X)(dict(columns))
+
+    def extend(self, X: Any, rows: Any, keys: Keys, times: np.ndarray) -> Any:
+        names = X.columns
+        taken = self.take(X, rows)
+        at = names[keys.time_column]
+        dtype = taken[at].dtype
+        series = type(taken[at])
+        if keys.axis.kind == "datetime":
+            new = series(at, times.astype("datetime64[ns]"))
+            if keys.axis.tz is not None:
+                new = new.dt.replace_time_zone("UTC")
+                new = new.dt.convert_time_zone(dtype.time_zone)
+        else:
+            new = series(at, times)
+        known = [taken[names[j]] for j in keys.columns if j != keys.time_column]
+        return X.clear(len(rows)).with_columns([*known, new.cast(dtype)])
 
 
 def _polars_column(column: Any) -> Any:
     zone = getattr(column.dtype, "time_zone", None)
     if type(column.dtype).__name__ in ("Categorical", "Enum"):
-        # An Enum lists its values; those of a Categorical are the ones it holds.
+        # An Enum lists its values; the values of a Categorical are those it holds.
         fixed = type(column.dtype).__name__ == "Enum"
         listed = column.dtype.categories.to_list() if fixed else None
         return pd.Categorical(column.to_list(), listed)
@@ -41,8 +168,25 @@ def _polars_column(column: Any) -> Any:
     return pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone)
 
 
+TABLES: tuple[Table, ...] = (PandasTable(), PolarsTable())
+
+
+def table_of(X: Any) -> Table | None:
+    """Return the library that X is a frame of, or None if X is not a frame."""
+    return next((table for table in TABLES if table.accepts(X)), None)
+
+
+def as_frame(X: Any) -> pd.DataFrame | None:
+    """Return X as a pandas frame, or None if X is not a frame."""
+    table = table_of(X)
+    return None if table is None else table.to_pandas(X)
+
+
+# -- columns by name or position
+
+
 def as_list(keys: Any) -> list[Any]:
-    """A single name or position, or several, or None, as a list."""
+    """Return a single name or position, or several, or None, as a list."""
     if keys is None:
         return []
     if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
@@ -51,7 +195,7 @@ def as_list(keys: Any) -> list[Any]:
 
 
 def find_column(names: Sequence[Any], key: Any, parameter: str) -> int:
-    """Position of the column called `key`, or at position `key`."""
+    """Return the position of the column called `key`, or at position `key`."""
     if key in names:
         return list(names).index(key)
     whole = isinstance(key, Integral) and not isinstance(key, bool)
@@ -61,7 +205,7 @@ def find_column(names: Sequence[Any], key: Any, parameter: str) -> int:
 
 
 def missing_column_message(names: Sequence[Any], key: Any, parameter: str) -> str:
-    """What was asked for, what there is, and the closest names."""
+    """Return a message with the column asked for, the close names and all names."""
     close = difflib.get_close_matches(str(key), [str(n) for n in names], n=3)
     hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
     shown = ", ".join(repr(n) for n in list(names)[:30])
@@ -70,7 +214,7 @@ def missing_column_message(names: Sequence[Any], key: Any, parameter: str) -> st
 
 
 def float_column(column: pd.Series, dtype: Any) -> np.ndarray:
-    """A column as floats, missing as NaN."""
+    """Return a column as floats, with missing values as NaN."""
     _check_numeric(column)
     try:
         return column.to_numpy(dtype=dtype, na_value=np.nan)
@@ -93,8 +237,8 @@ def _check_numeric(column: pd.Series) -> None:
         )
     if pd.api.types.is_complex_dtype(dtype):
         raise InputError(
-            f"Column {column.name!r} has dtype {dtype}, which is no real number. Give "
-            "real and imaginary part as two columns, or drop it."
+            f"Column {column.name!r} has dtype {dtype}, which is not real. Give the "
+            "real and the imaginary part as two columns, or drop it."
         )
 
 

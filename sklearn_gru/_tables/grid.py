@@ -1,9 +1,9 @@
-"""The grid: what one step is, so that holes are seen as holes.
+"""The grid of regular times, which shows missing rows as holes.
 
-The step is the greatest common divisor of the gaps between the times of a group, taken
-in UTC, in wall-clock time (days that are 23 or 25 hours long) or in whole months,
-whichever leaves fewest holes. ``pandas.infer_freq`` answers None as soon as one row is
-missing, as in every shuffled fold; a divisor does not.
+The time step is the greatest common divisor of the gaps between the times of a group,
+taken in UTC, in wall-clock time (days of 23 or 25 hours) or in whole months, whichever
+leaves the fewest holes. ``pandas.infer_freq`` returns None if a single row is missing,
+as in every shuffled fold; the divisor is the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
 
-# More grid steps a row than this, on average, and the grid explains nothing.
+# With more time steps per row, on average, a grid explains nothing.
 MAX_STEPS_PER_ROW = 10
 # One very long hole must not make a regular series irregular.
 _GAP_CAP = 100
@@ -37,16 +37,16 @@ class Grid(Protocol):
 
     @property
     def freq(self) -> Any:
-        """The step, as pandas writes it."""
+        """The time step, as pandas writes it."""
 
     def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Position in steps and phase; a group is regular if its phase is constant."""
+        """Return position in steps, and phase, which is constant in a regular group."""
 
     def count(self, duration: Any) -> int | None:
-        """Steps in a duration, or None if it is not a whole number of them."""
+        """Return the steps in a duration, or None if they are not a whole number."""
 
     def advance(self, time: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """The times so many steps later; off the grid where there is no such time."""
+        """Return the times some steps later, off the grid if there is no such time."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class BusinessDays:
         dates = day.astype("datetime64[D]")
         number = np.busday_count(np.datetime64("1970-01-05"), dates)
         position, phase = np.divmod(number, self.step)
-        # A weekend is nobody's phase.
+        # Mark weekends as off-grid.
         return position, np.where(np.is_busday(dates), phase * _DAY + clock, -1)
 
     def count(self, duration: Any) -> int | None:
@@ -174,14 +174,14 @@ class FloatTicks:
 
 
 def wall_clock(time: np.ndarray, tz: Any) -> np.ndarray:
-    """Nanoseconds a clock on the wall shows, from nanoseconds of UTC."""
+    """Return wall-clock nanoseconds, from nanoseconds of UTC."""
     if tz is None:
         return time
     return pd.DatetimeIndex(time, tz="UTC").tz_convert(tz).tz_localize(None).asi8
 
 
 def _of_wall_clock(wall: np.ndarray, tz: Any) -> np.ndarray:
-    """Nanoseconds of UTC; of an hour that is repeated the first."""
+    """Return nanoseconds of UTC; a repeated hour is read as its first occurrence."""
     if tz is None:
         return wall
     # A time that the clock skips becomes another one, off the grid.
@@ -193,7 +193,7 @@ def _of_wall_clock(wall: np.ndarray, tz: Any) -> np.ndarray:
 
 
 def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number of the month, nanoseconds since its start and until its end."""
+    """Return the number of the month, and nanoseconds from its start and to its end."""
     stamp = wall.astype("datetime64[ns]")
     month = stamp.astype("datetime64[M]")
     since = (stamp - month.astype("datetime64[ns]")).astype(np.int64)
@@ -202,12 +202,12 @@ def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _month_start(month: np.ndarray) -> np.ndarray:
-    """Nanoseconds at which months begin, from their numbers."""
+    """Return the nanoseconds at which months begin, from their numbers."""
     return month.astype("datetime64[M]").astype("datetime64[ns]").astype(np.int64)
 
 
 def find_grid(freq: Any, keys: Keys | None) -> Grid | None:
-    """The grid that `freq` ("infer", None or a step) gives these keys."""
+    """Return the grid that `freq` ("infer", None or a step) gives these keys."""
     if keys is None or keys.axis.kind == "row" or freq is None:
         return None
     if isinstance(freq, str) and freq == "infer":
@@ -216,7 +216,7 @@ def find_grid(freq: Any, keys: Keys | None) -> Grid | None:
 
 
 def misses_weekends(grid: Grid, keys: Keys) -> bool:
-    """Whether days are the step and, over three weeks or more, none is a weekend."""
+    """Tell whether rows are daily and have no weekend in three weeks or more."""
     if keys.axis.kind != "datetime" or grid.count("1D") != 1:
         return False
     days = wall_clock(keys.time, keys.axis.tz) // _DAY
@@ -227,9 +227,9 @@ def misses_weekends(grid: Grid, keys: Keys) -> bool:
 def place(
     grid: Grid, keys: Keys, group: np.ndarray, phases: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Position of every row on the grid, and the phase of every group.
+    """Return the position of every row on the grid, and the phase of every group.
 
-    Groups that `phases` already knows keep the phase they have there.
+    Groups that already have a phase in `phases` keep it.
     """
     position, phase = grid.split(keys.time)
     found = np.zeros(max(int(group.max()) + 1, len(phases)), dtype=np.int64)
@@ -241,13 +241,13 @@ def place(
         raise TimeIndexError(
             f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
             f"the first at {first}. If the times are irregular, pass freq=None "
-            "(rows are steps whatever the gap); if the step is another one, freq=."
+            "(rows are steps whatever the gap); if the step differs, pass it as freq=."
         )
     return position, found
 
 
 def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
-    """The grid the times lie on, or None if they are irregular or too few."""
+    """Return the grid of the times, or None if they are irregular or too few."""
     if axis.kind == "number":
         return None
     order = np.lexsort((time, codes))
@@ -261,12 +261,12 @@ def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
         for grid, steps in _candidates(axis, before, after)
         if np.minimum(steps, _GAP_CAP).mean() <= MAX_STEPS_PER_ROW
     ]
-    # min keeps the first of equals: the candidates come in order of preference.
+    # min keeps the first of equals, and candidates are in order of preference.
     return min(found, key=lambda c: c[1].sum())[0] if found else None
 
 
 def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
-    """Grids on which all gaps are whole, with the gaps in steps."""
+    """Generate grids on which all gaps are whole, with the gaps in steps."""
     ticks = int(np.gcd.reduce(after - before))
     if axis.kind != "datetime":
         yield Ticks(ticks, is_datetime=False), (after - before) // ticks
@@ -280,14 +280,14 @@ def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
     if daily:  # before UTC: two days without a clock change look the same in both
         yield WallClock(wall, axis.tz), gaps // wall
     yield Ticks(ticks, is_datetime=True), (after - before) // ticks
-    # Hours are hours of UTC, unless only the wall clock has a step as long: where an
-    # hour is repeated, a missing row would otherwise look like none.
+    # Prefer hours of UTC, unless only the wall clock allows a step as long. In a
+    # repeated hour, the wall clock would hide a missing row.
     if not daily and wall > ticks:
         yield WallClock(wall, axis.tz), gaps // wall
 
 
 def _at_the_end(until: np.ndarray) -> bool:
-    """Whether all times lie on the last day of a month, be it the 30th or the 31st."""
+    """Tell whether all times lie on the last day of a month, the 30th or the 31st."""
     return bool((until <= _DAY).all())
 
 
@@ -303,7 +303,7 @@ def _monthly(axis: Axis, wall_before: np.ndarray, wall_after: np.ndarray):
 
 
 def grid_from_freq(freq: Any, axis: Axis, time: np.ndarray) -> Grid:
-    """The grid named by the user."""
+    """Return the grid named by the user."""
     if isinstance(freq, (int, float, np.number)) and not isinstance(freq, bool):
         if axis.kind == "number":
             return FloatTicks(float(freq))
@@ -358,7 +358,7 @@ def _is_plain(offset: Any, unit: str) -> bool:
 
 
 def _nanoseconds(duration: Any) -> int | None:
-    """A duration that is always as long, in nanoseconds."""
+    """Return a duration of constant length in nanoseconds, or None."""
     offset = _to_offset(duration)
     if isinstance(offset, pd.offsets.Week):
         return offset.n * 7 * _DAY
@@ -377,7 +377,7 @@ def _whole(amount: int | None, step: int) -> int | None:
 
 
 def steps_of(value: Any, grid: Grid | None, parameter: str, *, least: int = 1) -> int:
-    """A number of steps, given as such or as a duration on a regular grid."""
+    """Return a number of time steps, given as such or as a duration on a grid."""
     steps = _count_steps(value, grid, parameter)
     if steps < least:
         raise InvalidParameterError(
@@ -392,7 +392,7 @@ def _count_steps(value: Any, grid: Grid | None, parameter: str) -> int:
     if grid is None:
         raise TimeIndexError(
             f"{parameter}={value!r} is a duration, which needs regular times; these "
-            "rows have none. Give a number of rows, or freq= if the grid was not found."
+            "rows have none. Give a number of rows, or pass freq= if no grid was found."
         )
     if _to_offset(value) is None and _nanoseconds(value) is None:
         raise TimeIndexError(

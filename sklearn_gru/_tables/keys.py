@@ -1,8 +1,8 @@
-"""Times and groups of rows: which column or index level is which, and what it holds.
+"""Times and groups of rows, read from columns or from the index.
 
-Windows are looked up by time, not by row number. What tells the time and the group can
-be an index, levels of one, or columns; it is read here into numbers on one unit and
-codes, so that nothing above needs to know where it came from.
+Windows are looked up by time, not by row number. The time and the group of a row can be
+in the index, in levels of a MultiIndex, or in columns. Here they become numbers in one
+unit and codes, so that higher modules need not know where they came from.
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype
 
-from sklearn_gru._tables.codebook import (
-    kind_of,
+from sklearn_gru._tables.codebook import kind_of
+from sklearn_gru._tables.frames import (
+    as_frame,
+    as_list,
+    find_column,
+    missing_column_message,
 )
-from sklearn_gru._tables.frames import as_list, find_column, missing_column_message
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 # A year and a month, three numbers, or an hour: "10-12" may be a size, "3.5" a number.
 _DATE = re.compile(r"\d{4}[-/.]\d|\d[-/.]\d+[-/.]\d|\d:\d\d")
 
-NO_GROUP: tuple[Any, ...] = ()  # the label of all rows where nothing tells a group
+NO_GROUP: tuple[Any, ...] = ()  # the label of all rows if X has no groups
 
 
 class Axis(NamedTuple):
-    """Which kind of time the rows carry; equal at fit and transform."""
+    """The kind of time that rows carry; equal in fit and transform."""
 
     kind: str  # "datetime" | "period" | "integer" | "number" | "row"
     tz: Any = None
     period: str | None = None
 
     def check_same(self, other: Axis) -> None:
-        """Raise TimeIndexError if rows on `other` cannot be placed on this axis."""
+        """Raise TimeIndexError if rows on `other` have no place on this axis."""
         if self.kind != other.kind or self.period != other.period:
             raise TimeIndexError(
                 f"The rows carry {other.describe()} as time, but those seen in fit "
@@ -44,11 +47,11 @@ class Axis(NamedTuple):
         if (self.tz is None) != (other.tz is None):
             raise TimeIndexError(
                 f"The rows carry {other.describe()}, but those seen in fit carried "
-                f"{self.describe()}. Use tz_localize or tz_convert to make them alike."
+                f"{self.describe()}. Use tz_localize or tz_convert to make them match."
             )
 
     def written(self, times: np.ndarray) -> pd.Index:
-        """Times as an index of the kind they were read from."""
+        """Return times as an index of the kind they were read from."""
         if self.kind == "datetime":
             return pd.DatetimeIndex(times, tz="UTC").tz_convert(self.tz)
         if self.kind == "period":
@@ -57,7 +60,7 @@ class Axis(NamedTuple):
         return pd.Index(times)
 
     def describe(self) -> str:
-        """In words, for messages."""
+        """Return the kind of time in words, for messages."""
         if self.kind == "datetime":
             return "naive datetimes" if self.tz is None else f"datetimes in {self.tz}"
         if self.kind == "period":
@@ -69,7 +72,7 @@ class Axis(NamedTuple):
         }[self.kind]
 
     def show(self, time: Any) -> str:
-        """One time as the user wrote it."""
+        """Return one time as the user wrote it."""
         if self.kind == "datetime":
             stamp = pd.Timestamp(int(time), unit="ns", tz="UTC" if self.tz else None)
             return str(stamp.tz_convert(self.tz) if self.tz else stamp)
@@ -79,85 +82,111 @@ class Axis(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Time and group of every row."""
+    """The time and the group of every row."""
 
     time: np.ndarray  # (n_rows,) int64, or float64 for axis "number"
     axis: Axis
     codes: np.ndarray  # (n_rows,) into labels
-    labels: list[Any]  # a value for each group, a tuple where several columns tell it
+    labels: list[Any]  # one value per group, a tuple for several key columns
     columns: list[int]  # columns of X that are keys, not features
-    time_column: int | None = None  # where the time was read: this column,
+    time_column: int | None = None  # the time was read from this column,
     time_level: int | None = None  # or this level of the index
+
+
+class _Source(NamedTuple):
+    """One column or index level that a key is read from."""
+
+    values: pd.Index
+    column: int | None = None
+    level: int | None = None
+
+
+class _Unread:
+    """The columns and index levels of a frame; a level read as a key leaves it."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.names = list(frame.columns)
+        levels = enumerate(_index_levels(frame.index).items())
+        self.levels = {name: _Source(v, level=i) for i, (name, v) in levels}
+
+    def take(self, key: Any, parameter: str) -> _Source:
+        """Return the column or index level that a parameter names."""
+        if key not in self.names and key in self.levels:
+            return self.levels.pop(key)
+        try:
+            at = find_column(self.names, key, parameter)
+        except InputError:
+            seen = self.names + [n for n in self.levels if isinstance(n, str)]
+            message = missing_column_message(seen, key, parameter)
+            raise TimeIndexError(message) from None
+        return _Source(pd.Index(self.frame.iloc[:, at]), column=at)
+
+    def take_time_level(self) -> _Source:
+        """Return the level of a MultiIndex that is the time."""
+        levels = {name: source.values for name, source in self.levels.items()}
+        return self.levels.pop(_time_level(levels))
 
 
 def read_keys(
     frame: pd.DataFrame, time: Any, groups: Any, *, from_array: bool = False
 ) -> Keys | None:
-    """Keys of a frame; None if nothing in it tells a time or a group."""
-    names = list(frame.columns)
-    used: list[int] = []
-    levels = _index_levels(frame.index)
-    level_number = {name: i for i, name in enumerate(levels)}
-    time_column = time_level = None
-
-    def source(key: Any, parameter: str) -> pd.Index:
-        if key not in names and key in levels:
-            return levels.pop(key)
-        try:
-            at = find_column(names, key, parameter)
-        except InputError:
-            seen = names + [n for n in levels if isinstance(n, str)]
-            message = missing_column_message(seen, key, parameter)
-            raise TimeIndexError(message) from None
-        used.append(at)
-        return pd.Index(frame.iloc[:, at])
-
-    time_values = None
-    if time is not None:
-        time_values = source(time, "time")
-        time_column = used[0] if used else None
-        time_level = None if used else level_number[time]
-    group_values = [source(key, "groups") for key in as_list(groups)]
+    """Return the keys of a frame, or None if it has neither a time nor groups."""
+    unread = _Unread(frame)
+    when = None if time is None else unread.take(time, "time")
+    told_by = [unread.take(key, "groups") for key in as_list(groups)]
     if isinstance(frame.index, pd.MultiIndex):
-        if time_values is None:
-            name = _time_level(levels)
-            time_level, time_values = level_number[name], levels.pop(name)
+        when = unread.take_time_level() if when is None else when
         if groups is None:
-            group_values = list(levels.values())
-    elif time_values is None and not from_array and _is_time(frame.index):
-        time_level, time_values = 0, frame.index
-    if time_values is None and not group_values:
+            told_by = list(unread.levels.values())
+    elif when is None and not from_array and _is_time(frame.index):
+        when = _Source(frame.index, level=0)
+    if when is None and not told_by:
         return None
-    if time_values is None:
-        if from_array:
-            raise TimeIndexError(
-                "groups= needs a time: pass time= with the column that holds it, or "
-                "give X as a DataFrame whose index is the time."
-            )
-        # Any other index: within a group, rows are steps in the order they stand.
-        time_array, axis = np.arange(len(frame)), Axis("row")
+    if when is not None:
+        times, axis = read_time(when.values, whole_floats=from_array)
+    elif from_array:
+        raise TimeIndexError(
+            "groups= needs a time: pass time= with the column that holds it, or "
+            "give X as a DataFrame whose index is the time."
+        )
     else:
-        time_array, axis = read_time(time_values, whole_floats=from_array)
-    codes, labels = _group_codes(group_values, len(frame))
-    return Keys(time_array, axis, codes, labels, used, time_column, time_level)
+        # Any other index: within a group, rows are time steps in their order.
+        times, axis = np.arange(len(frame)), Axis("row")
+    codes, labels = _group_codes([source.values for source in told_by], len(frame))
+    sources = told_by if when is None else [when, *told_by]
+    return Keys(
+        times,
+        axis,
+        codes,
+        labels,
+        columns=[s.column for s in sources if s.column is not None],
+        time_column=None if when is None else when.column,
+        time_level=None if when is None else when.level,
+    )
 
 
-def keys_of(X: Any, time: Any, groups: Any) -> Keys | None:
-    """Keys of a frame or array that is only to be cut or extended; None if it has none.
+def keys_of(
+    X: Any, time: Any = None, groups: Any = None, *, refuse_unnamed: bool = True
+) -> Keys | None:
+    """Return the keys of a frame or array, or None if it has none.
 
-    Without a model behind it, nothing else would notice a column of times that was not
-    named: rows would silently count as steps.
+    `refuse_unnamed` raises an error for a column of times that was not named. It is
+    for callers that only cut or extend X: without a model behind them, nothing else
+    would notice, and rows would silently count as time steps.
     """
-    if not isinstance(X, pd.DataFrame):
+    frame = as_frame(X)
+    if frame is None:
         if time is None and not as_list(groups):
             return None
-        return read_keys(pd.DataFrame(X), time, groups, from_array=True)
-    keys = read_keys(X, time, groups)
-    if time is None and (keys is None or keys.axis.kind in ("integer", "row")):
+        return read_keys(pd.DataFrame(np.asarray(X)), time, groups, from_array=True)
+    keys = read_keys(frame, time, groups)
+    numbered = keys is None or keys.axis.kind in ("integer", "row")
+    if refuse_unnamed and time is None and numbered:
         used = [] if keys is None else keys.columns
-        for j in range(X.shape[1]):
+        for j in range(frame.shape[1]):
             if j not in used:
-                _refuse_unnamed_time(X.iloc[:, j])
+                _refuse_unnamed_time(frame.iloc[:, j])
     return keys
 
 
@@ -195,7 +224,7 @@ def _is_time(index: pd.Index) -> bool:
 
 
 def _time_level(levels: dict[Any, pd.Index]) -> Any:
-    """The only datetime or period level, else the last integer level."""
+    """Return the only datetime or period level, else the last integer level."""
     dated = [
         name
         for name, level in levels.items()
@@ -220,7 +249,7 @@ def _time_level(levels: dict[Any, pd.Index]) -> Any:
 def read_time(
     index: pd.Index, *, whole_floats: bool = False
 ) -> tuple[np.ndarray, Axis]:
-    """Times as numbers on one unit, and their axis.
+    """Return times as numbers in one unit, and their axis.
 
     `whole_floats` reads floats without a fraction as integers: an array has one dtype
     for all its columns.
@@ -255,7 +284,7 @@ def read_time(
 
 
 def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
-    """Code of each row and the label of each code, in order of first appearance."""
+    """Return the code of each row and the label of each code, by first appearance."""
     if not columns:
         return np.zeros(n, dtype=np.int64), [NO_GROUP]
     codes = np.zeros(n, dtype=np.int64)
@@ -278,7 +307,7 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
 
 
 def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
-    """The value of each key column, from the code they were combined into."""
+    """Return the value of each key column, from the code that combines them."""
     parts: list[Any] = []
     for unique in reversed(uniques):
         code, at = divmod(code, len(unique))
@@ -287,14 +316,14 @@ def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
 
 
 def looks_like_time(value: Any) -> bool:
-    """Whether a label or cell is a date that was not parsed."""
+    """Tell whether a label or cell is a date that was not parsed."""
     if isinstance(value, str) and any(c.isdigit() for c in value):
         return pd.to_datetime(value, errors="coerce", format="mixed") is not pd.NaT
     return isinstance(value, (datetime.date, pd.Timedelta))
 
 
 def check_group_kinds(labels: list[Any], known: dict[Any, int]) -> None:
-    """Refuse text where fit saw numbers: such groups would all be new, in silence."""
+    """Refuse text if fit saw numbers: all groups would silently be new."""
     if not known or any(label in known for label in labels):
         return
     now, before = kind_of(labels[0]), kind_of(next(iter(known)))

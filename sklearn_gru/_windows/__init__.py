@@ -1,1 +1,1 @@
-"""Rows to sequences."""
+"""The way from rows to sequences."""

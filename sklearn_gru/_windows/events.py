@@ -1,7 +1,7 @@
-"""Long frames of events or recordings: one ragged sequence a group.
+"""One ragged sequence per group, from long frames: :func:`to_sequences`.
 
-Where a window makes a sequence of every row, here a sequence is everything a group has:
-a patient's visits, a recording's samples, a customer's orders.
+A window makes a sequence of every row. Here a sequence is all that a group has: the
+visits of a patient, the samples of a recording, the orders of a customer.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_array
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._tables.codebook import (
-    sorted_order,
-)
+from sklearn_gru._tables.codebook import sorted_order
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.keys import read_keys
@@ -23,28 +21,28 @@ __all__ = ["to_sequences"]
 
 
 def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
-    """One sequence a group from a long frame of events or recordings.
+    """Return one sequence per group from a long frame of events or recordings.
 
     Parameters
     ----------
     frame : DataFrame (pandas or polars)
-        One row an observation.
+        One row per observation.
     groups : str, int or list of them, default=None
-        Columns or index levels that tell the sequences apart (a patient, a recording).
+        Columns or index levels that identify a sequence (a patient, a recording).
         None takes the levels of a MultiIndex that are not the time.
     time : str or int, default=None
         Column or index level to order each sequence by; as in :class:`SlidingWindow`.
-        Rows of equal or no time keep the order they stand in.
+        Rows of equal times, or of none, keep their order.
     categorical_features : str, int or list of them, default=None
-        Columns to carry as categories besides those of category dtype; a group key
-        named here is a feature too. As in :class:`SlidingWindow`.
+        Columns to carry as categories, in addition to those of category dtype; a group
+        key named here is a feature too. As in :class:`SlidingWindow`.
 
     Returns
     -------
     sequences : Sequences
-        One sequence of any length for each group, without the key columns. Its
-        ``groups`` is a pandas Index of the group labels in order (sorted where they
-        can be), so labels are aligned by ``labels.loc[sequences.groups]``.
+        One sequence of any length per group, without the key columns. Its ``groups``
+        is a pandas Index of the group labels in order (sorted if they can be), so
+        ``labels.loc[sequences.groups]`` aligns labels.
 
     Raises
     ------
@@ -74,13 +72,13 @@ def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     if table is None:
         raise InputError(
             f"to_sequences needs a DataFrame, got {type(frame).__name__}. For arrays, "
-            "give the estimators a list with one 2-D array a sequence."
+            "give the estimators a list with one 2-D array per sequence."
         )
     keys = read_keys(table, time, groups)
     if keys is None or keys.labels == [()]:
         raise TimeIndexError(
-            "to_sequences needs groups= with the column that tells the sequences "
-            f"apart. Seen: {', '.join(repr(c) for c in table.columns)}."
+            "to_sequences needs groups= with the column that identifies a sequence. "
+            f"Seen: {', '.join(repr(c) for c in table.columns)}."
         )
     columns = Columns.find(
         table,

@@ -1,19 +1,17 @@
 """The rows after the end of the data: :func:`future_frame`.
 
-A forecast belongs to a row, and the rows to come are not in the data yet. They are made
-here with their keys on the grid of each group, and with nothing observed: windows look
-up what is known by time.
+A forecast belongs to a row, and future rows are not in the data yet. They are made here
+with their keys on the grid of each group, and with no observed values: windows look up
+the known values by time.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.rules import check_value, positive_integer
-from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.frames import PandasTable, table_of
 from sklearn_gru._tables.grid import DURATION, Grid, find_grid, place, steps_of
 from sklearn_gru._tables.keys import Keys, keys_of
 from sklearn_gru._windows.row_checks import refuse_other_shapes
@@ -23,40 +21,41 @@ __all__ = ["future_frame"]
 
 
 def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
-    """The next rows of every group, to be predicted.
+    """Return the next rows of every group, to be predicted.
 
-    Each group goes on from its own last time. Its keys are filled in, everything else
-    is missing: columns known ahead (`known_future` of :class:`SlidingWindow`) are to be
-    filled in by you, the others stay so.
+    Each group continues from its own last time. Its keys are filled in, and everything
+    else is missing. Fill in the columns known ahead (`known_future` of
+    :class:`SlidingWindow`), and leave the others as they are.
 
     Parameters
     ----------
     X : DataFrame, or array-like of shape (n_rows, n_columns) with `time`
         Rows in any order, with their keys as in :class:`SlidingWindow`.
     periods : int or str
-        Number of steps, and so of rows for each group, or a duration such as ``"24h"``.
+        Number of time steps, which is the number of rows per group, or a duration such
+        as ``"24h"``.
     time : str or int, default=None
         Column or index level that is the time; as in :class:`SlidingWindow`.
     groups : str, int or list of them, default=None
-        Columns or index levels that tell the series of a panel apart.
+        Columns or index levels that identify the series of a panel.
     freq : "infer", str, number or pandas offset, default="infer"
-        What one step is; as in :class:`SlidingWindow`.
+        Length of one time step; as in :class:`SlidingWindow`.
 
     Returns
     -------
     future : DataFrame or ndarray of shape (n_groups * periods, n_columns)
         Groups in the order in which they appear in X, times ascending. Columns, index
-        levels and dtypes are those of X; integers and booleans become float64, which
-        can be missing.
+        levels and dtypes are those of X, except that integers and booleans become
+        float64, so that they can be missing.
 
     Raises
     ------
     TimeIndexError
-        X carries no time, or its times are irregular, so that none comes next.
+        X carries no time, or its times are irregular, so that there is no next one.
 
     See Also
     --------
-    SlidingWindow : With ``lag=h`` the first h of these rows can be predicted.
+    SlidingWindow : With ``lag=h``, the first h of these rows can be predicted.
 
     Examples
     --------
@@ -82,31 +81,29 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
     """
     check_value("future_frame", "periods", periods, [positive_integer(), DURATION])
     refuse_other_shapes(X)
-    frame = as_frame(X)
-    table = pd.DataFrame(np.asarray(X)) if frame is None else frame
-    if not len(table):
+    table = table_of(X)
+    if not len(X if table is not None else np.asarray(X)):
         raise InputError("Found array with 0 sample(s): X has no rows.")
-    keys = keys_of(np.asarray(X) if frame is None else table, time, groups)
+    keys = keys_of(X, time, groups)
     if keys is None or keys.axis.kind == "row":
         raise TimeIndexError(
-            "X carries no time, so no row comes next, and windows would not find the "
-            "rows before it. Give X as a DataFrame whose index is the time, or name "
-            "the column with time=."
+            "X carries no time, so there is no next row, and windows would not find "
+            "the rows before it. Give X as a DataFrame whose index is the time, or "
+            "name the column with time=."
         )
     last = _last_rows(keys)
     grid = find_grid(freq, keys)
     periods = steps_of(periods, grid, "periods")
     times = _next_times(grid, keys, last, periods)
     rows = np.repeat(last, periods)
-    if frame is not None and frame is not X:
-        return _extend_polars(X, rows, keys, times)
-    future = _blank(table, rows, keys.columns)
-    future = _set_time(future, table, keys, times)
-    return future.to_numpy() if frame is None else future
+    if table is not None:
+        return table.extend(X, rows, keys, times)
+    frame = pd.DataFrame(np.asarray(X))
+    return PandasTable().extend(frame, rows, keys, times).to_numpy()
 
 
 def _last_rows(keys: Keys) -> np.ndarray:
-    """The row with the last time of each group, groups as they appear."""
+    """Return the row with the last time of each group, by first appearance."""
     order = np.lexsort((keys.time, keys.codes))
     ends = np.flatnonzero(np.append(np.diff(keys.codes[order]) != 0, True))
     last = order[ends]
@@ -117,11 +114,11 @@ def _last_rows(keys: Keys) -> np.ndarray:
 def _next_times(
     grid: Grid | None, keys: Keys, last: np.ndarray, periods: int
 ) -> np.ndarray:
-    """Times 1 … periods steps after each of the last rows."""
+    """Return the times 1 … periods steps after each of the last rows."""
     if grid is None:
         raise TimeIndexError(
-            "The times are irregular or too few to find a step, so none comes next. "
-            "Give the step with freq=, such as freq='h', or write the rows to be "
+            "The times are irregular or too few to find a step, so there is no next "
+            "time. Give the step with freq=, such as freq='h', or write the rows to be "
             "predicted yourself."
         )
     place(grid, keys, keys.codes, np.empty(0, dtype=np.int64))
@@ -134,69 +131,9 @@ def _next_times(
     if missed.any():
         k = int(missed.argmax())
         raise TimeIndexError(
-            f"{step[k]} steps of {grid.freq!r} after "
-            f"{keys.axis.show(keys.time[rows[k]])} there is no such time (a day that "
-            "the month does not have, or an hour that the clock skips). Ask for fewer "
-            "periods, or name another step with freq=."
+            f"There is no valid time {step[k]} steps of {grid.freq!r} after "
+            f"{keys.axis.show(keys.time[rows[k]])} (the month has no such day, or the "
+            "clock skips that hour). Ask for fewer periods, or pass another step with "
+            "freq=."
         )
     return times
-
-
-def _blank(table: pd.DataFrame, rows: np.ndarray, keys: list[int]) -> pd.DataFrame:
-    """The rows with everything missing but their keys."""
-    future = table.take(rows)
-    for j in range(table.shape[1]):
-        if j in keys:
-            continue
-        column = table.iloc[:0, j]
-        if column.dtype == np.bool_:
-            column = column.astype(np.float64)
-        missing = column.reset_index(drop=True).reindex(range(len(rows)))
-        future.isetitem(j, missing.array)
-    return future
-
-
-def _set_time(
-    future: pd.DataFrame, table: pd.DataFrame, keys: Keys, times: np.ndarray
-) -> pd.DataFrame:
-    if keys.time_column is not None:
-        old = pd.Index(table.iloc[:, keys.time_column])
-        future.isetitem(keys.time_column, _like(old, keys, times).array)
-        return future
-    assert keys.time_level is not None
-    index = future.index
-    if not isinstance(index, pd.MultiIndex):
-        return future.set_axis(_like(table.index, keys, times), axis=0)
-    levels = [index.get_level_values(i) for i in range(index.nlevels)]
-    levels[keys.time_level] = _like(
-        table.index.get_level_values(keys.time_level), keys, times
-    )
-    return future.set_axis(pd.MultiIndex.from_arrays(levels, names=index.names), axis=0)
-
-
-def _like(old: pd.Index, keys: Keys, times: np.ndarray) -> pd.Index:
-    """Times as an index of the kind, unit, zone and name of the old one."""
-    new: Any = keys.axis.written(times)
-    if keys.axis.kind == "datetime":
-        new = new.as_unit(old.unit)  # type: ignore[attr-defined]
-    elif keys.axis.kind != "period":
-        narrow = new.astype(old.dtype)
-        new = narrow if (np.asarray(narrow) == times).all() else new
-    return new.rename(old.name)
-
-
-def _extend_polars(X: Any, rows: np.ndarray, keys: Keys, times: np.ndarray) -> Any:
-    """As for pandas, but in columns of a polars frame, which has no index."""
-    names = X.columns
-    taken = X[rows.tolist()]
-    at = names[keys.time_column]
-    dtype = taken[at].dtype
-    series = type(taken[at])
-    if keys.axis.kind == "datetime":
-        new = series(at, times.astype("datetime64[ns]"))
-        if keys.axis.tz is not None:
-            new = new.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
-    else:
-        new = series(at, times)
-    known = [taken[names[j]] for j in keys.columns if j != keys.time_column]
-    return X.clear(len(rows)).with_columns([*known, new.cast(dtype)])

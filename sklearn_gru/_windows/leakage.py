@@ -1,8 +1,8 @@
-"""The leak guard: a column that gives the target away at the target's own time.
+"""The check for leaks: columns that give the target away at the target's own time.
 
-The commonest mistake in windowed forecasting is to leave the target (or its logarithm,
-or its rank) among the columns and to forget the lag. The score is then perfect and the
-model useless, so it is an error, not a warning.
+The most common mistake in windowed forecasting is to leave the target (or its
+logarithm, or its rank) among the columns and to forget the lag. The score is then
+perfect and the model useless, so this is an error, not a warning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 from sklearn_gru.exceptions import LeakageError
 
-# Below this many rows a column is a monotone function of y too often by chance.
+# With fewer rows, a column is too often a monotone function of y by chance.
 _MIN_ROWS_MONOTONE = 20
 
 
@@ -32,11 +32,12 @@ def check_no_leak(
 ) -> None:
     """Raise LeakageError if a visible column equals y or is a monotone copy of it.
 
-    `previous` gives the row one step before each row; it is asked for several outputs.
+    `previous` returns the row one time step before each row. It is called only for
+    several outputs.
     """
     targets = _targets(y)
     if any(len(target) != len(values) for target in targets):
-        return  # scikit-learn's own message comes from whatever is fitted next
+        return  # the next estimator raises scikit-learn's own message
     if len(targets) > max(lag, 1):
         lagged = [j for j in np.flatnonzero(~known).tolist() if _varies(values[:, j])]
         if lagged and _is_path(targets, previous()):
@@ -76,10 +77,10 @@ def _lag_below_horizon(names: list[str], lag: int, horizon: int) -> LeakageError
 
 
 def _is_path(targets: list[np.ndarray], previous: np.ndarray) -> bool:
-    """Whether the outputs are consecutive steps of one series, labelled by the last.
+    """Tell whether the outputs are consecutive steps of one series.
 
-    Then each output says what the one behind it said a step before; up to a scale,
-    because a target may have been standardised output by output.
+    If so, each output equals the next output one time step earlier, up to a scale,
+    because a target may have been standardized output by output.
     """
     now = np.flatnonzero(previous >= 0)
     if len(now) < 2:
@@ -94,12 +95,12 @@ def _is_path(targets: list[np.ndarray], previous: np.ndarray) -> bool:
 def _continues(
     early: np.ndarray, late: np.ndarray, now: np.ndarray, before: np.ndarray
 ) -> bool:
-    """Whether `early` at each row is what `late` was a step before."""
+    """Tell whether `early` at each row equals `late` one time step before."""
     if not _varies(late[before]):
         return False
     if np.array_equal(early[now], late[before], equal_nan=True):
         return True
-    # Where a series is a line in time, it is a scaled copy of every other line.
+    # A series that is a straight line in time is a scaled copy of every other line.
     return _is_scaled(early[now], late[before]) and not _is_scaled(
         early[now], early[before]
     )
@@ -124,7 +125,7 @@ def _columns_of(y: Any) -> list[np.ndarray]:
 
 
 def _targets(y: Any) -> list[np.ndarray]:
-    """Each output as numbers; labels become codes."""
+    """Return each output as numbers; labels become codes."""
     numeric = []
     for column in _columns_of(y):
         if column.dtype.kind in "OUSmM":
@@ -134,10 +135,10 @@ def _targets(y: Any) -> list[np.ndarray]:
 
 
 def _copy_of(column: np.ndarray, target: np.ndarray) -> str | None:
-    """How the column copies the target, or None."""
+    """Return the way in which the column copies the target, or None."""
     known = ~(np.isnan(column) | np.isnan(target))
     column, target = column[known].astype(np.float64), target[known]
-    if len(column) > 4096:  # nearly every column is dismissed by a few rows of it
+    if len(column) > 4096:  # a few rows rule out nearly every column
         few = np.arange(0, len(column), len(column) // 2048)
         if np.ptp(target[few]) and not _copy_of(column[few], target[few]):
             return None
@@ -155,7 +156,7 @@ def _copy_of(column: np.ndarray, target: np.ndarray) -> str | None:
 
 
 def _renaming_of(codes: np.ndarray, categories: Any, y: np.ndarray) -> str | None:
-    """How a column of categories copies the target, or None."""
+    """Return the way in which a column of categories copies the target, or None."""
     known = ~(np.isnan(codes) | pd.isna(y))
     codes, target = codes[known].astype(np.int64), y[known]
     classes = pd.factorize(target)[0]
@@ -166,7 +167,7 @@ def _renaming_of(codes: np.ndarray, categories: Any, y: np.ndarray) -> str | Non
         return "equals"
     pairs = len(np.unique(codes * (classes.max() + 1) + classes))
     one_to_one = pairs == n_kinds == classes.max() + 1
-    # Where nearly every row has a category of its own, that says nothing.
+    # If nearly every row has its own category, a match means nothing.
     if len(codes) >= max(_MIN_ROWS_MONOTONE, 2 * n_kinds) and one_to_one:
         return "is a renamed copy of"
     return None

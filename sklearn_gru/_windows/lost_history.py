@@ -1,8 +1,8 @@
-"""Saying aloud that windows are shorter than they could be.
+"""Warnings about windows that are missing available history.
 
-A window that misses rows still gives a prediction, only a worse one, and nothing in a
-score tells why. The cases here are the ways in which scikit-learn users lose rows
-without noticing; each is counted and reported once a call, with the remedy.
+A window without some of its rows still gives a prediction, only a worse one, and no
+score shows why. These checks cover the ways in which scikit-learn users lose rows
+without noticing. Each is counted and reported once per call, with the remedy.
 """
 
 from __future__ import annotations
@@ -11,55 +11,60 @@ import numpy as np
 
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.keys import Axis
-from sklearn_gru._windows.timeline import Memory, Reach, Timeline
+from sklearn_gru._windows.timeline import History, Reach, Timeline
 from sklearn_gru.exceptions import LostHistoryWarning
 
 _SILENCE = " (To silence: warnings.simplefilter('ignore', LostHistoryWarning).)"
 
 
 def warn_without_time(n_rows: int, reach: Reach) -> None:
-    """X carries no time, so nothing seen in fit can be found."""
-    short = min(n_rows, reach.memory)
+    """Warn that X carries no time, so that no row seen in fit can be found."""
+    short = min(n_rows, reach.back)
+    if not short:
+        return
     _warn(
         f"{short} of {n_rows} rows have windows cut short at the first row of X: X "
         "carries no time, so the rows seen in fit cannot be found. Give X as a "
-        "DataFrame whose index is the time (behind a scaler: "
+        "DataFrame whose index is the time (after a scaler: "
         "set_output(transform='pandas')), or name the column with time=."
     )
 
 
-def warn_starts_anew(line: Timeline, memory: Memory) -> None:
-    """A fresh RangeIndex puts new rows at the beginning of the training rows.
+def warn_starts_anew(line: Timeline, history: History) -> None:
+    """Warn that a new RangeIndex puts new rows at the start of the training rows.
 
-    A group that nothing is remembered of may begin wherever it likes.
+    Groups without remembered rows may start anywhere.
     """
-    rows = line.given & np.isin(line.rows.group, memory.rows.group)
+    rows = line.given & np.isin(line.rows.group, history.rows.group)
     if not rows.any() or line.remembered[rows].any():
         return
     position = line.rows.position[rows]
     first = position.min()
-    if first == memory.run_start.min() and position.max() < memory.rows.position.min():
+    if (
+        first == history.run_start.min()
+        and position.max() < history.rows.position.min()
+    ):
         _warn(
             f"The index of X starts at {first} again, so its {rows.sum()} rows "
             "are read as the first rows seen in fit, without a past. If they are new "
-            "rows, let the index go on where that of fit ended, or use times."
+            "rows, continue the index after the last label seen in fit, or use times."
         )
 
 
 def warn_lost_history(
     line: Timeline,
-    memory: Memory,
+    history: History,
     reach: Reach,
     known: np.ndarray,
     axis: Axis,
     *,
     regular: bool,
 ) -> None:
-    """Look for each way of losing rows and report those found."""
+    """Warn about each way of losing rows that is found."""
     problems = []
     if regular:
         problems += _after_a_hole(line, reach, known)
-        problems += _forgotten(line, memory, reach)
+        problems += _forgotten(line, history, reach)
         problems += _past_the_last_observation(line, reach, known, axis)
     problems += _cut_by_row_number(line, known)
     for problem in problems:
@@ -71,7 +76,7 @@ def _warn(message: str) -> None:
 
 
 def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
-    """New rows behind the end of the history, with steps missing between."""
+    """Report new rows that follow the history, but only after a hole."""
     group = np.cumsum(line.new_group) - 1
     n_groups = int(group[-1]) + 1
     end = np.full(n_groups, -1)
@@ -94,35 +99,35 @@ def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
     return [
         f"The windows of {lost} of {line.given.sum()} rows reach into a hole between "
         "the end of the rows seen in fit and the first row of X: those steps are "
-        "treated as missing. If the rows exist, give them to SlidingWindow.partial_fit "
+        "treated as missing. If the rows exist, pass them to SlidingWindow.partial_fit "
         "first, or leave no gap between the training and the test rows."
     ]
 
 
-def _forgotten(line: Timeline, memory: Memory, reach: Reach) -> list[str]:
-    """New rows that look back further than the rows kept of a run seen in fit."""
+def _forgotten(line: Timeline, history: History, reach: Reach) -> list[str]:
+    """Report new rows that look back further than the rows kept from fit."""
     n = len(line.coordinate)
-    if reach.memory == 0 or not len(memory.run_start):
+    if reach.back == 0 or not len(history.run_start):
         return []
     begins = line.new_group.copy()
     begins[1:] |= np.diff(line.coordinate) != 1
     first = np.flatnonzero(begins)
     run = np.cumsum(begins) - 1
     run_start = np.full(n, np.iinfo(np.int64).max)
-    run_start[line.remembered] = memory.run_start
-    # The first remembered row at or behind the start of a run of rows tells whether
-    # fit saw rows before it.
+    run_start[line.remembered] = history.run_start
+    # The first remembered row at or after the start of a run of rows shows whether fit
+    # saw rows before it.
     at = np.where(line.remembered, np.arange(n), n - 1)
     following = np.minimum.accumulate(at[::-1])[::-1][first]
     same = line.rows.group[following] == line.rows.group[first]
     cut = same & (run_start[following] < line.rows.position[first])
-    near = line.coordinate - line.coordinate[first][run] < reach.memory
+    near = line.coordinate - line.coordinate[first][run] < reach.back
     lost = int((line.given & cut[run] & near).sum())
     if not lost:
         return []
     return [
         f"The windows of {lost} of {line.given.sum()} rows miss rows that were seen in "
-        f"fit but not kept: only the last {reach.memory} rows of every run are. To "
+        f"fit but not kept: only the last {reach.back} rows of every run are. To "
         "transform a part of the training rows, include the rows before it."
     ]
 
@@ -130,7 +135,7 @@ def _forgotten(line: Timeline, memory: Memory, reach: Reach) -> list[str]:
 def _past_the_last_observation(
     line: Timeline, reach: Reach, known: np.ndarray, axis: Axis
 ) -> list[str]:
-    """New rows further ahead than `lag` steps: their newest steps are unknown."""
+    """Report new rows more than `lag` steps ahead, whose newest steps are unknown."""
     if known.all():
         return []
     observed = ~np.isnan(line.rows.values[:, ~known]).all(axis=1)
@@ -145,12 +150,12 @@ def _past_the_last_observation(
     return [
         f"{ahead.sum()} of {line.given.sum()} rows lie more than lag={reach.lag} steps "
         f"past the last observation of their group, the first at {first}: the newest "
-        "steps of their windows are missing. To forecast h steps ahead fit with lag=h."
+        "steps of their windows are missing. To forecast h steps ahead, fit with lag=h."
     ]
 
 
 def _cut_by_row_number(line: Timeline, known: np.ndarray) -> list[str]:
-    """Other groups are remembered beyond the times transformed."""
+    """Report groups whose new times are in the remembered past of other groups."""
     group = line.rows.group
     n = int(group.max()) + 1
     low, last_old = np.full(n, np.inf), np.full(n, -np.inf)
@@ -160,9 +165,9 @@ def _cut_by_row_number(line: Timeline, known: np.ndarray) -> list[str]:
     given, seen = np.isfinite(low), np.isfinite(last_old)
     if (given | seen).sum() < 2 or not seen.any():
         return []
-    # Groups that go on after their own past, while others are already further. (Groups
-    # never seen are left alone: to hold out whole groups is another way to split.)
-    # (Rows with nothing observed are the future of a series, not a test fold.)
+    # Groups that continue after their own past while others are already further ahead.
+    # Groups never seen are ignored: holding out whole groups is another way to split.
+    # Rows without any observation are the future of a series, not a test fold.
     observed = known.all() | ~np.isnan(line.rows.values[:, ~known]).all(axis=1)
     scored = np.zeros(n, dtype=bool)
     scored[group[line.given & observed]] = True
@@ -178,7 +183,7 @@ def _cut_by_row_number(line: Timeline, known: np.ndarray) -> list[str]:
 
 
 def _maximum_of_others(values: np.ndarray) -> np.ndarray:
-    """For each entry the largest of all the others."""
+    """Return, for each entry, the largest of all the others."""
     top = int(values.argmax())
     second = np.delete(values, top).max(initial=-np.inf)
     return np.where(np.arange(len(values)) == top, second, values[top])

@@ -1,9 +1,9 @@
-"""Rows that are not what they look like, said before windows are looked up.
+"""Checks that warn when the rows probably do not mean what the index suggests.
 
 scikit-learn matches X and y by position and never reads an index. Windows are looked up
-by time, so the index says what rows there are, and what contradicts it is a mistake: a
-target in another order, dates that were not parsed, days that are never a weekend, a
-step that no two rows are apart.
+by time, so a contradiction with the index is probably a mistake: a target in another
+order, dates that were not parsed, days without weekends, or a step shorter than any gap
+between two rows.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)
 
 
 def refuse_other_shapes(X: Any) -> None:
-    """Raise InputError for what is no table, with the line that makes it one."""
+    """Raise InputError if X is not a table, with the line that makes it one."""
     if isinstance(X, pd.Series):
         raise InputError(
-            "Expected a table, but X is a Series. X.to_frame() is the table of its one "
+            "Expected a table, but X is a Series. X.to_frame() makes it a table of one "
             "column."
         )
     n_dim = getattr(X, "ndim", 2)
@@ -36,9 +36,9 @@ def refuse_other_shapes(X: Any) -> None:
         )
     if n_dim > 2:
         raise InputError(
-            f"Found array with dim {n_dim}: X has shape {X.shape}, and expected are "
-            "rows and columns. These are sequences already, which need no window: give "
-            "them to GRURegressor or GRUClassifier."
+            f"Found array with dim {n_dim}: X has shape {X.shape}, but expected rows "
+            "and columns. Sequences do not need a window: pass them to GRURegressor or "
+            "GRUClassifier."
         )
 
 
@@ -57,8 +57,8 @@ def check_same_rows(X: Any, y: Any) -> None:
     raise InputError(
         f"X and y are matched row by row, but row {k} is {_shown(rows[k])} in X and "
         f"{_shown(targets[k])} in y. If both hold the same rows, y = y.loc[X.index] "
-        "puts them in the order of X; if they are meant to be matched as they stand, "
-        "give y.to_numpy()."
+        "puts them in the order of X; if they are meant to be matched by position, "
+        "pass y.to_numpy()."
     )
 
 
@@ -67,7 +67,7 @@ def _shown(label: Any) -> str:
 
 
 def warn_unread_dates(index: pd.Index) -> None:
-    """An index of text or dates that were not parsed counts rows; say so in fit."""
+    """Warn that an index of unparsed text or dates only numbers the rows."""
     first = index[0] if len(index) else None
     if not looks_like_time(first):
         return
@@ -75,35 +75,35 @@ def warn_unread_dates(index: pd.Index) -> None:
     if any(zoned) and not all(zoned):
         raise TimeIndexError(
             f"The index of X holds {sum(zoned)} times with a time zone and "
-            f"{len(zoned) - sum(zoned)} without. Make them alike before they are "
-            "joined, with tz_localize, or read them all in UTC: "
+            f"{len(zoned) - sum(zoned)} without. Use tz_localize before they are "
+            "joined, or read them all in UTC: "
             "X.index = pd.to_datetime(X.index, utc=True)."
         )
     utc = ", utc=True" if any(zoned) else ""
     warn(
         f"The index of X looks like times but has dtype {index.dtype}, such as "
-        f"{first!r}, so rows are read as steps in the order they stand. To use the "
-        f"times: X.index = pd.to_datetime(X.index{utc}).",
+        f"{first!r}, so rows are read as time steps in their order. To use the times: "
+        f"X.index = pd.to_datetime(X.index{utc}).",
         LayoutWarning,
     )
 
 
 def warn_step(freq: Any, grid: Grid | None, keys: Keys | None) -> None:
-    """Say in fit that the step is hardly the one that is meant."""
+    """Warn if the time step is probably not the one intended."""
     if grid is None or keys is None:
         return
     inferred = isinstance(freq, str) and freq == "infer"
     if inferred and misses_weekends(grid, keys):
         message = (
-            "No row is a Saturday or a Sunday, so that two of seven steps of a window "
-            "are holes. freq='B' counts from Friday to Monday, freq=None from row to "
-            "row; freq='D' keeps the holes and says that they are meant."
+            "No row is a Saturday or a Sunday, so two of seven steps of a window are "
+            "holes. freq='B' steps from Friday to Monday, freq=None from row to row; "
+            "freq='D' keeps the holes and silences this warning."
         )
     elif not inferred and (coarser := _steps_between_rows(grid, keys)) > 2:
         message = (
-            f"With freq={freq!r} rows are never closer than {coarser} steps, so that "
-            "most steps of a window are holes. Leave freq out to have the step found, "
-            "or name the one between rows."
+            f"With freq={freq!r} rows are never closer than {coarser} steps, so most "
+            "steps of a window are holes. Leave out freq to infer the step, or pass "
+            "the step between rows."
         )
     else:
         return
@@ -111,7 +111,7 @@ def warn_step(freq: Any, grid: Grid | None, keys: Keys | None) -> None:
 
 
 def _steps_between_rows(grid: Grid, keys: Keys) -> int:
-    """The greatest common divisor of the steps between rows; 0 for single rows."""
+    """Return the greatest common divisor of the steps between rows, or 0."""
     position, _ = grid.split(keys.time)
     order = np.lexsort((position, keys.codes))
     apart = np.diff(position[order])[np.diff(keys.codes[order]) == 0]

@@ -1,10 +1,10 @@
-"""Rows in, sequences out: :class:`SlidingWindow` and :func:`to_sequences`.
+"""The transformer from rows to windows: :class:`SlidingWindow`.
 
-A window transformer that keeps the number of rows works inside scikit-learn as it is:
-y stays aligned, scorers stay right, every splitter can be used. What makes it right is
-that windows are looked up by group and time, not by row number, among the rows given
-and those remembered from fit (see :mod:`sklearn_gru._windows.timeline`). Neither
-PyTorch nor skorch is imported here.
+A transformer that keeps the number of rows works inside scikit-learn without changes:
+y stays aligned, scores stay correct, and every splitter can be used. The windows are
+correct because they are looked up by group and time, not by row number, among the rows
+given and those remembered from fit (see :mod:`sklearn_gru._windows.timeline`). This
+module imports neither PyTorch nor skorch.
 """
 
 from __future__ import annotations
@@ -29,63 +29,45 @@ from sklearn_gru._support.rules import (
 from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
-from sklearn_gru._tables.grid import DURATION, find_grid, infer_grid, place, steps_of
-from sklearn_gru._tables.keys import Axis, Keys, check_group_kinds, read_keys
-from sklearn_gru._windows.events import to_sequences
-from sklearn_gru._windows.explain import ExplainsWindows
-from sklearn_gru._windows.future import future_frame
+from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
+from sklearn_gru._tables.keys import Axis, Keys, read_keys
+from sklearn_gru._windows.explain import explain_window, find_row
+from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru._windows.leakage import check_no_leak
 from sklearn_gru._windows.lost_history import (
     warn_lost_history,
     warn_starts_anew,
     warn_without_time,
 )
+from sklearn_gru._windows.placement import lay_windows, previous_rows, window_view
 from sklearn_gru._windows.row_checks import (
     check_same_rows,
     refuse_other_shapes,
     warn_step,
     warn_unread_dates,
 )
-from sklearn_gru._windows.targets import make_targets
-from sklearn_gru._windows.timeline import (
-    Memory,
-    Reach,
-    Rows,
-    Timeline,
-    lay_windows,
-    merge,
-    previous_rows,
-    remember,
-    window_view,
-)
-from sklearn_gru.exceptions import (
-    InputError,
-    TimeIndexError,
-)
+from sklearn_gru._windows.timeline import History, Reach, Timeline
+from sklearn_gru.exceptions import InputError, TimeIndexError
 
-__all__ = ["SlidingWindow", "future_frame", "make_targets", "to_sequences"]
+__all__ = ["SlidingWindow"]
 
 _FLOATS = [np.float64, np.float32]
 
 
 class SlidingWindow(
-    DocumentationLink,
-    ExplainsWindows,
-    CallbackSupportMixin,
-    TransformerMixin,
-    BaseEstimator,
+    DocumentationLink, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
     """Turn every row into the sequence of rows that leads to it.
 
     The window of the row at time t of group g holds the rows of g at the times
     ``t - lag - (window_size - 1) * step`` … ``t - lag``; columns in `known_future` fill
     the same `window_size` steps ending at t. Steps before the first known row are
-    absent (the sequence is shorter), a hole inside is a step of NaN. The number of rows
-    never changes and y is never touched.
+    absent (the sequence is shorter); a hole inside is a step of NaN. The number of rows
+    never changes, and y is never touched.
 
     ``fit`` remembers the rows that later ones look back at, and ``transform`` looks
     them up by group and time, so the test rows of a cross-validation see their true
-    past, and nothing ever looks forward.
+    past, and no window looks forward.
 
     Parameters
     ----------
@@ -99,29 +81,29 @@ class SlidingWindow(
         Columns known ahead of time (calendar, weather forecast, planned price), by name
         or position; they are read up to the row itself.
     groups : str, int or list of them, default=None
-        Columns or index levels that tell the series of a panel apart. None takes the
+        Columns or index levels that identify the series of a panel. None takes the
         levels of a MultiIndex that are not the time.
     time : str or int, default=None
         Column or index level that is the time. None takes a DatetimeIndex, PeriodIndex
         or integer index, or the only datetime level of a MultiIndex (else its last
-        integer level). Rows of an array without `time` are steps in row order.
+        integer level). Rows of an array without `time` are time steps in row order.
     freq : "infer", None, str, number or pandas offset, default="infer"
-        What one step is. "infer" finds it in the times given to fit; None declares that
-        rows are steps whatever the gap; ``"B"`` counts business days.
+        Length of one time step. "infer" finds it in the times given to fit; None makes
+        every row a step, whatever the gap; ``"B"`` counts business days.
     categorical_features : str, int or list of them, default=None
-        Columns to carry as categories (texts, booleans, numbered kinds) besides those
-        of category dtype, which always are. A group key named here is a feature too.
+        Columns to carry as categories (texts, booleans, numbered kinds), in addition to
+        those of category dtype. A group key named here is a feature too.
     flatten : bool, default=False
         Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
-        first, for estimators that take no sequences.
+        first, for estimators that do not take sequences.
 
     Attributes
     ----------
     freq_ : Timedelta, DateOffset, int, float or None
-        The step found; None if the times are irregular or X carries none.
+        The time step found; None if the times are irregular or X carries none.
     categories_ : tuple or None
         For each feature the array of its categories in the order of their codes, None
-        for a numeric one; None if all are numeric.
+        for a numeric feature; None if all are numeric.
     n_features_in_ : int
         Number of columns seen in fit, keys included.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -140,8 +122,8 @@ class SlidingWindow(
     a read-only view over its rows, everything else a
     :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
     bootstrap sample) is one row; different rows of the same group and time are an
-    error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` says when windows are
-    shorter than the data could make them.
+    error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` reports windows that
+    are shorter than the data could make them.
 
     Examples
     --------
@@ -196,13 +178,15 @@ class SlidingWindow(
         self.categorical_features = categorical_features
         self.flatten = flatten
 
-    _memory: Memory | None
+    _fitted: FittedGrid  # inspection reads it too
+    _columns: Columns
+    _history: History | None
     _from_frame: bool
 
     # -- the contract -----------------------------------------------------------------
 
     def fit(self, X, y=None):
-        """Find the keys and the grid, and remember the rows later ones look back at.
+        """Find the keys and the grid, and remember the rows that later ones need.
 
         Parameters
         ----------
@@ -232,7 +216,7 @@ class SlidingWindow(
         Returns
         -------
         windows : Sequences or ndarray
-            One window a row; see :meth:`transform`.
+            One window per row; see :meth:`transform`.
         """
         values, line = self._fit(X, y)
         return self._windows(values, line, self._columns)
@@ -253,36 +237,31 @@ class SlidingWindow(
             of the rows.
         """
         check_is_fitted(self)
-        values, keys, columns = self._read(X, reset=False)
-        if self.flatten and columns.categories is not None:
-            values = self._columns.without_new(values)
+        values, keys, columns = self._read_new(X)
         if keys is None:
-            if self._reach.memory:
-                warn_without_time(len(values), self._reach)
+            warn_without_time(len(values), self._fitted.reach)
             return self._windows(values, None, columns)
-        rows = self._locate(keys, values, keep=False)
-        line = self._merge(rows)
-        if self._memory is None:
-            if self._reach.memory:
-                warn_without_time(len(values), self._reach)
+        line = self._line(keys, values)
+        if self._history is None:
+            warn_without_time(len(values), self._fitted.reach)
         else:
             if isinstance(getattr(X, "index", None), pd.RangeIndex):
-                warn_starts_anew(line, self._memory)
+                warn_starts_anew(line, self._history)
             warn_lost_history(
                 line,
-                self._memory,
-                self._reach,
+                self._history,
+                self._fitted.reach,
                 self._columns.known,
-                self._axis,
-                regular=self._grid is not None,
+                self._fitted.axis,
+                regular=self._fitted.is_regular,
             )
         return self._windows(values, line, columns)
 
     def partial_fit(self, X, y=None):
-        """Append rows to those remembered, forgetting none.
+        """Append rows to those remembered, and forget none.
 
-        New rows arrive, windows go on. The columns, the grid and the model behind the
-        windows stay as they are.
+        Later windows then reach into these rows. The columns, the grid and the model
+        that reads the windows stay as they are.
 
         Parameters
         ----------
@@ -299,26 +278,89 @@ class SlidingWindow(
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
         values, keys, columns = self._read(X, reset=False)
-        if keys is None or self._axis.kind == "row":
+        if keys is None or self._fitted.axis.kind == "row":
             return self
-        rows = self._locate(keys, values, keep=True)
-        line = self._merge(rows)
-        if self._grid is None and self.freq == "infer":
-            line = self._retry_grid(line)
-        self._memory = remember(
-            line, self._reach, regular=self._grid is not None, before=self._memory
-        )
+        before = self._history
+        rows, fitted = self._fitted.locate(keys, values)
+        line = fitted.merge(before, rows)
+        if not fitted.is_regular and self.freq == "infer":
+            found = fitted.find_again(line)  # there may be enough rows now
+            if found is not None:
+                (fitted, line), before = found, None
+        self._keep_grid(fitted)
+        self._history = fitted.remember(line, before)
         self._keep_columns(columns)
         return self
 
+    def explain(self, X, row):
+        """Show exactly which source rows make up a window.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Rows as for ``transform``: the window is the one that ``transform(X)``
+            gives for `row`.
+        row : int or label
+            An integer is the position of the row in X (-1 is the last); anything else,
+            such as a time or a tuple, is its label in the index of X.
+
+        Returns
+        -------
+        steps : DataFrame of `window_size` rows
+            One row per time step of the window, oldest first. Columns that are read at
+            the same time form one part: ``"lag=h"`` holds those read h steps back,
+            ``"known_future"`` those in `known_future`, read up to the row itself
+            (``"lag=0"`` if there is no lag). The parts are printed below each other.
+            Each part begins with
+
+            * ``time``: the time of the step, as X writes it (NaT or <NA> where
+              irregular times have no row; no such column if X carries no time);
+            * ``source``: ``"X"``, a row of X; ``"fit"``, a row remembered from `fit` or
+              `partial_fit`; ``"X and fit"``, a row of X whose missing values are filled
+              from the remembered one; ``"missing"``, no row, a hole in the window;
+              ``"absent"``, no row, before the sequence begins;
+            * ``row``: position in X, <NA> for a row that is not in X;
+
+            and ends with the values of the features. ``steps.attrs`` holds the ``row``,
+            its ``time`` and ``group``, and the ``length`` of the sequence: the number
+            of steps left after steps without any value are dropped at its start.
+
+        Raises
+        ------
+        InputError
+            X has no such row, or several.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn_gru import SlidingWindow
+        >>> hours = pd.date_range("2024-01-01", periods=5, freq="h")
+        >>> df = pd.DataFrame({"load": [3.0, 4.0, 5.0, 6.0, 7.0]}, index=hours)
+        >>> window = SlidingWindow(3, lag=1).fit(df.iloc[:3])
+        >>> window.explain(df.iloc[4:], "2024-01-01 04:00")
+        Window of row 0 at 2024-01-01 04:00:00: 3 of 3 steps
+        <BLANKLINE>
+        lag=1
+                            time   source   row  load
+        step
+        0    2024-01-01 01:00:00      fit  <NA>   4.0
+        1    2024-01-01 02:00:00      fit  <NA>   5.0
+        2    2024-01-01 03:00:00  missing  <NA>   NaN
+        """
+        check_is_fitted(self)
+        values, keys, columns = self._read_new(X)
+        row = find_row(X, row, len(values))
+        line = None if keys is None else self._line(keys, values)
+        return explain_window(values, row, columns, self._fitted, keys, line)
+
     @available_if(lambda self: self.flatten is True)
     def get_feature_names_out(self, input_features=None):
-        """Names of the flattened columns, such as ``temp_lag3``.
+        """Return the names of the flattened columns, such as ``temp_lag3``.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of X, where it had none in fit.
+            Names of the columns of X, if it had none in fit.
 
         Returns
         -------
@@ -329,11 +371,12 @@ class SlidingWindow(
         names = self._columns.names
         if input_features is not None:
             names = self._checked_names(input_features)
-        shift = np.where(self._columns.known, 0, self._reach.lag)
+        window, lag = self._fitted.reach
+        shift = np.where(self._columns.known, 0, lag)
         return np.array(
             [
                 f"{name}_lag{back + shift[j]}"
-                for back in reversed(range(self._reach.window))
+                for back in reversed(range(window))
                 for j, name in enumerate(names)
             ],
             dtype=object,
@@ -342,8 +385,8 @@ class SlidingWindow(
     def set_output(self, *, transform=None):
         """Choose the container of flattened windows.
 
-        Sequences cannot be a frame: without ``flatten`` the choice is accepted, so that
-        a Pipeline can be asked for frames, and the output stays as it is.
+        Sequences cannot be a frame. Without ``flatten``, the choice is accepted and has
+        no effect, so that the other steps of a Pipeline can be asked for frames.
 
         Parameters
         ----------
@@ -360,15 +403,15 @@ class SlidingWindow(
         return self
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "_reach")
+        return hasattr(self, "_fitted")
 
-    def __getstate__(self):  # the grid says it in plain numbers
+    def __getstate__(self):  # the grid holds `freq_` in plain numbers
         return {k: v for k, v in super().__getstate__().items() if k != "freq_"}
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if "_grid" in state:
-            self.freq_ = None if self._grid is None else self._grid.freq
+        if "_fitted" in state:
+            self.freq_ = self._fitted.freq
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -384,13 +427,11 @@ class SlidingWindow(
         values, keys, columns = self._read(X, reset=True)
         check_same_rows(X, y)
         self._keep_columns(columns)
-        self._axis = Axis("row") if keys is None else keys.axis
-        self._grid = find_grid(self.freq, keys)
-        warn_step(self.freq, self._grid, keys)
-        self.freq_ = None if self._grid is None else self._grid.freq
+        grid = find_grid(self.freq, keys)
+        warn_step(self.freq, grid, keys)
         reach = Reach(
-            steps_of(self.window_size, self._grid, "window_size"),
-            steps_of(self.lag, self._grid, "lag", least=0),
+            steps_of(self.window_size, grid, "window_size"),
+            steps_of(self.lag, grid, "lag", least=0),
         )
         if y is not None:
             check_no_leak(
@@ -400,21 +441,23 @@ class SlidingWindow(
                 self._columns.names,
                 self._columns.categories,
                 lag=reach.lag,
-                previous=partial(previous_rows, self._grid, keys, len(values)),
+                previous=partial(previous_rows, grid, keys, len(values)),
             )
-        self._groups: list[Any] = []  # labels; a group's number is its position
-        self._phases = np.empty(0, dtype=np.int64)
-        self._memory = None
-        self._reach = reach
+        self._history = None
+        self._keep_grid(
+            FittedGrid(Axis("row") if keys is None else keys.axis, grid, reach)
+        )
         if keys is None:
             return values, None
-        line = self._merge(self._locate(keys, values, keep=True))
-        if self._axis.kind != "row":
-            self._memory = remember(line, reach, regular=self._grid is not None)
+        rows, fitted = self._fitted.locate(keys, values)
+        line = fitted.merge(None, rows)
+        self._keep_grid(fitted)
+        if keys.axis.kind != "row":
+            self._history = fitted.remember(line)
         return values, line
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
-        """Features as floats (n_rows, n_features), keys, and columns with new codes."""
+        """Return features (n_rows, n_features), keys, and columns with new codes."""
         refuse_other_shapes(X)
         frame = as_frame(X)
         table: Any = frame
@@ -433,7 +476,7 @@ class SlidingWindow(
                 known_future=self.known_future,
             )
         elif keys is not None:
-            self._axis.check_same(keys.axis)
+            self._fitted.axis.check_same(keys.axis)
         values, columns = self._columns.read(table)
         if frame is not None and values.size:
             check_array(
@@ -457,10 +500,10 @@ class SlidingWindow(
         return keys
 
     def _read_array(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None]:
-        if not reset and self._from_frame and self._axis.kind != "row":
+        if not reset and self._from_frame and self._fitted.axis.kind != "row":
             raise TimeIndexError(
                 f"X is an array without an index, but the rows seen in fit carried "
-                f"{self._axis.describe()}. Give a DataFrame (behind a scaler: "
+                f"{self._fitted.axis.describe()}. Give a DataFrame (after a scaler: "
                 "set_output(transform='pandas'))."
             )
         values = validate_data(
@@ -472,67 +515,46 @@ class SlidingWindow(
         if reset and as_list(self.categorical_features):
             raise InputError(
                 "categorical_features needs a DataFrame, or an array with time=: the "
-                "windows of a plain array are an array again, which has no place for "
+                "windows of a plain array are a plain array, which cannot hold "
                 "categories. Leave it out here and name the columns in the estimator: "
                 "GRURegressor(categorical_features=[…])."
             )
         return values, None
 
-    def _locate(self, keys: Keys, values: np.ndarray, *, keep: bool) -> Rows:
-        """Rows at their group and position; `keep` learns groups not seen before."""
-        groups = {label: number for number, label in enumerate(self._groups)}
-        check_group_kinds(keys.labels, groups)
-        ids = np.array(
-            [groups.setdefault(label, len(groups)) for label in keys.labels],
-            dtype=np.int64,
-        )
-        group = ids[keys.codes]
-        if self._grid is None:
-            if keep:
-                self._groups = list(groups)
-            return Rows(group, keys.time, keys.time, values)
-        position, phases = place(self._grid, keys, group, self._phases)
-        if keep:
-            self._groups, self._phases = list(groups), phases
-        return Rows(group, position, keys.time, values)
+    def _read_new(self, X: Any) -> tuple[np.ndarray, Keys | None, Columns]:
+        """Read rows to look up; new categories are missing in flat windows."""
+        values, keys, columns = self._read(X, reset=False)
+        if self.flatten and columns.categories is not None:
+            values = self._columns.without_new(values)
+        return values, keys, columns
 
-    def _merge(self, rows: Rows) -> Timeline:
-        return merge(
-            None if self._memory is None else self._memory.rows,
-            rows,
-            self._reach,
-            regular=self._grid is not None,
-            axis=self._axis,
-        )
-
-    def _retry_grid(self, line: Timeline) -> Timeline:
-        """Look for a grid again: there may be enough rows now."""
-        rows = line.rows
-        self._grid = infer_grid(self._axis, rows.time, rows.group)
-        if self._grid is None:
-            return line
-        self.freq_ = self._grid.freq
-        self._memory = None
-        self._phases = np.empty(0, dtype=np.int64)
-        keys = Keys(rows.time, self._axis, rows.group, self._groups, [])
-        return self._merge(self._locate(keys, rows.values, keep=True))
+    def _line(self, keys: Keys, values: np.ndarray) -> Timeline:
+        """Return the line of remembered rows and rows of X, which are not kept."""
+        rows, _ = self._fitted.locate(keys, values)
+        return self._fitted.merge(self._history, rows)
 
     def _keep_columns(self, columns: Columns) -> None:
-        """Remember the codes given so far."""
+        """Remember the columns with the codes given so far."""
         self._columns = columns
         self.categories_ = columns.categories
+
+    def _keep_grid(self, fitted: FittedGrid) -> None:
+        """Remember the grid with the groups seen so far."""
+        self._fitted = fitted
+        self.freq_ = fitted.freq
 
     def _windows(
         self, values: np.ndarray, line: Timeline | None, columns: Columns
     ) -> Any:
+        reach = self._fitted.reach
         about: dict[str, Any] = {
             "feature_names": tuple(columns.names),
             "categories": columns.categories,
         }
         if line is not None:
-            windows: Any = lay_windows(line, self._reach, columns.known, **about)
+            windows: Any = lay_windows(line, reach, columns.known, **about)
         else:
-            windows = window_view(values, self._reach, columns.known)
+            windows = window_view(values, reach, columns.known)
             if columns.categories is not None and not self.flatten:
                 return Sequences.from_array(windows, **about)
         if not self.flatten:

@@ -1,10 +1,10 @@
 """The whole path ahead as a target: :func:`make_targets`.
 
-A target of several steps is usually labelled by its first step, next to the newest row
-it is predicted from. Here a row holds the steps that *end* at it, so that it belongs
-to ``SlidingWindow(lag=horizon)``: columns known ahead are read through the horizon, the
-rows at the end of the data, which are the history of the next forecast, all stay, and
-the rows lost are those at the beginning.
+A target of several steps is usually labeled by its first step, next to the newest row
+that it is predicted from. Here a row holds the steps that *end* at it, so that it
+belongs to ``SlidingWindow(lag=horizon)``. Columns known ahead are then read through the
+horizon. Rows are lost at the beginning of the data only, not at the end, where the next
+forecast needs them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from sklearn_gru._support.rules import check_value, positive_integer
-from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.frames import table_of
 from sklearn_gru._tables.grid import (
     DURATION,
     find_grid,
@@ -34,34 +32,34 @@ __all__ = ["make_targets"]
 
 
 def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
-    """The next `horizon` steps of y as one target, to predict a whole path at once.
+    """Return `horizon` steps of y as one target, to predict a whole path at once.
 
     The target of the row at time t holds y at the times ``t - (horizon - 1) * step`` …
-    ``t``. It is labelled by its last step because it goes with
+    ``t``. It is labeled by its last step because it goes with
     ``SlidingWindow(lag=horizon)``, whose window of that row ends one step before the
-    first of them.
+    first of these times.
 
     Parameters
     ----------
     X : DataFrame or array-like of shape (n_rows, n_columns)
         Rows in any order, with their keys as in :class:`SlidingWindow`. Rows of an
-        array without `time` are steps in row order.
+        array without `time` are time steps in row order.
     y : array-like of shape (n_rows,)
-        The series to predict, one number a row of X.
+        The series to predict, one number per row of X.
     horizon : int or str
-        Number of steps, or a duration such as ``"24h"`` on regular times.
+        Number of time steps, or a duration such as ``"24h"`` on regular times.
     time : str or int, default=None
         Column or index level that is the time; as in :class:`SlidingWindow`.
     groups : str, int or list of them, default=None
-        Columns or index levels that tell the series of a panel apart.
+        Columns or index levels that identify the series of a panel.
     freq : "infer", None, str, number or pandas offset, default="infer"
-        What one step is; as in :class:`SlidingWindow`.
+        Length of one time step; as in :class:`SlidingWindow`.
 
     Returns
     -------
     X : DataFrame or ndarray of shape (n_targets, n_columns)
-        The rows that have all `horizon` steps, in the order given. Missing are the
-        first ``horizon - 1`` rows of every run of consecutive steps of a group.
+        The rows that have all `horizon` steps, in the order given: all but the first
+        ``horizon - 1`` rows of every run of consecutive steps of a group.
     Y : DataFrame or ndarray of shape (n_targets, horizon)
         Column k (counted from 1) is k steps after the newest row of the window. For a
         frame it has the index of X, and names such as ``load_step_1`` after y's.
@@ -81,8 +79,8 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
     Notes
     -----
     No target reaches across a hole or into another group. A missing y stays missing in
-    the `horizon` targets that hold it; estimators refuse those, and
-    ``Y.notna().all(axis=1)`` finds the others.
+    the `horizon` targets that hold it. Estimators refuse those;
+    ``Y.notna().all(axis=1)`` selects the others.
 
     Examples
     --------
@@ -107,12 +105,12 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
     check_value("make_targets", "horizon", horizon, [positive_integer(), DURATION])
     refuse_other_shapes(X)
     check_same_rows(X, y)
-    frame = as_frame(X)
-    if frame is None:
+    table = table_of(X)
+    if table is None:
         X = check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
     name, target = _read_target(y)
     check_consistent_length(X, target)
-    keys = keys_of(X if frame is None else frame, time, groups)
+    keys = keys_of(X, time, groups)
     grid = find_grid(freq, keys)
     steps = steps_of(horizon, grid, "horizon")
     row = np.arange(len(target))
@@ -126,29 +124,27 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
     line = merge(None, rows, Reach(steps, 0), regular=grid is not None, axis=axis)
     whole, paths = _paths(line, steps)
     if not whole.any():
-        hint = "freq= if the step was not found"
+        hint = "pass freq= if the step was not found"
         if keys is not None and grid is not None and misses_weekends(grid, keys):
-            hint = "freq='B', since no row is a Saturday or a Sunday"
+            hint = "pass freq='B', since no row is a Saturday or a Sunday"
         raise InputError(
-            f"No row has {steps} consecutive steps that end at it: the longest run "
+            f"No row is the end of {steps} consecutive steps: the longest run "
             f"without a hole has {_longest_run(line.coordinate)}. Use a shorter "
             f"horizon, or {hint}."
         )
     paths = paths.astype(target.dtype, copy=False)
-    kept = _safe_indexing(X, np.flatnonzero(whole))
-    if frame is None:
-        return kept, paths
+    if table is None:
+        return X[whole], paths
+    kept = table.take(X, np.flatnonzero(whole))
     prefix = "" if name is None else f"{name}_"
-    names = [f"{prefix}step_{k}" for k in range(1, steps + 1)]
-    if frame is not X:  # polars
-        return kept, type(X)(dict(zip(names, paths.T, strict=True)))
-    return kept, pd.DataFrame(paths, index=kept.index, columns=names)
+    columns = {f"{prefix}step_{k}": step for k, step in enumerate(paths.T, 1)}
+    return kept, table.beside(kept, columns)
 
 
 def _read_target(y: Any) -> tuple[Any, np.ndarray]:
-    """The name of y, if it has one, and its values (n_rows,)."""
+    """Return the name of y, if it has one, and its values (n_rows,)."""
     if isinstance(y, str):
-        raise InputError(f"y={y!r} is a name; give the column itself, X[{y!r}].")
+        raise InputError(f"y={y!r} is a name; pass the column itself, X[{y!r}].")
     name = getattr(y, "name", None)
     columns = getattr(y, "columns", None)
     if name is None and columns is not None and len(columns) == 1:
@@ -159,14 +155,14 @@ def _read_target(y: Any) -> tuple[Any, np.ndarray]:
     if target.ndim > 1 and target.shape[1] > 1:
         raise InputError(
             f"y has {target.shape[1]} columns; make_targets takes one series. Call it "
-            "for each of them, or stack the series and tell them apart with groups=."
+            "for each of them, or stack the series and name their key with groups=."
         )
     return name, column_or_1d(target)
 
 
 def _paths(line: Timeline, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows have all their steps, and the steps of those rows, oldest first."""
-    # Coordinates rise by 1 a step and by more over a hole or into another group.
+    """Return a mask of the rows that have all their steps, and those steps."""
+    # Coordinates rise by 1 per step, and by more over a hole or into another group.
     first = line.place - (horizon - 1)
     whole = first >= 0
     span = line.coordinate[line.place] - line.coordinate[np.maximum(first, 0)]

@@ -1,8 +1,8 @@
-"""The public loaders: one function a data set, nothing repaired on the way.
+"""The public loaders: one function per data set.
 
-A loader gives its table an index that names every row by its time (and group), and
-leaves feature engineering to the user. That the files hold what the docstrings say is
-checked by the tests of the package, not on every call.
+A loader gives its table an index with the time (and group) of every row, and leaves
+feature engineering to the user. The tests of the package, not every call, check that
+the files match the docstrings.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ def load_airline(*, return_X_y=False, as_frame=True):
     The classic univariate series: 144 months with a trend and a yearly season that
     grows with it.
 
-    `data` holds the series as its one column, and `target` is that same series: what a
-    model reads is the past of what it predicts. So a window needs ``lag=1`` or more,
-    or it would contain the answer, which
-    :class:`~sklearn_gru.SlidingWindow` refuses. There is no second copy shifted by one
-    month, because the lag belongs to the model: it says how far ahead to forecast and
-    can be searched over.
+    `data` holds the series as its only column, and `target` is the same series: a model
+    reads the past of the series that it predicts. So a window needs ``lag=1`` or more,
+    or it would contain the answer, which :class:`~sklearn_gru.SlidingWindow` refuses.
+    The target is not shifted by one month, because the lag belongs to the model: it
+    sets how far ahead to forecast, and can be tuned.
 
     Parameters
     ----------
@@ -50,13 +49,13 @@ def load_airline(*, return_X_y=False, as_frame=True):
         target : Series or float64 array of shape (144,)
             The same numbers.
         frame : DataFrame or None
-            The same as `data`, which has the target in it; None if not `as_frame`.
+            The same as `data`, which includes the target; None if not `as_frame`.
         feature_names, target_names : list of str
             Both ``["passengers"]``.
         time : datetime64[s] array of shape (144,)
             The first of each month.
         DESCR : str
-            Content, source, licence and citation.
+            Content, source, license and citation.
         filename : str
             Name of the file in the package's data folder.
     (data, target) : tuple if `return_X_y` is True
@@ -92,13 +91,13 @@ def load_airline(*, return_X_y=False, as_frame=True):
 def load_bike_sharing(*, return_X_y=False, as_frame=True):
     """Load the hourly bike rentals of Washington, D.C., in 2011 (forecasting).
 
-    8645 of the 8760 hours of the year, with calendar and weather. The 115 hours that
-    are missing are holes in the index, and rows on both sides of a hole are not one
-    hour apart: let :class:`~sklearn_gru.SlidingWindow` look windows up by time.
+    8645 of the 8760 hours of the year, with calendar and weather. The 115 missing hours
+    are holes in the index, and rows on both sides of a hole are more than one hour
+    apart: let :class:`~sklearn_gru.SlidingWindow` look up windows by time.
 
-    `data` does not contain the target. Its past is the best predictor of its future,
-    though: use `frame`, features and target together, as the input of windows with
-    ``lag=1`` or more.
+    `data` does not contain the target. The past of the target is the best predictor of
+    its future, though: use `frame`, which holds features and target, as the input of
+    windows with ``lag=1`` or more.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ def load_bike_sharing(*, return_X_y=False, as_frame=True):
         time : datetime64[s] array of shape (8645,)
             The hours.
         DESCR : str
-            Content, codes, source, licence and citation.
+            Content, codes, source, license and citation.
         filename : str
             Name of the file in the package's data folder.
     (data, target) : tuple if `return_X_y` is True
@@ -136,7 +135,7 @@ def load_bike_sharing(*, return_X_y=False, as_frame=True):
     -----
     "weather" is an ordered code: 1 clear, 2 cloudy or misty, 3 light rain or snow, 4
     heavy rain or snow. "weekday" counts from Sunday = 0, not from Monday as pandas
-    does. The weather columns are normalized; DESCR says how.
+    does. The weather columns are normalized, as described in DESCR.
 
     Examples
     --------
@@ -153,8 +152,8 @@ def load_bike_sharing(*, return_X_y=False, as_frame=True):
     2011-08-28 07:00:00        3     1.0
     2011-08-28 08:00:00        3     8.0
 
-    Two days of rentals and weather up to the hour before, and what a weather forecast
-    and the calendar say about the hour itself:
+    Two days of rentals and weather up to the hour before, with weather forecast and
+    calendar of the hour itself:
 
     >>> window = SlidingWindow(48, lag=1, known_future=["temp", "workingday", "hour"])
     >>> window.fit_transform(bikes.frame, bikes.target).shape
@@ -175,7 +174,7 @@ def load_bike_sharing(*, return_X_y=False, as_frame=True):
 
 
 def load_japanese_vowels(*, subset="train", return_X_y=False):
-    """Load the Japanese vowels data: who is speaking (classification).
+    """Load the Japanese vowels data, to identify the speaker (classification).
 
     640 utterances of 7 to 29 steps, by nine speakers: sequences of different lengths.
 
@@ -194,18 +193,18 @@ def load_japanese_vowels(*, subset="train", return_X_y=False):
         Dictionary-like object with the attributes
 
         data : list of float64 arrays of shape (n_steps, 12)
-            One array an utterance, one row a step.
+            One array per utterance, one row per time step.
         target : int64 array of shape (n_utterances,)
             The speaker, 1 to 9.
         frame : None
-            There is no frame: the utterances have neither times nor one length.
+            Always None: the utterances have no times, and their lengths differ.
         feature_names : list of str
             "cepstrum_1" to "cepstrum_12".
         target_names : int64 array of shape (9,)
             The labels of the speakers, 1 to 9, in the order of `classes_` of a
             classifier.
         DESCR : str
-            Content, source, licence and citation.
+            Content, source, license and citation.
         filename : str
             Name of the file in the package's data folder.
     (data, target) : tuple if `return_X_y` is True
@@ -228,12 +227,12 @@ def load_japanese_vowels(*, subset="train", return_X_y=False):
     )
     if subset != "all":
         table = table[table["subset"] == subset]
-    # Utterances count from 1 within each subset, so that the number changes wherever
-    # one utterance ends and the next begins, also between the subsets.
+    # Utterances are numbered from 1 in each subset, so the number changes wherever one
+    # utterance ends and the next begins, also between the subsets.
     starts = np.flatnonzero(np.diff(table["utterance"], prepend=0))
     features = [name for name in table.columns if name.startswith("cepstrum")]
     steps = np.array(table[features], dtype=np.float64, order="C")
-    # Copies, so that an utterance that is kept does not keep all others in memory.
+    # Copies, so that keeping one utterance does not keep all of them in memory.
     data = [utterance.copy() for utterance in np.split(steps, starts[1:])]
     target = np.array(table["speaker"], dtype=np.int64)[starts]
     if return_X_y:
@@ -253,12 +252,12 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
     """Load the hourly weather at three New York airports in 2013 (panel forecasting).
 
     26115 rows: three series with holes in time and missing values. The target is the
-    temperature, which is also a column of `data`: its past is an input, so a window
+    temperature, which is also a column of `data`. Its past is an input, so a window
     needs ``lag=1`` or more (``lag=24`` forecasts a day ahead), or it would contain the
     answer, which :class:`~sklearn_gru.SlidingWindow` refuses.
 
-    One temperature is missing, in `data` and so in `target`, where estimators refuse
-    it: drop the row, as in the example.
+    One temperature is missing in `data`, and therefore in `target`, where estimators
+    refuse it: drop the row, as in the example.
 
     Parameters
     ----------
@@ -280,15 +279,15 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
         target : Series or float64 array of shape (26115,)
             "temp", the temperature in degrees Fahrenheit, one of them NaN.
         frame : DataFrame or None
-            The same as `data`, which has the target in it; None if not `as_frame`.
+            The same as `data`, which includes the target; None if not `as_frame`.
         feature_names, target_names : list of str
             Names of the measurements; ``["temp"]``.
         group : str array of shape (26115,)
             The airports.
         time : datetime64[s] array of shape (26115,)
-            The hours in UTC (NumPy knows no time zones).
+            The hours in UTC (NumPy does not have time zones).
         DESCR : str
-            Content, units, holes, source, licence and citation.
+            Content, units, holes, source, license and citation.
         filename : str
             Name of the file in the package's data folder.
     (data, target) : tuple if `return_X_y` is True
@@ -296,10 +295,9 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
 
     Notes
     -----
-    Times are in UTC because there each hour has one name: on the clocks of New York
-    an hour is left out in March, and in November two hours have the same name. Local
-    hours, which people and the sun keep to, are one conversion away, the last of the
-    examples.
+    Times are in UTC, where each hour has one name: New York skips an hour in March and
+    repeats one in November. The last example converts to local hours, which people and
+    the sun follow.
 
     Examples
     --------
@@ -330,9 +328,9 @@ def load_nyc_weather(*, return_X_y=False, as_frame=True):
 
 
 def _table_result(name, frame, *, features, target, as_frame, return_X_y):
-    """What a loader of a table returns; times (and groups) index the `frame`."""
-    # Copies, so that adding a column to one of the parts leaves the others alone; as
-    # arrays they would else be read-only or in Fortran order.
+    """Return the result of a table loader; times (and groups) index the `frame`."""
+    # Copies, so that adding a column to one part does not change the others. Without
+    # copies, arrays would be read-only or in Fortran order.
     data, y = frame[features].copy(), frame[target].copy()
     if not as_frame:
         data = np.array(data, dtype=np.float64, order="C")
@@ -352,7 +350,7 @@ def _table_result(name, frame, *, features, target, as_frame, return_X_y):
 
 
 def _keys(index):
-    """The times, and groups if there are any, as arrays: pandas is not needed."""
+    """Return the times, and groups if there are any, as arrays without pandas."""
     time = index.get_level_values("time")
     if time.tz is not None:
         time = time.tz_convert("UTC").tz_localize(None)

@@ -1,8 +1,8 @@
-"""Looking at fitted models: displays, importances, and the cheap models beside them.
+"""Displays, importances and comparisons of fitted models.
 
-Displays follow scikit-learn's convention: a class method computes what is shown and
-keeps it as attributes, ``plot(ax=)`` draws it, and ``ax_`` and ``figure_`` are there to
-go on with. matplotlib is imported when something is drawn, PyTorch never.
+Displays follow the convention of scikit-learn: a class method computes the data and
+keeps them as attributes, ``plot(ax=)`` draws them, and ``ax_`` and ``figure_`` give
+access to the result. matplotlib is imported only to draw, and PyTorch never.
 """
 
 from sklearn_gru.inspection._attention import AttentionDisplay

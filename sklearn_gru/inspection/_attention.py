@@ -1,14 +1,14 @@
-"""Where a model with attention pooling looks: :class:`AttentionDisplay`."""
+"""Attention weights over time steps: :class:`AttentionDisplay`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from sklearn_gru.exceptions import InvalidParameterError
+from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
-    COLOURS,
+    COLORS,
     DASHES,
-    axes_for,
     count_steps,
     heat_map,
     legend_above,
@@ -16,12 +16,12 @@ from sklearn_gru.inspection._drawing import (
 )
 from sklearn_gru.inspection._models import network_in
 
-# More lines than this cannot be told apart.
+# With more lines, they are hard to distinguish.
 _LINES = 4
 
 
-class AttentionDisplay:
-    """Attention weights over the steps of sequences.
+class AttentionDisplay(Display):
+    """Attention weights over the time steps of sequences.
 
     Use :meth:`from_estimator` to create one from a fitted model, or
     :meth:`from_predictions` from weights.
@@ -29,19 +29,19 @@ class AttentionDisplay:
     Parameters
     ----------
     weights : ndarray of shape (n, n_steps)
-        Weights as ``attention_weights`` of an estimator returns them: last step last,
-        NaN where nothing was observed.
+        Weights as ``attention_weights`` of an estimator returns them: the last step
+        comes last, and steps without an observation are NaN.
     labels : sequence of length n, default=None
-        What to call the sequences; None numbers them.
+        Names of the sequences; None numbers them.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes drawn on.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of these axes.
     lines_ : list of matplotlib Line2D
-        One for each sequence, if lines were drawn.
+        One per sequence, if lines were drawn.
     mesh_, colorbar_ : matplotlib QuadMesh and Colorbar, or None
         The heat map, if one was drawn.
 
@@ -75,13 +75,13 @@ class AttentionDisplay:
         X : like X of the estimator's predict
             Sequences, or the rows that a pipeline makes windows of.
         sequences : int, slice or array-like of int, default=None
-            Which of them to show; None shows all.
+            Sequences to show; None shows all.
         labels : sequence, default=None
-            What to call the sequences shown, or all of X; None numbers them as in X.
+            Names of the sequences shown, or of all in X; None numbers them as in X.
         kind : {"auto", "line", "heatmap"}, default="auto"
             "auto" draws lines for up to 4 sequences.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -100,18 +100,18 @@ class AttentionDisplay:
 
     @classmethod
     def from_predictions(cls, weights, *, labels=None, kind="auto", ax=None):
-        """Draw weights that an estimator has returned.
+        """Draw attention weights computed before.
 
         Parameters
         ----------
         weights : array-like of shape (n, n_steps)
             From ``attention_weights``.
         labels : sequence of length n, default=None
-            What to call the sequences.
+            Names of the sequences.
         kind : {"auto", "line", "heatmap"}, default="auto"
             "auto" draws lines for up to 4 sequences.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -122,12 +122,12 @@ class AttentionDisplay:
         return display.plot(ax=ax, kind=kind)
 
     def plot(self, ax=None, *, kind="auto", **kwargs):
-        """Draw.
+        """Draw on axes, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         kind : {"auto", "line", "heatmap"}, default="auto"
             "auto" draws lines for up to 4 sequences.
         **kwargs : dict
@@ -146,15 +146,15 @@ class AttentionDisplay:
         labels = np.arange(n) if self.labels is None else self.labels
         if len(labels) != n:
             raise InvalidParameterError(
-                f"labels has {len(labels)} entries for {n} sequences; give one each."
+                f"labels has {len(labels)} entries for {n} sequences; give one per "
+                "sequence."
             )
-        self.ax_ = ax = axes_for(ax, "AttentionDisplay")
-        self.figure_ = ax.figure
+        ax = self._begin(ax)
         self.lines_, self.mesh_, self.colorbar_ = [], None, None
         count_steps(ax, n_steps)
         if kind == "line" or (kind == "auto" and n <= _LINES):
             for k, (row, label) in enumerate(zip(self.weights, labels, strict=True)):
-                style = {"color": COLOURS[k % 7], "ls": DASHES[k % 4]}
+                style = {"color": COLORS[k % 7], "ls": DASHES[k % 4]}
                 style |= {"marker": "o", "ms": 3, "label": str(label), **kwargs}
                 self.lines_ += ax.plot(steps_back(n_steps), row, **style)
             ax.set_ylabel("attention weight")

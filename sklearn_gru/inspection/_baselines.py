@@ -1,8 +1,9 @@
-"""Cheap models on the windows of a pipeline, to see what a network is worth.
+"""Cheap models on the windows of a pipeline, as a baseline for a network.
 
-Naive forecasts need no model, and what they need is the past of the target, whether or
-not it is a column of X. It is looked up as windows are, by group and time: what stands
-`lag` steps before a row, or the fewest whole seasons before that are known by then.
+Naive forecasts need no model, only the past of the target, which need not be a column
+of X. It is looked up as windows are, by group and time: the value `lag` time steps
+before a row, or the value a whole number of seasons before, the fewest that are known
+by then.
 """
 
 from __future__ import annotations
@@ -29,15 +30,16 @@ from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.grid import steps_of
+from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru.inspection._models import find_window
 from sklearn_gru.windows import SlidingWindow
 
-# Steps in a season of periods, by their frequency.
+# Time steps in a season of periods, by their frequency.
 _OF_PERIODS = {"h": 24, "D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}
 
 
-class Known(RegressorMixin, BaseEstimator):
-    """Predicts what stands in its X, and the mean of y where that is missing."""
+class KnownForecast(RegressorMixin, BaseEstimator):
+    """Estimator that predicts its X, and the mean of y where X is missing."""
 
     def fit(self, X, y):
         self.mean_ = np.mean(y, axis=0)
@@ -50,7 +52,7 @@ class Known(RegressorMixin, BaseEstimator):
 def baselines_for(
     estimator: Any, X: Any, y: Any, *, classify: bool, season: Any
 ) -> dict[str, tuple[Any, Any]]:
-    """Name of each baseline, its model, and the X it reads."""
+    """Return the model of each baseline and the X that it reads, by name."""
     window = find_window(estimator)
     if window is None:
         steps, flat = [], _flattened(estimator, X)
@@ -72,14 +74,14 @@ def baselines_for(
     models: dict[str, tuple[Any, Any]] = {"mean": (DummyRegressor(), np.zeros(len(y)))}
     if window is not None:
         past = naive_forecasts(window, X, y, season)
-        models = {name: (Known(), known) for name, known in past.items()}
+        models = {name: (KnownForecast(), known) for name, known in past.items()}
     models["ridge"] = make_pipeline(*steps, *linear, ridge), flat
     models["gradient boosting"] = make_pipeline(*steps, boosting), flat
     return models
 
 
 def flat_steps(estimator: Any) -> list[Any]:
-    """The steps before the last of a pipeline, with flat windows."""
+    """Return the pipeline steps before the last one, with flat windows."""
     while not isinstance(estimator, Pipeline):
         estimator = getattr(estimator, "estimator", None) or estimator.regressor
     steps = [clone(step) for _, step in estimator.steps[:-1] if step != "passthrough"]
@@ -91,7 +93,7 @@ def flat_steps(estimator: Any) -> list[Any]:
 
 
 def _flattened(estimator: Any, X: Any) -> np.ndarray:
-    """Sequences as rows of one width, with NaN in front of shorter ones."""
+    """Return sequences as rows of one width, with NaN before shorter ones."""
     while not hasattr(estimator, "gate_activations"):
         inner = [getattr(estimator, name, None) for name in ("estimator", "regressor")]
         found = next((model for model in inner if model is not None), None)
@@ -113,19 +115,19 @@ def _flattened(estimator: Any, X: Any) -> np.ndarray:
 def naive_forecasts(
     window: SlidingWindow, X: Any, y: Any, season: Any
 ) -> dict[str, np.ndarray]:
-    """For every row what was known `lag` steps before: the last value, a season ago."""
-    fitted = clone(window).set_params(flatten=False).fit(X)
-    lag = fitted._reach.lag
+    """Return, for every row, forecasts from what was known `lag` time steps before."""
+    fitted = clone(window).set_params(flatten=False).fit(X)._fitted
+    size, lag = fitted.reach
     target = np.asarray(y, dtype=np.float64)
     target = target[:, None] if target.ndim == 1 else target
     source, later = _sources(y, target)
     cycle = _season_steps(season, fitted)
-    # Steps back from the row: whole seasons, as few as are known by then.
+    # Time steps back from the row: the fewest whole seasons that are known by then.
     back = None
     if cycle is not None:
         back = later + cycle * np.maximum(-(-(lag - later) // cycle), 1)
-    longest = fitted._reach.window if back is None else int(back.max()) - lag + 1
-    past = _past_of(fitted, X, target, max(longest, fitted._reach.window), lag)
+    longest = size if back is None else int(back.max()) - lag + 1
+    past = _past_of(window, X, target, max(longest, size), lag)
     last = last_observed(past)[:, source]
     found = {"last value": last}
     if back is not None:
@@ -139,10 +141,10 @@ def naive_forecasts(
 
 
 def _sources(y: Any, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each output the column whose past it continues, and how much earlier it is.
+    """Return the column that each output continues, and how much earlier it is.
 
-    The columns of a path (make_targets) are one series: column j is the last one,
-    ``n - 1 - j`` steps before. Other outputs continue themselves.
+    The columns of a path (make_targets) are one series: column j is the last column,
+    ``n - 1 - j`` time steps earlier. Other outputs continue themselves.
     """
     n = target.shape[1]
     names = [str(name) for name in getattr(y, "columns", [])]
@@ -159,7 +161,7 @@ def _sources(y: Any, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _past_of(
     window: SlidingWindow, X: Any, target: np.ndarray, size: int, lag: int
 ) -> Sequences:
-    """Windows over the target alone, with the keys of X."""
+    """Return windows over the target alone, with the keys of X."""
     finder = clone(window)
     finder.set_params(window_size=size, lag=lag, known_future=None, flatten=False)
     frame = as_frame(X)
@@ -175,17 +177,17 @@ def _past_of(
     return Sequences(values, windows.starts, windows.lengths)
 
 
-def _season_steps(season: Any, window: SlidingWindow) -> int | None:
-    """Steps in a season; None if it is unknown."""
+def _season_steps(season: Any, fitted: FittedGrid) -> int | None:
+    """Return the number of time steps in a season, or None if it is unknown."""
     if season is None:
         return None
     if isinstance(season, str) and season == "infer":
-        return _usual_season(window.freq_, window._axis.period)
-    return steps_of(season, window._grid, "season")
+        return _usual_season(fitted.freq, fitted.axis.period)
+    return steps_of(season, fitted.grid, "season")
 
 
 def _usual_season(freq: Any, period: str | None) -> int | None:
-    """A day, a week or a year of steps, whichever comes next above the step."""
+    """Return the steps in a day, a week or a year: the next one above the step."""
     if period is not None:
         return _OF_PERIODS.get(period.partition("-")[0]) if freq == 1 else None
     if isinstance(freq, pd.offsets.BusinessDay):

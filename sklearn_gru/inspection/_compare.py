@@ -1,8 +1,7 @@
-"""A model beside the cheap ones, in one table: :func:`compare`.
+"""Cross-validated scores of models and of cheap baselines: :func:`compare`.
 
-What is compared are predictions of the same rows, made by models fitted to the same
-rows. Each model predicts a fold once, and every scorer, output and group is judged on
-those predictions.
+All models are fitted to the same rows and predict the same rows. Each model predicts a
+fold once, and every scorer, output and group is scored on those predictions.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.frames import table_of
 from sklearn_gru._tables.keys import Keys, keys_of
 from sklearn_gru.exceptions import (
     InputError,
@@ -52,7 +51,7 @@ def compare(
     season="infer",
     n_jobs=None,
 ):
-    """Cross-validate models beside naive, linear and boosted ones on the same windows.
+    """Cross-validate models and naive, linear and boosted baselines on the same rows.
 
     Parameters
     ----------
@@ -65,38 +64,40 @@ def compare(
         Target.
     cv : int, splitter or iterable of splits, default=None
         A number of splits (None is 5) means
-        :class:`~sklearn_gru.model_selection.PanelTimeSeriesSplit` for rows with times
-        in front of a window, TimeSeriesSplit for rows without, and otherwise
+        :class:`~sklearn_gru.model_selection.PanelTimeSeriesSplit` for a window over
+        rows with times, TimeSeriesSplit for a window over other rows, and otherwise
         scikit-learn's choice.
     scoring : str, list of str, or dict of name to scorer, default=None
-        Scorers as in scikit-learn, greater is better. None takes R2, root mean squared
-        and mean absolute error, for classifiers accuracy and balanced accuracy.
+        Scorers as in scikit-learn; greater is better. None takes R2, root mean squared
+        error and mean absolute error, or for classifiers accuracy and balanced
+        accuracy.
     baselines : bool, default=True
-        Whether to add, for regression, the last known value, the value a season before
-        and ridge and histogram gradient boosting on the windows of the first estimator
-        that has one, with ``flatten=True``; for classification, the most frequent
-        class, logistic regression and gradient boosting. Without a window, sequences
-        are flattened with NaN in front of shorter ones, and the mean of y is the naive
-        forecast.
+        Whether to add baselines. For regression they are the last known value, the
+        value one season before, and ridge and histogram gradient boosting on the
+        windows of the first estimator that has any, with ``flatten=True``; for
+        classification, the most frequent class, logistic regression and gradient
+        boosting. Without a window, sequences are flattened with NaN before shorter
+        ones, and the naive forecast is the mean of y.
     season : "infer", int, str or None, default="infer"
-        Steps or duration of a season. "infer" takes a day of steps shorter than a day,
-        a week of days, 52 weeks, a year of months or quarters, five business days;
-        None leaves the seasonal forecast out.
+        Time steps or duration of a season. "infer" takes a day of steps shorter than a
+        day, a week of days, 52 weeks, a year of months or quarters, five business days;
+        None leaves out the seasonal forecast.
     n_jobs : int, default=None
-        Fits run at the same time, through joblib; seconds then hold their waiting.
+        Number of fits to run in parallel, through joblib; the seconds then include time
+        spent waiting.
 
     Returns
     -------
     table : DataFrame
-        A row for each metric and model, best first within a metric: `metric`, `model`,
-        `mean` and `std` over the splits, `fit_seconds` (mean), `baseline`. With several
-        outputs or groups there are columns `output` and `group` and further rows for
-        each of them; "all" means together.
+        One row per metric and model, best first within a metric, with the columns
+        `metric`, `model`, `mean` and `std` over the splits, `fit_seconds` (mean) and
+        `baseline`. With several outputs or groups there are columns `output` and
+        `group`, and further rows for each output and group; "all" means together.
 
     Raises
     ------
     InputError
-        There is nothing to compare, or regressors and classifiers together.
+        There is nothing to compare, or regressors are mixed with classifiers.
 
     See Also
     --------
@@ -104,15 +105,15 @@ def compare(
 
     Notes
     -----
-    The naive forecasts of a row are what was known `lag` steps before it, looked up in
-    y by group and time as windows are: the last value seen in the window, and the value
-    the fewest whole seasons before the row that were known by then; with a lag of whole
-    seasons both are the same. Where there is none they are the mean of the training
-    target. The columns of a path (:func:`~sklearn_gru.make_targets`) continue one
-    series. Ridge and logistic regression have an imputer and a scaler in front;
-    categories are read as their codes.
+    The naive forecasts of a row use what was known `lag` time steps before it, looked
+    up in y by group and time as windows are. One is the last value in the window; the
+    other is the value a whole number of seasons before the row, the fewest that were
+    known by then. With a lag of whole seasons both are the same. If there is no such
+    value, the forecast is the mean of the training target. The columns of a path
+    (:func:`~sklearn_gru.make_targets`) continue one series. Ridge and logistic
+    regression follow an imputer and a scaler; categories are read as their codes.
 
-    A callable scorer is given row numbers as X.
+    A callable scorer receives row numbers as X.
 
     Examples
     --------
@@ -129,47 +130,58 @@ def compare(
     classify = _kind_of(named)
     check_consistent_length(X, y)
     scorers = _scorers(_SCORING[classify] if scoring is None else scoring)
-    first = next((m for m in named.values() if find_window(m)), None)
-    if first is None:
-        first = next(iter(named.values()))
-    runs = {name: (model, X, False) for name, model in named.items()}
+    windowed = next((m for m in named.values() if find_window(m)), None)
+    first = next(iter(named.values())) if windowed is None else windowed
+    window = find_window(first)
+    runs = {name: _Run(name, model, X) for name, model in named.items()}
     if baselines:
         cheap = baselines_for(first, X, y, classify=classify, season=season)
         for name, (model, own) in cheap.items():
-            # A model of the user's may have the name of a baseline.
-            runs[f"{name} (baseline)" if name in runs else name] = model, own, True
-    keys = _keys_of(find_window(first), X)
-    splits = list(_splits(cv, X, y, find_window(first), keys, classify))
-    done = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_answer)(clone(model), own, y, split, baseline)
-        for model, own, baseline in runs.values()
-        for split in splits
-    )
-    parts = list(_parts(y, keys, X))
-    rows = []
-    for k, (name, (_, _, baseline)) in enumerate(runs.items()):
-        answers = done[k * len(splits) : (k + 1) * len(splits)]
-        seconds = float(np.mean([took for _, took in answers]))
-        for output, group, column, chosen in parts:
-            for metric, scorer in scorers.items():
-                scores = [
-                    score
-                    for (answer, _), (_, test) in zip(answers, splits, strict=True)
-                    if (score := _judge(scorer, answer, y, test, column, chosen))
-                    is not None
-                ]
-                about = {"metric": metric, "output": output, "group": group}
-                about |= {"model": name, "mean": np.mean(scores) if scores else np.nan}
-                about |= {"std": np.std(scores) if scores else np.nan}
-                rows.append({**about, "fit_seconds": seconds, "baseline": baseline})
+            # A model of the user may have the name of a baseline.
+            name = f"{name} (baseline)" if name in runs else name
+            runs[name] = _Run(name, model, own, baseline=True)
+    keys = None if window is None else keys_of(X, window.time, window.groups)
+    splits = list(_splits(cv, X, y, window, keys, classify))
+    rows = [
+        _row(run, folds, y, part, metric, scorer)
+        for run, folds in _with_folds(list(runs.values()), y, splits, n_jobs)
+        for part in _parts(y, keys, X)
+        for metric, scorer in scorers.items()
+    ]
     return _sorted_table(rows, list(scorers))
 
 
-# -- what is asked
+class _Run(NamedTuple):
+    """A model to cross-validate, and the X that it reads."""
+
+    name: str
+    model: Any
+    X: Any
+    baseline: bool = False
+
+
+class _Fold(NamedTuple):
+    """The answers of a fitted model for the test rows of one split."""
+
+    answer: Any
+    test: np.ndarray
+    fit_seconds: float
+
+
+class _Part(NamedTuple):
+    """One output and one group to score; "all" is every output or group together."""
+
+    output: Any = "all"
+    group: Any = "all"
+    column: int | None = None  # the column of y
+    chosen: np.ndarray | None = None  # mask of the rows
+
+
+# -- estimators and scorers by name
 
 
 def _named(estimators: Any) -> dict[str, Any]:
-    """Estimators by name."""
+    """Return the estimators by name."""
     if isinstance(estimators, Mapping):
         pairs = list(estimators.items())
     elif isinstance(estimators, (list, tuple)):
@@ -198,7 +210,7 @@ def _last_name(model: Any) -> str:
 
 
 def _kind_of(named: dict[str, Any]) -> bool:
-    """Whether they are classifiers."""
+    """Tell whether the estimators are classifiers."""
     kinds = {name: _is_classifier(model) for name, model in named.items()}
     if len(set(kinds.values())) > 1:
         raise InputError(
@@ -224,19 +236,10 @@ def _scorer_name(scorer: Any) -> str:
 # -- rows, groups, splits
 
 
-def _keys_of(window: Any, X: Any) -> Keys | None:
-    if window is None:
-        return None
-    frame = as_frame(X)
-    return keys_of(
-        np.asarray(X) if frame is None else frame, window.time, window.groups
-    )
-
-
 def _splits(
     cv: Any, X: Any, y: Any, window: Any, keys: Keys | None, classify: bool
 ) -> Iterable[Any]:
-    """Pairs of training and test rows."""
+    """Generate pairs of training and test rows."""
     index = np.arange(len(y))
     if window is not None and (cv is None or isinstance(cv, Integral)):
         cv = 5 if cv is None else int(cv)
@@ -248,17 +251,17 @@ def _splits(
     return splitter.split(X if isinstance(cv, PanelTimeSeriesSplit) else index, y)
 
 
-def _parts(y: Any, keys: Keys | None, X: Any) -> Iterable[tuple[Any, Any, Any, Any]]:
-    """Output, group, column of y and rows: all together, then each output and group."""
-    yield "all", "all", None, None
+def _parts(y: Any, keys: Keys | None, X: Any) -> Iterable[_Part]:
+    """Generate the parts to score: everything, then each output, then each group."""
+    yield _Part()
     if np.ndim(y) > 1 and np.shape(y)[1] > 1:
         names = getattr(y, "columns", range(np.shape(y)[1]))
         for column, name in enumerate(names):
-            yield name, "all", column, None
+            yield _Part(output=name, column=column)
     codes, labels = _groups_of(keys, X)
     if len(labels) > 1:
         for code, label in enumerate(labels):
-            yield "all", label, None, codes == code
+            yield _Part(group=label, chosen=codes == code)
 
 
 def _groups_of(keys: Keys | None, X: Any) -> tuple[Any, list[Any]]:
@@ -266,25 +269,28 @@ def _groups_of(keys: Keys | None, X: Any) -> tuple[Any, list[Any]]:
         return keys.codes, keys.labels
     if isinstance(X, Sequences) and X.groups is not None:
         codes, labels = pd.factorize(pd.Series(list(X.groups), dtype=object))
-        # A group for each sequence tells nothing apart.
+        # With one group per sequence, there is nothing to compare.
         return (codes, list(labels)) if len(labels) < len(X) else (None, [])
     return None, []
 
 
 def _take(X: Any, index: np.ndarray) -> Any:
-    """Some rows or sequences of any layout."""
-    if hasattr(X, "iloc"):
+    """Return some rows or sequences of X in any layout."""
+    table = table_of(X)
+    if table is not None:
+        return table.take(X, index)
+    if hasattr(X, "iloc"):  # a Series
         return X.iloc[index]
     if isinstance(X, (list, tuple)):
         return [X[k] for k in index]
-    return X[index.tolist()] if hasattr(X, "get_columns") else X[index]
+    return X[index]
 
 
-# -- fit, answer, judge
+# -- fits, predictions and scores
 
 
 class _RegressionAnswers(RegressorMixin, BaseEstimator):
-    """Predictions made before, for scorers, who ask an estimator; X is row numbers."""
+    """Finished predictions, for scorers that need an estimator; X is row numbers."""
 
     def __init__(self, predictions, column=None):
         self.predictions = predictions
@@ -296,7 +302,7 @@ class _RegressionAnswers(RegressorMixin, BaseEstimator):
 
 
 class _ClassAnswers(ClassifierMixin, BaseEstimator):
-    """The same for classes."""
+    """Finished predictions of classes."""
 
     def __init__(self, predictions, probabilities, classes_):
         self.predictions = predictions
@@ -311,48 +317,80 @@ class _ClassAnswers(ClassifierMixin, BaseEstimator):
         return self.probabilities[X]
 
 
-def _fit_and_answer(
-    model: Any, X: Any, y: Any, split: tuple[np.ndarray, np.ndarray], baseline: bool
-) -> tuple[Any, float]:
-    """Answers for the test rows, and seconds of the fit."""
-    train, test = split
+def _with_folds(
+    runs: list[_Run], y: Any, splits: list[Any], n_jobs: int | None
+) -> list[tuple[_Run, list[_Fold]]]:
+    """Return each run with its folds."""
+    done = iter(
+        Parallel(n_jobs=n_jobs)(
+            delayed(_fit_and_predict)(run._replace(model=clone(run.model)), y, *split)
+            for run in runs
+            for split in splits
+        )
+    )
+    return [(run, [next(done) for _ in splits]) for run in runs]
+
+
+def _fit_and_predict(run: _Run, y: Any, train: np.ndarray, test: np.ndarray) -> _Fold:
+    """Fit the model to one split and predict its test rows."""
+    model = run.model
     with warnings.catch_warnings():
-        if baseline:  # the user's own model says it once, which is enough
+        if run.baseline:  # one warning, for the model of the user, is enough
             warnings.simplefilter("ignore", LostHistoryWarning)
         began = time.perf_counter()
-        model.fit(_take(X, train), _take(y, train))
+        model.fit(_take(run.X, train), _take(y, train))
         seconds = time.perf_counter() - began
-        X_test = _take(X, test)
+        X_test = _take(run.X, test)
         predictions = np.asarray(model.predict(X_test))
         if not _is_classifier(model):
-            return _RegressionAnswers(predictions), seconds
+            return _Fold(_RegressionAnswers(predictions), test, seconds)
         probabilities = None
         if hasattr(model, "predict_proba"):
             probabilities = model.predict_proba(X_test)
-    return _ClassAnswers(predictions, probabilities, model.classes_), seconds
+    answer = _ClassAnswers(predictions, probabilities, model.classes_)
+    return _Fold(answer, test, seconds)
 
 
-def _judge(
-    scorer: Any, answer: Any, y: Any, test: np.ndarray, column: Any, chosen: Any
-) -> float | None:
-    """Score of one fold; None if it has no row of the group."""
-    at = np.arange(len(test)) if chosen is None else np.flatnonzero(chosen[test])
-    if not len(at):
+def _row(
+    run: _Run, folds: list[_Fold], y: Any, part: _Part, metric: str, scorer: Any
+) -> dict[str, Any]:
+    """Return a row of the table: the scores of one model over its folds."""
+    found = [_score(fold, y, part, scorer) for fold in folds]
+    scores = [score for score in found if score is not None]
+    return {
+        "metric": metric,
+        "output": part.output,
+        "group": part.group,
+        "model": run.name,
+        "mean": np.mean(scores) if scores else np.nan,
+        "std": np.std(scores) if scores else np.nan,
+        "fit_seconds": float(np.mean([fold.fit_seconds for fold in folds])),
+        "baseline": run.baseline,
+    }
+
+
+def _score(fold: _Fold, y: Any, part: _Part, scorer: Any) -> float | None:
+    """Return the score of one fold, or None if it has no row of the group."""
+    answer, test, _ = fold
+    rows = np.arange(len(test))
+    if part.chosen is not None:
+        rows = np.flatnonzero(part.chosen[test])
+    if not len(rows):
         return None
-    truth = np.asarray(y)[test[at]]
-    if column is not None:
-        truth = truth[:, column]
-        answer = _RegressionAnswers(answer.predictions, column)
-    return float(scorer(answer, at, truth))
+    truth = np.asarray(y)[test[rows]]
+    if part.column is not None:
+        truth = truth[:, part.column]
+        answer = _RegressionAnswers(answer.predictions, part.column)
+    return float(scorer(answer, rows, truth))
 
 
 def _sorted_table(rows: list[dict[str, Any]], metrics: list[str]) -> pd.DataFrame:
-    """Metrics, outputs and groups in their order, the best model first."""
+    """Return metrics, outputs and groups in their order, the best model first."""
     table = pd.DataFrame(rows)
     keys = ["metric", "output", "group"]
     ranks = [table[key].map(_ranks(table[key])) for key in keys]
     ranks[0] = table["metric"].map({name: k for k, name in enumerate(metrics)})
-    # "all" outputs and groups stand first, then outputs, then groups.
+    # First "all" outputs and groups, then outputs, then groups.
     order = np.lexsort((-table["mean"], ranks[1], ranks[2], ranks[0]))
     table = table.iloc[order].reset_index(drop=True)
     constant = [key for key in keys[1:] if table[key].nunique() == 1]
@@ -364,7 +402,7 @@ def _ranks(values: pd.Series) -> dict[Any, int]:
 
 
 def check_metric(table: pd.DataFrame, metric: Any) -> str:
-    """A metric of a table; the first for None."""
+    """Return a metric of the table, the first one for None."""
     names = list(table["metric"].unique())
     if metric is None:
         return names[0]

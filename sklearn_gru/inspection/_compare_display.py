@@ -1,4 +1,4 @@
-"""The table of :func:`compare` as bars: :class:`CompareDisplay`."""
+"""Bars of the table of :func:`compare`: :class:`CompareDisplay`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.inspection._compare import check_metric, compare
+from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
     BLUE,
-    COLOURS,
+    COLORS,
     DASHES,
-    GREY,
-    axes_for,
+    GRAY,
     legend_above,
 )
 
 _MARKERS = "osD^vPX"
 
 
-class CompareDisplay:
-    """Scores of models, best on top; the user's own in blue, baselines in grey.
+class CompareDisplay(Display):
+    """Scores of models, best on top: your models in blue, baselines in gray.
 
     Use :meth:`from_estimators` to compute and draw, or :meth:`from_predictions` to draw
-    what :func:`compare` has returned. Errors (``neg_…``) are drawn without their sign.
+    a table from :func:`compare`. Errors (``neg_…``) are drawn without their sign.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ class CompareDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes drawn on.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of these axes.
     bars_ : matplotlib BarContainer or None
         The bars, with the standard deviation over the splits.
     lines_ : list of matplotlib Line2D
-        The lines, where there is one for each model.
+        One line per model, if lines were drawn.
 
     Examples
     --------
@@ -72,11 +72,11 @@ class CompareDisplay:
         y : array-like of shape (n,) or (n, n_outputs)
             Target.
         metric : str, default=None
-            Which metric to draw; None takes the first.
+            Metric to draw; None takes the first.
         by : {None, "output", "group"}, default=None
-            Draw a line for each model over the outputs or groups.
+            Draw one line per model over the outputs or groups.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **kwargs : dict
             Further parameters of :func:`compare`.
 
@@ -90,18 +90,18 @@ class CompareDisplay:
 
     @classmethod
     def from_predictions(cls, table, *, metric=None, by=None, ax=None):
-        """Draw a table computed before.
+        """Draw an existing table.
 
         Parameters
         ----------
         table : DataFrame
             From :func:`compare`.
         metric : str, default=None
-            Which metric to draw; None takes the first.
+            Metric to draw; None takes the first.
         by : {None, "output", "group"}, default=None
-            Draw a line for each model over the outputs or groups.
+            Draw one line per model over the outputs or groups.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -111,16 +111,16 @@ class CompareDisplay:
         return cls(table=table).plot(ax=ax, metric=metric, by=by)
 
     def plot(self, ax=None, *, metric=None, by=None):
-        """Draw.
+        """Draw on axes, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         metric : str, default=None
-            Which metric to draw; None takes the first.
+            Metric to draw; None takes the first.
         by : {None, "output", "group"}, default=None
-            Draw a line for each model over the outputs or groups.
+            Draw one line per model over the outputs or groups.
 
         Returns
         -------
@@ -141,8 +141,7 @@ class CompareDisplay:
                 part = part[part[key] == "all"]
         label = metric.removeprefix("neg_").replace("_", " ")
         sign = -1 if metric.startswith("neg_") else 1
-        self.ax_ = ax = axes_for(ax, "CompareDisplay")
-        self.figure_ = ax.figure
+        ax = self._begin(ax)
         self.bars_, self.lines_ = None, []
         if by is None:
             self._draw_bars(part, sign)
@@ -155,17 +154,17 @@ class CompareDisplay:
     def _draw_bars(self, part, sign):
         ax = self.ax_
         values, spread = sign * part["mean"].to_numpy(), part["std"].to_numpy()
-        colours = [GREY if cheap else BLUE for cheap in part["baseline"]]
+        colors = [GRAY if cheap else BLUE for cheap in part["baseline"]]
         self.bars_ = ax.barh(
             part["model"].astype(str),
             values,
             xerr=spread,
-            color=colours,
+            color=colors,
             error_kw={"ecolor": "#222222", "lw": 1, "capsize": 2},
         )
         ax.invert_yaxis()
         ax.axvline(0, color="#222222", lw=0.8)
-        # Beside the bar and its error, where no other bar is.
+        # Beside the bar and its error bar, where there is no other bar.
         ends = np.where(values >= 0, values + spread, values - spread)
         width = np.ptp(np.concatenate([[0], values + spread, values - spread]))
         for k, (end, value) in enumerate(zip(ends, values, strict=True)):
@@ -185,13 +184,13 @@ class CompareDisplay:
     def _draw_lines(self, part, by, sign):
         ax = self.ax_
         places = part[by].unique()
-        # The order of the table is that of scores; of the outputs, that of y.
+        # The table is in the order of scores; outputs are in the order of y.
         for k, model in enumerate(part["model"].unique()):
             own = part[part["model"] == model].set_index(by).reindex(places)
             self.lines_ += ax.plot(
                 np.arange(len(places)),
                 sign * own["mean"].to_numpy(),
-                color=COLOURS[k % 7],
+                color=COLORS[k % 7],
                 ls=DASHES[k % 4],
                 marker=_MARKERS[k % 7],
                 ms=4,
@@ -199,13 +198,13 @@ class CompareDisplay:
                 label=str(model),
             )
         every = max(1, -(-len(places) // 6))
-        # What all names begin with, such as "load_step_", is said once.
+        # A prefix of all names, such as "load_step_", goes into the axis label.
         start = len(commonprefix([str(p) for p in places]))  # noqa: RUF071  (no paths)
         start = start if len(places) > 1 else 0
         labels = [str(place)[start:] for place in places]
         ax.set_xticks(np.arange(0, len(places), every), labels[::every])
         if max(map(len, labels)) > 6:
             ax.tick_params(axis="x", labelrotation=30)
-        said = f" ({str(places[0])[:start]}…)" if start else ""
-        ax.set_xlabel(f"{by}{said}")
+        prefix = f" ({str(places[0])[:start]}…)" if start else ""
+        ax.set_xlabel(f"{by}{prefix}")
         legend_above(ax)

@@ -1,4 +1,4 @@
-"""Forecasts where they belong in time: :class:`ForecastDisplay`."""
+"""Forecasts over time: :class:`ForecastDisplay`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_gru._tables.frames import as_frame
-from sklearn_gru._tables.keys import Keys, read_keys
+from sklearn_gru._tables.keys import Keys, keys_of, read_keys
 from sklearn_gru.exceptions import InputError, InvalidParameterError
+from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
     BLACK,
     BLUE,
-    GREY,
-    axes_for,
+    GRAY,
     legend_above,
 )
-from sklearn_gru.inspection._models import find_window, reach
+from sklearn_gru.inspection._models import find_window, unwrapped
 
-# A line is broken where more than this many typical steps are missing: not over a
-# weekend of daily data, but over a hole.
+# A line is broken at gaps longer than this many typical time steps: at a hole, but not
+# at a weekend of daily data.
 _HOLE = 4
 
 
-class ForecastDisplay:
+class ForecastDisplay(Display):
     """History, observed values and predictions, with quantile bands, over time.
 
     Use :meth:`from_estimator` to create one from a fitted model, or
@@ -38,22 +37,22 @@ class ForecastDisplay:
     prediction : ndarray of shape (n,)
         Predicted values.
     truth : ndarray of shape (n,), default=None
-        Observed values, NaN where there are none yet.
+        Observed values, NaN where there is none yet.
     history : Series, default=None
-        Observed values before, indexed by time.
+        Earlier observed values, indexed by time.
     quantiles : ndarray of shape (n, q), default=None
         Predicted quantiles.
     levels : array-like of shape (q,), default=None
-        Which quantiles they are, each between 0 and 1.
+        Levels of the quantiles, each between 0 and 1.
     name : str, default=None
         Name of the target, for the axis.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes drawn on.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of these axes.
     line_, truth_, history_ : matplotlib Line2D or None
         Prediction, observed values and history.
     bands_ : list of matplotlib collections
@@ -112,42 +111,42 @@ class ForecastDisplay:
     ):
         """Predict the rows of X and draw them at their times.
 
-        All rows of X are predicted, so that windows see what they see in ``predict``;
-        `group`, `between` and `last` choose what is drawn.
+        All rows of X are predicted, so that windows are those of ``predict``. Use
+        `group`, `between` and `last` to choose the rows to draw.
 
         Parameters
         ----------
         estimator : fitted regressor
-            Such as a pipeline with a SlidingWindow. Quantile bands are drawn if its
-            last step has ``predict_quantiles``.
+            For example a pipeline with a SlidingWindow. Quantile bands are drawn if the
+            last pipeline step has ``predict_quantiles``.
         X : like X of the estimator's predict
-            Rows. Their times are read as in the estimator's SlidingWindow, else from
-            the index; without any, rows are numbered.
+            Rows. Their times are read as in the SlidingWindow of the estimator, or else
+            from the index; rows without times are numbered.
         y : array-like of shape (n,) or (n, n_outputs), default=None
-            Observed values, NaN where there are none yet.
+            Observed values, NaN where there is none yet.
         history : Series, default=None
-            Values before those of X, indexed like X. With the values of `y` before
-            the first time drawn, as many as there are predictions are drawn.
+            Values earlier than those of X, indexed like X. The values of `y` before the
+            first time drawn are added, and as many are drawn as there are predictions.
         last : int, default=None
-            Draw only so many of the latest times.
+            Draw only this many of the latest times.
         between : tuple of two times, default=None
-            Draw only times from the first to the second, both included; None in place
-            of one leaves that side open.
+            Draw only times from the first to the second, both included; None leaves a
+            side open.
         group : label, default=None
-            Which series of a panel to draw; a tuple where several keys tell them apart.
+            Series of a panel to draw; a tuple if there are several key columns.
         output : int or str, default=None
-            Which output to draw if there are several, by position or name.
+            Output to draw if there are several, by position or name.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **kwargs : dict
             For ``plot`` of the prediction.
 
         Returns
         -------
         display : ForecastDisplay
-            With what is drawn as attributes.
+            With the values drawn as attributes.
         """
-        keys = _keys_of(estimator, X)
+        keys = _keys_for(estimator, X)
         prediction = np.asarray(estimator.predict(X))
         column = _output(output, prediction, y)
         quantiles, levels = _quantiles_of(estimator, X)
@@ -193,7 +192,7 @@ class ForecastDisplay:
         ax=None,
         **kwargs,
     ):
-        """Draw predictions made before.
+        """Draw existing predictions.
 
         Parameters
         ----------
@@ -205,20 +204,20 @@ class ForecastDisplay:
             Their times; None takes the index of `y_true` or `y_pred`, or numbers the
             rows.
         history : Series, default=None
-            Values before, indexed by time.
+            Earlier observed values, indexed by time.
         quantiles : array-like of shape (n, q), default=None
             Predicted quantiles.
         levels : array-like of shape (q,), default=None
-            Which quantiles they are.
+            Levels of the quantiles.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **kwargs : dict
             For ``plot`` of the prediction.
 
         Returns
         -------
         display : ForecastDisplay
-            With what is drawn as attributes.
+            With the values drawn as attributes.
         """
         if (quantiles is None) != (levels is None):
             raise InvalidParameterError(
@@ -252,12 +251,12 @@ class ForecastDisplay:
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
-        """Draw.
+        """Draw on axes, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **kwargs : dict
             For ``plot`` of the prediction, such as `color` and `label`.
 
@@ -266,15 +265,14 @@ class ForecastDisplay:
         display : ForecastDisplay
             This display.
         """
-        self.ax_ = ax = axes_for(ax, "ForecastDisplay")
-        self.figure_ = ax.figure
+        ax = self._begin(ax)
         style = {"color": BLUE, "lw": 1.4, "label": "prediction", "zorder": 3, **kwargs}
         if len(self.time) == 1:
             style = {"marker": "o", "ms": 5, **style}
         self.history_ = self.truth_ = None
         if self.history is not None and len(self.history):
             at, values = _broken(self.history.index, self.history.to_numpy())
-            seen = {"color": GREY, "lw": 1.2, "label": "history"}
+            seen = {"color": GRAY, "lw": 1.2, "label": "history"}
             (self.history_,) = ax.plot(at, values, **seen)
         if self.truth is not None and not np.isnan(self.truth).all():
             at, values = _broken(self.time, self.truth)
@@ -288,8 +286,8 @@ class ForecastDisplay:
         legend_above(ax)
         return self
 
-    def _draw_bands(self, colour: Any) -> list[Any]:
-        """One band for each pair of quantiles, from the outside in."""
+    def _draw_bands(self, color: Any) -> list[Any]:
+        """Draw one band per pair of quantiles, from the outside in."""
         if self.quantiles is None:
             return []
         order = np.argsort(self.levels)
@@ -305,7 +303,7 @@ class ForecastDisplay:
                     at,
                     below,
                     above,
-                    color=colour,
+                    color=color,
                     alpha=0.2,
                     lw=0,
                     label=f"{percent[0]} to {percent[1]} %",
@@ -314,24 +312,19 @@ class ForecastDisplay:
         return bands
 
 
-# -- what is drawn, and where
+# -- rows and values to draw
 
 
-def _keys_of(estimator: Any, X: Any) -> Keys | None:
-    """Times and groups as the estimator's window reads them, else of the index."""
+def _keys_for(estimator: Any, X: Any) -> Keys | None:
+    """Return keys as the window of the estimator reads them, else of the index."""
     window = find_window(estimator)
-    frame = as_frame(X)
-    time = None if window is None else window.time
-    groups = None if window is None else window.groups
-    if frame is None:
-        if time is None:
-            return None
-        return read_keys(pd.DataFrame(np.asarray(X)), time, groups, from_array=True)
-    return read_keys(frame, time, groups)
+    if window is None:
+        return keys_of(X, refuse_unnamed=False)
+    return keys_of(X, window.time, window.groups, refuse_unnamed=False)
 
 
 def _times(keys: Keys) -> pd.Index:
-    """Times as the user wrote them; periods by their start."""
+    """Return times as the user wrote them, and periods as their start."""
     times: Any = keys.axis.written(keys.time)
     return times.to_timestamp() if keys.axis.kind == "period" else times
 
@@ -339,7 +332,7 @@ def _times(keys: Keys) -> pd.Index:
 def _rows_of_group(
     keys: Keys | None, n: int, group: Any
 ) -> tuple[pd.Index, np.ndarray]:
-    """Times of all rows, and the rows of a group in the order of time."""
+    """Return the times of all rows, and the rows of a group in order of time."""
     if keys is None:
         if group is not None:
             raise InputError(f"group={group!r}, but the rows of X carry no groups.")
@@ -350,7 +343,7 @@ def _rows_of_group(
             seen = ", ".join(map(repr, keys.labels[:8]))
             more = ", …" if len(keys.labels) > 8 else ""
             raise InputError(
-                f"group={group!r} is none of the {len(keys.labels)} groups of X: "
+                f"group={group!r} is not one of the {len(keys.labels)} groups of X: "
                 f"{seen}{more}. Choose the one to draw with group=."
             )
         rows = np.flatnonzero(keys.codes == keys.labels.index(group))
@@ -358,7 +351,7 @@ def _rows_of_group(
 
 
 def _within(time: pd.Index, last: Any, between: Any) -> slice:
-    """Which of some sorted times to draw."""
+    """Return the slice of sorted times to draw."""
     first, end = 0, len(time)
     if between is not None:
         try:
@@ -380,7 +373,7 @@ def _within(time: pd.Index, last: Any, between: Any) -> slice:
 
 
 def _output(output: Any, prediction: np.ndarray, y: Any) -> int | None:
-    """Column of the output to draw; None where there is one."""
+    """Return the column of the output to draw, or None if there is only one output."""
     if prediction.ndim == 1:
         return None
     n = prediction.shape[1]
@@ -412,18 +405,18 @@ def _name_of(y: Any, column: int | None) -> str | None:
 
 
 def _quantiles_of(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Quantiles (n, q) or (n, n_outputs, q) and their levels, if there are any."""
-    model, _ = reach(estimator, target=False)
+    """Return quantiles (n, q) or (n, n_outputs, q) and their levels, if any."""
+    model, _ = unwrapped(estimator, target=False)
     if not hasattr(model, "predict_quantiles"):
         return None, None
-    model, X = reach(estimator, X, target=False)
+    model, X = unwrapped(estimator, X, target=False)
     return model.predict_quantiles(X), np.ravel(model.quantile)
 
 
 def _history(
     history: Any, column: int | None, group: Any, *, before: pd.Index
 ) -> pd.Series:
-    """Values of one group before some times, indexed by time."""
+    """Return the values of one group before some times, indexed by time."""
     if not isinstance(history, (pd.Series, pd.DataFrame)):
         raise InputError(
             f"history is a {type(history).__name__}; expected a Series indexed by time "
@@ -433,8 +426,8 @@ def _history(
     keys = read_keys(pd.DataFrame(index=history.index), None, None)
     if keys is None or keys.axis.kind == "row":
         raise InputError(
-            "The index of history is no time, so it has no place on the axis: give it "
-            "the index of the rows it belongs to."
+            "The index of history is not a time, so its values have no place on the "
+            "axis: give it the index of the rows that the values belong to."
         )
     chosen = group if len(keys.labels) > 1 or group in keys.labels else None
     time, rows = _rows_of_group(keys, len(values), chosen)
@@ -446,7 +439,7 @@ def _history(
 
 
 def _broken(time: pd.Index, values: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Times and values with a NaN in every hole, where a line is to be interrupted."""
+    """Return times and values with a NaN in every hole, to interrupt a line."""
     numbers = time.asi8 if isinstance(time, pd.DatetimeIndex) else np.asarray(time)
     gaps = np.diff(numbers)
     if not len(gaps):
@@ -459,18 +452,18 @@ def _broken(time: pd.Index, values: np.ndarray) -> tuple[Any, np.ndarray]:
 
 
 def _repeat(n: int, holes: np.ndarray) -> np.ndarray:
-    """Positions 0 … n - 1 with the one after each hole twice."""
+    """Return positions 0 … n - 1, with the one after each hole twice."""
     return np.insert(np.arange(n), holes, holes)
 
 
 def _time_axis(ax: Any, time: pd.Index) -> None:
-    """Few, short, unambiguous labels for dates; the clock of the data."""
+    """Label dates briefly and unambiguously, in the time zone of the data."""
     if not isinstance(time, pd.DatetimeIndex):
         ax.set_xlabel("row" if isinstance(time, pd.RangeIndex) else "time")
         return
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    # With more than two at least, some spans would have no interval of at most six.
+    # With a minimum above 2, some spans would have no interval with at most 6 ticks.
     locator = AutoDateLocator(tz=time.tz, minticks=2, maxticks=6)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=time.tz))

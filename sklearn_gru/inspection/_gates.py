@@ -1,59 +1,48 @@
-"""What the gates do over a sequence: :class:`GateDisplay`."""
+"""Gate values over the time steps of a sequence: :class:`GateDisplay`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from sklearn_gru.exceptions import InvalidParameterError
+from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
-    BLUE,
+    COLORS,
     DASHES,
-    GREEN,
-    VERMILION,
-    axes_for,
     count_steps,
     legend_above,
     steps_back,
 )
 from sklearn_gru.inspection._models import network_in
 
-_COLOURS = {
-    "update": BLUE,
-    "reset": VERMILION,
-    "forget": BLUE,
-    "input": VERMILION,
-    "output": GREEN,
-}
 
+class GateDisplay(Display):
+    """Gates of one layer over the time steps of one sequence.
 
-class GateDisplay:
-    """The gates of a layer over the steps of one sequence.
-
-    Without `units` a line is the mean over all units, and the band around it holds the
-    middle 80 % of them.
+    Without `units`, a line is the mean over all units, and the band around it holds the
+    middle 80 % of the units.
 
     Use :meth:`from_estimator` to create one.
 
     Parameters
     ----------
     gates : dict of str to ndarray of shape (n_steps, n_units)
-        The gates of one sequence, layer and direction by name; NaN where nothing was
-        observed.
+        The gates of one sequence, layer and direction by name; steps without an
+        observation are NaN.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes drawn on.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of these axes.
     lines_ : dict of str to list of matplotlib Line2D
-        For each gate the line of the mean, or one for each unit.
+        The line of the mean of each gate, or one line per unit.
 
     Notes
     -----
-    Where the update gate is near 1 a unit keeps its state, and the step leaves no trace
-    in it; near 0 the unit takes a new state, made with the old one as far as the reset
-    gate lets it through.
+    The `cell` of the estimator defines the gates. In a GRU, a unit whose update gate is
+    near 1 keeps its state and ignores the step; near 0 it takes a new state.
 
     Examples
     --------
@@ -92,18 +81,17 @@ class GateDisplay:
         X : like X of the estimator's predict
             Sequences, or the rows that a pipeline makes windows of.
         sequence : int, default=0
-            Which of them to show; -1 is the last.
+            Sequence to show; -1 is the last.
         layer : int, default=0
-            Which recurrent layer, the first being 0.
+            Recurrent layer to show; 0 is the first.
         direction : {0, 1}, default=0
-            1 is the backward direction of a bidirectional network.
+            Direction to show; 1 is the backward one of a bidirectional network.
         gates : list of str, default=None
-            Which gates: "update" and "reset", or of an LSTM "input", "forget" and
-            "output". None shows all.
+            Gates to show, by their names in the attribute `gates`; None shows all.
         units : int or list of int, default=None
-            Which units; None shows their mean.
+            Units to show; None shows their mean.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -114,7 +102,7 @@ class GateDisplay:
         n = len(X)
         if not -n <= sequence < n:
             raise InvalidParameterError(
-                f"sequence={sequence} is none of the {n} sequences of X."
+                f"sequence={sequence} is not one of the {n} sequences of X."
             )
         one = _only(X, sequence % n)
         found = {}
@@ -129,16 +117,16 @@ class GateDisplay:
         return cls(gates=found).plot(ax=ax, gates=gates, units=units)
 
     def plot(self, ax=None, *, gates=None, units=None, **kwargs):
-        """Draw.
+        """Draw on axes, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         gates : list of str, default=None
-            Which gates; None shows all.
+            Gates to show; None shows all.
         units : int or list of int, default=None
-            Which units; None shows their mean.
+            Units to show; None shows their mean.
         **kwargs : dict
             For ``plot`` of the lines.
 
@@ -151,7 +139,7 @@ class GateDisplay:
         for name in chosen:
             if name not in self.gates:
                 raise InvalidParameterError(
-                    f"gates={chosen}: there is no gate {name!r}; the gates are "
+                    f"gates={chosen}: {name!r} is not one of the gates "
                     f"{list(self.gates)}."
                 )
         n_steps, n_units = next(iter(self.gates.values())).shape
@@ -160,11 +148,11 @@ class GateDisplay:
                 raise InvalidParameterError(
                     f"units={units}: the layer has {n_units} units, counted from 0."
                 )
-        self.ax_ = ax = axes_for(ax, "GateDisplay")
-        self.figure_ = ax.figure
+        ax = self._begin(ax)
         self.lines_ = {}
+        names = list(self.gates)
         for name in chosen:
-            style = {"color": _COLOURS[name], **kwargs}
+            style = {"color": COLORS[names.index(name) % len(COLORS)], **kwargs}
             draw = self._draw_mean if units is None else self._draw_units
             self.lines_[name] = draw(name, units, style)
         ax.set_ylabel("gate")
@@ -177,11 +165,11 @@ class GateDisplay:
         values = self.gates[name]
         at = steps_back(len(values))
         low, high = np.quantile(values, [0.1, 0.9], axis=1)
-        colour = style["color"]
-        # Tints of two gates mix to grey; their edges keep them apart.
-        self.ax_.fill_between(at, low, high, color=colour, alpha=0.1, lw=0)
+        color = style["color"]
+        # The tints of two gates mix to gray; dotted edges distinguish them.
+        self.ax_.fill_between(at, low, high, color=color, alpha=0.1, lw=0)
         for edge in (low, high):
-            self.ax_.plot(at, edge, color=colour, ls=":", lw=1)
+            self.ax_.plot(at, edge, color=color, ls=":", lw=1)
         return self.ax_.plot(at, values.mean(axis=1), label=name, **style)
 
     def _draw_units(self, name, units, style):

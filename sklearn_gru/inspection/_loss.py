@@ -1,21 +1,21 @@
-"""The course of a training: :class:`LossCurveDisplay`."""
+"""Loss over the epochs of a fit: :class:`LossCurveDisplay`."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
     BLACK,
     BLUE,
     VERMILION,
-    axes_for,
     legend_above,
 )
 from sklearn_gru.inspection._models import network_in
 
 
-class LossCurveDisplay:
-    """Training and validation loss of each epoch, with the best epoch marked.
+class LossCurveDisplay(Display):
+    """Training and validation loss per epoch, with the best epoch marked.
 
     Use :meth:`from_estimator` to create one.
 
@@ -28,14 +28,14 @@ class LossCurveDisplay:
     best_iteration : int, default=None
         Epoch whose weights were kept, counted from 1.
     name : str, default=None
-        Put in front of the labels, to tell several models on the same axes apart.
+        Prefix of the labels, to distinguish several models on the same axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes drawn on.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of these axes.
     line_, validation_line_, best_ : matplotlib Line2D or None
         The curves and the mark of the best epoch.
 
@@ -67,9 +67,9 @@ class LossCurveDisplay:
         estimator : fitted GRURegressor or GRUClassifier
             Or a pipeline or search that ends with one.
         name : str, default=None
-            Put in front of the labels.
+            Prefix of the labels.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **kwargs : dict
             For ``plot`` of both curves.
 
@@ -79,8 +79,8 @@ class LossCurveDisplay:
             With the curves as attributes.
         """
         model, _ = network_in(estimator, "loss_curve_")
-        # Epochs of a partial_fit have no validation loss, so scores alone do not say
-        # to which epochs they belong.
+        # Epochs of a partial_fit have no validation loss, so the history is needed to
+        # match losses to epochs.
         held = np.array([row.get("valid_loss", np.nan) for row in model.net_.history])
         display = cls(
             loss=np.asarray(model.loss_curve_),
@@ -91,14 +91,14 @@ class LossCurveDisplay:
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, *, name=None, **kwargs):
-        """Draw.
+        """Draw on axes, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         name : str, default=None
-            Put in front of the labels, instead of that of the display.
+            Prefix of the labels, instead of the name of the display.
         **kwargs : dict
             For ``plot`` of both curves.
 
@@ -107,8 +107,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             This display.
         """
-        self.ax_ = ax = axes_for(ax, "LossCurveDisplay")
-        self.figure_ = ax.figure
+        ax = self._begin(ax)
         name = self.name if name is None else name
         prefix = "" if name is None else f"{name}: "
         epochs = np.arange(1, len(self.loss) + 1)

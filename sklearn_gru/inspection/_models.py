@@ -1,4 +1,4 @@
-"""From what the user fitted to the network in it, and to what that network reads."""
+"""The network inside what the user fitted, and the X that the network reads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sklearn_gru.exceptions import InputError
 from sklearn_gru.windows import SlidingWindow
 
 
-def reach(estimator: Any, X: Any = None, *, target: bool = True) -> tuple[Any, Any]:
-    """The last estimator inside searches and pipelines, and X as it reads it.
+def unwrapped(estimator: Any, X: Any = None, *, target: bool = True) -> tuple[Any, Any]:
+    """Return the last estimator inside searches and pipelines, and X as it reads it.
 
-    With `target` False, stop where y is transformed: what lies inside then speaks of
+    With `target` False, stop at a transformer of y: the estimator inside it predicts
     another y.
     """
     while True:
@@ -30,8 +30,8 @@ def reach(estimator: Any, X: Any = None, *, target: bool = True) -> tuple[Any, A
 
 
 def network_in(estimator: Any, method: str, X: Any = None) -> tuple[Any, Any]:
-    """As :func:`reach`, for an estimator that must have a method or attribute."""
-    found, X = reach(estimator, X)
+    """Return the same, for an estimator that must have a method or attribute."""
+    found, X = unwrapped(estimator, X)
     if not hasattr(found, method):
         raise InputError(
             f"{type(found).__name__} has no {method}; expected a fitted GRURegressor "
@@ -41,7 +41,7 @@ def network_in(estimator: Any, method: str, X: Any = None) -> tuple[Any, Any]:
 
 
 def find_window(estimator: Any) -> SlidingWindow | None:
-    """The first SlidingWindow in the steps of a pipeline, fitted or not."""
+    """Return the first SlidingWindow among pipeline steps, fitted or not."""
     if isinstance(estimator, SlidingWindow):
         return estimator
     if isinstance(estimator, Pipeline):

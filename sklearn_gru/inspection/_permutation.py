@@ -1,9 +1,9 @@
-"""Which features matter at which steps, by permutation.
+"""Permutation importance of features at time steps.
 
-scikit-learn's ``permutation_importance`` shuffles a column, and a column of windows is
-a feature at a step; but its windows would have to be flat, and sequences of different
-lengths have no columns. Here values are exchanged between the same steps, counted from
-the end, of different sequences.
+scikit-learn's ``permutation_importance`` shuffles a column, and a column of flat
+windows is a feature at a time step. Sequences of different lengths, however, have no
+such columns. Here values are exchanged between sequences at the same step, counted from
+the end.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.rules import check_value, positive_integer
 from sklearn_gru.exceptions import InputError
-from sklearn_gru.inspection._drawing import axes_for, count_steps, heat_map
-from sklearn_gru.inspection._models import find_window, reach
+from sklearn_gru.inspection._display_base import Display
+from sklearn_gru.inspection._drawing import count_steps, heat_map
+from sklearn_gru.inspection._models import find_window, unwrapped
 
 
 def step_permutation_importance(
@@ -35,20 +36,20 @@ def step_permutation_importance(
     max_samples=None,
     random_state=None,
 ):
-    """Permutation importance of every feature at every step.
+    """Compute the permutation importance of every feature at every time step.
 
     The importance of feature j at step t (counted from the end) is the score of the
-    fitted model minus its score after the values of j at t have been permuted among
-    all sequences that have an observed step at t; everything else of a sequence stays,
-    and so does a sequence without that step. It says how much *this* model relies on
-    the value [1]_. Neighbouring steps often tell the same, and then neither seems to
-    matter: `block_length` permutes some steps together.
+    fitted model minus its score after the values of j at t are permuted among all
+    sequences with an observed step at t. All other values stay. The importance measures
+    how much *this* model relies on the value [1]_. Neighboring steps often carry the
+    same information, and then neither seems to matter: use `block_length` to permute
+    several steps together.
 
     Parameters
     ----------
     estimator : fitted estimator
-        GRURegressor or GRUClassifier, or a pipeline or search that ends with one. What
-        stands in front of the last step of a pipeline is applied once.
+        GRURegressor or GRUClassifier, or a pipeline or search that ends with one. The
+        pipeline steps before the last one are applied once.
     X : like X of the estimator's predict
         Sequences of any lengths, or the rows that a pipeline makes windows of.
     y : array-like of shape (n,) or (n, n_outputs)
@@ -58,13 +59,13 @@ def step_permutation_importance(
     n_repeats : int, default=5
         Number of permutations of each value.
     block_length : int, default=1
-        Steps permuted together, counted from the end. A block is permuted among the
-        sequences in which each of its steps is observed; the oldest block may be
-        shorter.
+        Number of time steps to permute together, counted from the end. A block is
+        permuted among the sequences in which all its steps are observed; the oldest
+        block may be shorter.
     max_samples : int, default=None
-        Take a random part of the sequences, if there are more.
+        Use a random subset of this size, if there are more sequences.
     random_state : int, RandomState or None, default=None
-        Seed of permutations and of that part.
+        Seed of the permutations and of that subset.
 
     Returns
     -------
@@ -72,26 +73,26 @@ def step_permutation_importance(
         Dictionary-like object with the attributes
 
         importances_mean, importances_std : ndarray of shape (n_blocks, n_features)
-            Over the repeats; oldest block first.
+            Mean and standard deviation over the repeats; oldest block first.
         importances : ndarray of shape (n_blocks, n_features, n_repeats)
-            Each of them.
+            Importance in each repeat.
         steps : ndarray of shape (n_blocks + 1,)
             Bounds of the blocks: block b holds the steps ``steps[b]`` to
             ``steps[b + 1] - 1`` counted from the end, where -1 is the last.
         feature_names : list
             Names of the features, or their positions.
         score : float
-            Score of the model before anything is permuted.
+            Score of the model before permutation.
 
     Raises
     ------
     InputError
-        What the last estimator reads are no sequences.
+        The last estimator does not read sequences.
 
     Notes
     -----
-    Missing values travel with the others. The windows are written out once, as an array
-    of shape (n, n_steps, n_features), and the model predicts
+    Missing values are permuted like other values. The windows are written out once, as
+    an array of shape (n, n_steps, n_features), and the model predicts
     ``n_blocks * n_features * n_repeats`` times: use `max_samples` and `block_length`
     for long windows.
 
@@ -114,7 +115,7 @@ def step_permutation_importance(
     """
     for name, value in (("n_repeats", n_repeats), ("block_length", block_length)):
         check_value("step_permutation_importance", name, value, [positive_integer()])
-    model, X = reach(estimator, X, target=False)
+    model, X = unwrapped(estimator, X, target=False)
     cells, rebuild, names = _cells_of(model, X)
     y = np.asarray(y)
     check_consistent_length(cells, y)
@@ -148,19 +149,19 @@ def step_permutation_importance(
 
 
 def _cells_of(model: Any, X: Any) -> tuple[np.ndarray, Any, list[Any]]:
-    """Windows as an array to write in, the way back to an X, and feature names."""
-    inner, _ = reach(model)
+    """Return windows as a writable array, the way back to an X, and feature names."""
+    inner, _ = unwrapped(model)
     if not hasattr(inner, "gate_activations"):
         raise InputError(
-            f"{type(inner).__name__} reads no sequences, so its features have no "
-            "steps; expected a GRURegressor or GRUClassifier at the end. For flat "
+            f"{type(inner).__name__} does not read sequences, so its features have no "
+            "time steps; expected a GRURegressor or GRUClassifier at the end. For flat "
             "windows use sklearn.inspection.permutation_importance, whose columns are "
-            "features at steps."
+            "features at time steps."
         )
     if find_window(model) is not None:
         raise InputError(
-            f"{type(model).__name__} has the SlidingWindow inside, where no step "
-            "can be reached. Transform y behind the window: "
+            f"{type(model).__name__} has the SlidingWindow inside, where its time "
+            "steps cannot be permuted. Transform y after the window: "
             f"make_pipeline(SlidingWindow(…), {type(model).__name__}(GRURegressor(…)))."
         )
     if isinstance(X, list):
@@ -179,7 +180,7 @@ def _cells_of(model: Any, X: Any) -> tuple[np.ndarray, Any, list[Any]]:
     if cells.ndim != 2:
         raise InputError(
             f"X has {cells.ndim} dimensions; expected sequences: an array of 2 or 3 "
-            "dimensions, a list of 2-D arrays, or rows in front of a SlidingWindow."
+            "dimensions, a list of 2-D arrays, or rows that a SlidingWindow reads."
         )
     width, columns = inner.features_per_step, getattr(X, "columns", None)
 
@@ -191,7 +192,7 @@ def _cells_of(model: Any, X: Any) -> tuple[np.ndarray, Any, list[Any]]:
 
 
 def _joined(items: list[Any]) -> Sequences:
-    """A list of arrays or frames of numbers as sequences."""
+    """Return a list of arrays or frames of numbers as sequences."""
     names = getattr(items[0], "columns", None)
     try:
         tables = [
@@ -200,7 +201,7 @@ def _joined(items: list[Any]) -> Sequences:
         ]
     except ValueError as error:
         raise InputError(
-            f"X is a list whose items are not numeric: {error}. Give texts and other "
+            f"X is a list whose items are not numeric: {error}. Pass texts and other "
             "categories as the Sequences of to_sequences or SlidingWindow."
         ) from error
     tables = [t[:, None] if t.ndim == 1 else t for t in tables]
@@ -213,11 +214,11 @@ def _joined(items: list[Any]) -> Sequences:
     )
 
 
-class StepImportanceDisplay:
-    """Heat map of the importance of features at steps.
+class StepImportanceDisplay(Display):
+    """Heat map of the importance of features at time steps.
 
     Use :meth:`from_estimator` to compute and draw, or :meth:`from_predictions` to draw
-    what :func:`step_permutation_importance` has returned.
+    a result of :func:`step_permutation_importance`.
 
     Parameters
     ----------
@@ -227,9 +228,9 @@ class StepImportanceDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn on.
+        The axes drawn on.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of these axes.
     mesh_, colorbar_ : matplotlib QuadMesh and Colorbar
         The heat map.
 
@@ -263,7 +264,7 @@ class StepImportanceDisplay:
         y : array-like of shape (n,) or (n, n_outputs)
             Target.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **kwargs : dict
             Further parameters of :func:`step_permutation_importance`.
 
@@ -284,7 +285,7 @@ class StepImportanceDisplay:
         result : :class:`~sklearn.utils.Bunch`
             From :func:`step_permutation_importance`.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -294,20 +295,19 @@ class StepImportanceDisplay:
         return cls(result=result).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw on axes, or on a new figure.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
 
         Returns
         -------
         display : StepImportanceDisplay
             This display.
         """
-        self.ax_ = ax = axes_for(ax, "StepImportanceDisplay")
-        self.figure_ = ax.figure
+        ax = self._begin(ax)
         steps = self.result.steps
         count_steps(ax, -steps[0])
         self.mesh_, self.colorbar_ = heat_map(

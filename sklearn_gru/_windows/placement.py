@@ -1,0 +1,167 @@
+"""Windows laid over the rows of a timeline, as sequences or as a view.
+
+A cell at coordinate c holds the known-future columns of the row at c and the other
+columns of the row at c - lag, so that one run of cells is one window. The cells are
+written once, however many windows share them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._tables.grid import Grid
+from sklearn_gru._tables.keys import Keys
+from sklearn_gru._windows.timeline import Reach, Timeline
+
+
+def lay_windows(
+    line: Timeline,
+    reach: Reach,
+    known: np.ndarray,
+    **about: Any,
+) -> Sequences:
+    """Return the window of every new row, over one flat array of cells.
+
+    `about` describes the columns.
+    """
+    shifts = _shifts(reach.lag, known)
+    # In this order, and each in its own function, so that only one of them at a time
+    # holds temporary arrays: this is where memory peaks.
+    order = time_rank(line.rows.time[line.place])
+    runs = _find_runs(line, reach, shifts)
+    starts, lengths = _intervals(line, reach, runs)
+    windows = Sequences(
+        _fill(line, runs, shifts),
+        starts,
+        lengths,
+        n_steps=reach.window,
+        order=order,
+        **about,
+    )
+    return windows.without_leading_gaps()
+
+
+class CellRuns(NamedTuple):
+    """Runs of cells that windows cover, one after the other in a flat array."""
+
+    low: np.ndarray  # (n_runs,) coordinate of the first cell
+    high: np.ndarray  # (n_runs,) coordinate of the last cell
+    base: np.ndarray  # (n_runs,) position of the first cell in the flat array
+
+    @property
+    def n_cells(self) -> int:
+        return int((self.high - self.low + 1).sum())
+
+    def locate(self, coordinate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the flat position of each coordinate, and whether a run holds it."""
+        run = np.searchsorted(self.low, coordinate, side="right") - 1
+        inside = (run >= 0) & (coordinate <= self.high[run])
+        return (self.base - self.low)[run] + coordinate, inside
+
+
+def _find_runs(
+    line: Timeline, reach: Reach, shifts: list[tuple[int, np.ndarray]]
+) -> CellRuns:
+    end = line.coordinate[line.given]  # (q,) last cell of each distinct window
+    breaks = np.ones(len(end), dtype=bool)
+    breaks[1:] = np.diff(end) > reach.window
+    low = _first_cells(line.coordinate, end[breaks], reach, shifts)
+    high = end[np.append(breaks[1:], True)] if len(end) else end
+    size = high - low + 1
+    return CellRuns(low, high, np.cumsum(size) - size)
+
+
+def _intervals(
+    line: Timeline, reach: Reach, runs: CellRuns
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first cell and the length of the window of every new row."""
+    end = line.coordinate[line.place]  # (n_new,)
+    run = np.searchsorted(runs.low, end, side="right") - 1
+    lengths = np.minimum(end - runs.low[run] + 1, reach.window)
+    end += (runs.base - runs.low)[run] + 1
+    end -= lengths
+    return end, lengths
+
+
+def _fill(
+    line: Timeline, runs: CellRuns, shifts: list[tuple[int, np.ndarray]]
+) -> np.ndarray:
+    rows = line.rows.values
+    cells = np.full((runs.n_cells, rows.shape[1]), np.nan, dtype=rows.dtype)
+    for shift, columns in shifts:
+        flat, inside = runs.locate(line.coordinate + shift)
+        if inside.all() and columns.all():
+            cells[flat] = rows
+        elif columns.all():
+            cells[flat[inside]] = rows[inside]
+        else:
+            cells[np.ix_(flat[inside], columns)] = rows[np.ix_(inside, columns)]
+    return cells
+
+
+def _shifts(lag: int, known: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Return pairs of a shift in cells and the columns that move ahead by it."""
+    if lag == 0 or known.all():
+        return [(0, np.ones_like(known))]
+    if not known.any():
+        return [(lag, np.ones_like(known))]
+    return [(lag, ~known), (0, known)]
+
+
+def _first_cells(
+    coordinate: np.ndarray,
+    first_end: np.ndarray,
+    reach: Reach,
+    shifts: list[tuple[int, np.ndarray]],
+) -> np.ndarray:
+    """Return the first cell of each run: it holds a row, at most one window back."""
+    back = first_end - reach.window + 1
+    low = first_end
+    for shift, _ in shifts:
+        at = np.searchsorted(coordinate, back - shift)
+        exists = at < len(coordinate)
+        cell = coordinate[np.minimum(at, len(coordinate) - 1)] + shift
+        low = np.where(exists, np.minimum(low, cell), low)
+    return low
+
+
+def window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarray:
+    """Return read-only windows (n, window, n_features) over NaN-padded rows."""
+    n, n_features = values.shape
+    window, lag = reach
+    cells = values
+    if reach.back:
+        cells = np.full((n + window - 1, n_features), np.nan, dtype=values.dtype)
+        own, lagged = cells[window - 1 :], cells[window - 1 + lag :]
+        own[:, known] = values[:, known]
+        lagged[:, ~known] = values[: max(n - lag, 0), ~known]
+    cells = np.ascontiguousarray(cells)
+    row, cell = cells.strides
+    return np.lib.stride_tricks.as_strided(
+        cells, shape=(n, window, n_features), strides=(row, row, cell), writeable=False
+    )
+
+
+def time_rank(time: np.ndarray) -> np.ndarray:
+    """Return the rank of each time; equal times have the same rank."""
+    step = np.diff(time)
+    if (step >= 0).all():
+        return np.cumsum(np.concatenate([[0], step > 0]))
+    return np.unique(time, return_inverse=True)[1]
+
+
+def previous_rows(grid: Grid | None, keys: Keys | None, n: int) -> np.ndarray:
+    """Return, for each row, the row one time step before it, or -1."""
+    if keys is None:
+        return np.arange(n) - 1
+    position = keys.time if grid is None else grid.split(keys.time)[0]
+    order = np.lexsort((position, keys.codes))
+    step = np.diff(position[order])
+    one = step > 0 if grid is None else step == 1
+    one &= np.diff(keys.codes[order]) == 0
+    previous = np.full(n, -1)
+    previous[order[1:][one]] = order[:-1][one]
+    return previous
