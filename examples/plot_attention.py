@@ -1,18 +1,18 @@
 """
-Where does the model look? Attention over spoken vowels
-=======================================================
+Attention over spoken vowels
+============================
 
-Nine speakers say two vowels in a row; which speaker is it, and which part of the
-utterance gave it away? A :class:`~sklearn_gru.GRUClassifier` with attention pooling
-weighs the states of all steps, and shows the weights. What a weight means, and what it
-does not, is checked by permuting the input.
+Nine speakers each say two vowels in a row. Which speaker is it, and which part of the
+utterance identifies the speaker? A :class:`~sklearn_gru.GRUClassifier` with attention
+pooling weights the states of all time steps and returns the weights. This example also
+permutes the input to show what a weight means and what it does not.
 """
 
 # %%
-# A model that weighs its steps
-# -----------------------------
-# Utterances of 7 to 29 steps of 12 coefficients, as they are. A tenth is held out to
-# choose the best epoch.
+# A model with attention pooling
+# ------------------------------
+# The utterances have 7 to 29 time steps of 12 coefficients. A tenth is held out to
+# select the best epoch.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +37,8 @@ plt.show()
 # %%
 # One utterance
 # -------------
-# ``attention_weights`` returns a row for each utterance, its last step in the last
-# column; steps that a shorter utterance does not have are NaN.
+# ``attention_weights`` returns one row per utterance. The last column is the last time
+# step; time steps before the start of a shorter utterance are NaN.
 
 weights = model.attention_weights(X_test)
 print(weights.shape, "each row sums to", np.nansum(weights, axis=1).round(6).min())
@@ -51,7 +51,8 @@ plt.show()
 # %%
 # All speakers
 # ------------
-# Four utterances of each. Grey are the steps before an utterance begins.
+# The figure shows four utterances per speaker. Time steps before the start of an
+# utterance are gray.
 
 rows = np.concatenate([np.flatnonzero(y_test == s)[:4] for s in np.unique(y_test)])
 AttentionDisplay.from_estimator(
@@ -60,11 +61,12 @@ AttentionDisplay.from_estimator(
 plt.show()
 
 # %%
-# Is it the step, or what came before?
-# ------------------------------------
-# The state at a step has read everything before it, so a large weight there does not
-# say that the step itself matters. Permutation does: exchange one coefficient at four
-# steps between utterances, and see how far the accuracy falls.
+# Weights and importance
+# ----------------------
+# The state at a time step depends on everything before it, so a large weight does not
+# mean that the time step itself is important. Permutation measures importance: exchange
+# one coefficient at four time steps between utterances, and measure how far the
+# accuracy falls.
 
 display = StepImportanceDisplay.from_estimator(
     model, X_test, y_test, block_length=4, n_repeats=2, random_state=0

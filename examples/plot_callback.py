@@ -1,19 +1,18 @@
 """
-A callback of one's own
+Custom skorch callbacks
 =======================
 
-What happens in training, and can it be stopped when the time is up? skorch callbacks
-are called after every batch and every epoch. Here one follows the weights, and one
-keeps to a budget of seconds.
+skorch calls callbacks after every batch and every epoch. This example has two: one
+records the norm of the weights, and one ends the fit after a given number of seconds.
 """
 
 # %%
 # Two callbacks
 # -------------
 # A callback overrides the hooks that it needs. ``net`` is the skorch net: its
-# ``history`` holds the losses, ``net.module_`` is the PyTorch module. To stop, skorch
-# expects a KeyboardInterrupt; the fit ends in order, with the weights of the best
-# epoch.
+# ``history`` contains the losses, and ``net.module_`` is the PyTorch module. To stop,
+# raise a KeyboardInterrupt, as skorch expects. The fit then ends normally, with the
+# weights of the best epoch.
 
 import time
 
@@ -51,8 +50,8 @@ class Budget(Callback):
 
 
 # %%
-# Rented bikes, an hour ahead
-# ---------------------------
+# Bike rentals, one hour ahead
+# ----------------------------
 
 df = datasets.load_bike_sharing().frame[["bikers", "temp", "hum"]].iloc[1000:3000]
 X, y = SlidingWindow(24, lag=1).fit_transform(df), df["bikers"].to_numpy()
@@ -72,7 +71,7 @@ print(history.iloc[::3].round(3).to_string())
 print(f"best epoch {model.best_iteration_}, R2 {model.score(X[1600:], y[1600:]):.3f}")
 
 # %%
-# A fit that may take half a second, whatever ``max_iter`` says:
+# This fit ends after half a second, whatever the value of ``max_iter``:
 
 hasty = GRURegressor(32, max_iter=10_000, n_iter_no_change=10_000, random_state=0)
 hasty.set_params(callbacks=[Budget(0.5)]).fit(X[:1600], y[:1600])

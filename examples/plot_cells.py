@@ -1,19 +1,20 @@
 """
-GRU, LSTM or a plain RNN?
-=========================
+Comparison of GRU, LSTM and plain RNN cells
+===========================================
 
-``cell`` exchanges the recurrent unit and leaves everything else as it is: a GRU in both
-forms of its reset gate, an LSTM, and the plain network without gates. One data set
-with short sequences and one with a series of hours, several seeds each, because the
-seeds differ as much as the cells do. :doc:`/cells` compares them on more tasks, and
-on sequences of up to 1000 steps whose first one matters.
+``cell`` selects the recurrent unit and leaves everything else unchanged: a GRU with
+either form of the reset gate, an LSTM, or the plain network without gates. This example
+compares them on one data set of short sequences and one hourly series, with several
+seeds each, because seeds differ as much as cells. :doc:`/cells` compares them on more
+tasks and on sequences of up to 1000 time steps whose first one matters.
 """
 
 # %%
-# The contest
-# -----------
-# Speakers from 7 to 29 steps, and rented bikes an hour ahead from windows of 48 hours.
-# float32 throughout: on small data the default would be float64.
+# Data and models
+# ---------------
+# The tasks are speaker recognition from 7 to 29 time steps, and bike rentals one hour
+# ahead from windows of 48 hours. All fits use float32; on small data, the default is
+# float64.
 
 import time
 
@@ -59,7 +60,8 @@ runs = pd.DataFrame(
 )
 
 # %%
-# The time is the shortest of the seeds: the first fit of all may compile.
+# The time is the shortest over the seeds, because the very first fit may compile
+# kernels.
 
 table = runs.groupby(["contest", "cell"], sort=False).agg(
     mean=("score", "mean"),

@@ -1,16 +1,16 @@
 """
-The daily life of a model
-=========================
+Daily updates of a model
+========================
 
-A model is fitted once and then used every day: yesterday's rows arrive, tomorrow is
-forecast, and once a week the weights are trained on. The window remembers the rows that
-later ones look back at, so new rows only have to be handed over.
+You fit a model once and use it every day: add yesterday's rows, forecast tomorrow, and
+continue the training once a week. The window remembers the rows that later rows look
+back at, so you only pass the new rows.
 """
 
 # %%
-# Fit to day d
-# ------------
-# A forecast for a whole day, made the day before: ``lag=24`` hours.
+# Fit up to day d
+# ---------------
+# The model forecasts a whole day on the day before, so ``lag=24`` hours.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,10 +31,10 @@ until = frame[days < start]
 model.fit(until, until["bikers"])
 
 # %%
-# Every day: hand over yesterday, forecast tomorrow
-# -------------------------------------------------
-# The columns that are not known yet may be NaN; they are never read. On the eighth day
-# the model is trained on, for 15 more epochs, from the weights it has.
+# Every day: add yesterday, forecast tomorrow
+# -------------------------------------------
+# Columns that are not known yet may be NaN; they are not read. On the eighth day,
+# training continues for 15 more epochs from the current weights.
 
 window = model[0]
 forecasts = []

@@ -1,22 +1,23 @@
 """
-First forecast: rented bikes, one hour and one day ahead
-========================================================
+First forecast: bike rentals one hour and one day ahead
+=======================================================
 
-How many bikes will be rented in the next hour, and at this hour tomorrow? A year of
-hourly rentals with calendar and weather goes through
-:class:`~sklearn_gru.SlidingWindow` into :class:`~sklearn_gru.GRURegressor`, is
-cross-validated and searched with scikit-learn's own tools, and stands beside cheap
-baselines on the same windows. At the end :class:`~sklearn_gru.GRUClassifier` tells nine
-speakers apart.
+How many bikes will be rented in the next hour, and at the same hour tomorrow? This
+example passes a year of hourly rentals with calendar and weather through
+:class:`~sklearn_gru.SlidingWindow` to :class:`~sklearn_gru.GRURegressor`. It
+cross-validates and tunes the pipeline with scikit-learn, and compares it with cheap
+baselines on the same windows. At the end, :class:`~sklearn_gru.GRUClassifier`
+identifies nine speakers.
 """
 
 # %%
-# The data
-# --------
-# Hourly rows with a time index. The rentals are a column of X as well: with a lag of an
-# hour or more the model sees only their past. Calendar and weather are known ahead (the
-# weather as a forecast would give it), so they are read up to the hour itself. Season
-# and month stay out: in one year of data, those of the test part never occur before it.
+# Data
+# ----
+# The rows are hourly, with a time index. The rentals are also a column of X: with a lag
+# of one hour or more, the model reads only their past. Calendar and weather are known
+# ahead (the weather as a forecast would give it), so the window reads them up to the
+# hour itself. Season and month are left out, because in one year of data the test set
+# has values of them that the training set never has.
 
 import time
 import warnings
@@ -53,8 +54,9 @@ print(f"{len(df)} hours of 2011, {len(known)} columns known ahead; test: last {n
 # %%
 # Cross-validation and a small search
 # -----------------------------------
-# A pipeline like any other. Windows are looked up by time, so the first test row of a
-# fold sees the training rows before it. A fifth of the epochs is enough to compare.
+# The pipeline works like any other. Windows are looked up by time, so the first test
+# row of a fold reads the training rows before it. A fifth of the epochs is enough for a
+# comparison.
 
 
 def forecaster(lag, window_size=48, **params):
@@ -63,7 +65,8 @@ def forecaster(lag, window_size=48, **params):
     return make_pipeline(window, GRURegressor(random_state=0, **params))
 
 
-# A fold may end right before an hour missing in the data; the windows then say so.
+# A fold may end right before an hour that is missing in the data, which causes a
+# warning.
 warnings.simplefilter("ignore", LostHistoryWarning)
 coarse = forecaster(1, max_iter=4, early_stopping=False)
 print("\nTimeSeriesSplit, 3 folds, 4 epochs …")
@@ -89,9 +92,9 @@ best_window = search.best_params_["slidingwindow__window_size"]
 print(f"best: {search.best_params_}")
 
 # %%
-# One hour and one day ahead, beside the baselines
-# ------------------------------------------------
-# The GRU has default parameters and a window of 48 hours; ridge and gradient boosting
+# One hour and one day ahead, with baselines
+# ------------------------------------------
+# The GRU has default parameters and a window of 48 hours. Ridge and gradient boosting
 # get the same windows, flattened, with the same known columns.
 
 
@@ -183,10 +186,11 @@ if mpl.get_backend().lower() == "agg":  # run as a script, not in a notebook
     print(f"\nfigure: {target_file}")
 
 # %%
-# Who is speaking?
-# ----------------
-# Utterances of 7 to 29 steps of 12 coefficients, nine speakers: sequences of any length
-# go in as a list. Logistic regression needs one width, so it gets them padded.
+# Speaker recognition
+# -------------------
+# The utterances have 7 to 29 time steps of 12 coefficients, from nine speakers. Pass
+# sequences of different lengths as a list. Logistic regression needs one width, so it
+# gets padded sequences.
 
 X, y = datasets.load_japanese_vowels(subset="train", return_X_y=True)
 X_test, y_speaker = datasets.load_japanese_vowels(subset="test", return_X_y=True)

@@ -1,17 +1,16 @@
 """
-After the end of the data: tomorrow's bikes
-===========================================
+After the end of the data: tomorrow's bike rentals
+==================================================
 
-A model is fitted on all rows there are. :func:`~sklearn_gru.future_frame` makes the
-rows that come next, what is known ahead is filled in, and ``predict`` gives the
-forecast.
+Fit a model on all rows. :func:`~sklearn_gru.future_frame` creates the rows that come
+next; fill in the columns that are known ahead, and call ``predict``.
 """
 
 # %%
-# The data
-# --------
-# Hourly rentals with calendar and weather; hours missing in the data are filled. The
-# last day is kept back, only to see afterwards how good the forecast was.
+# Data
+# ----
+# The rows are hourly rentals with calendar and weather; missing hours are filled. The
+# last day is kept back, only to check the forecast afterwards.
 
 import time
 from pathlib import Path
@@ -34,10 +33,10 @@ frame, tomorrow = frame.iloc[:-24], frame.iloc[-24:]
 print(f"{len(frame)} hours up to {frame.index[-1]}")
 
 # %%
-# Fit on everything
-# -----------------
-# The target is the whole path of 24 hours, the window two days of rentals and, for the
-# known columns, the two days that end with the path.
+# Fit on all rows
+# ---------------
+# The target is the whole path of 24 hours. The window is two days of rentals and, for
+# the known columns, the two days that end with the path.
 
 X, Y = make_targets(frame, frame["bikers"], 24)
 model = make_pipeline(
@@ -53,10 +52,10 @@ model = make_pipeline(
 model.fit(X, Y)
 
 # %%
-# The rows to come
-# ----------------
-# Keys are there, everything else is missing. The calendar is known, and for the weather
-# there is a forecast; here it is the weather that came.
+# Future rows
+# -----------
+# ``future_frame`` fills in the keys and leaves everything else missing. The calendar is
+# known. For the weather you would use a forecast; here it is the observed weather.
 
 future = future_frame(frame, 24)
 future[known] = tomorrow[known]
@@ -66,14 +65,14 @@ naive = np.abs(frame["bikers"].to_numpy()[-24:] - tomorrow["bikers"]).mean()
 print(f"mean absolute error {error:.0f}, of the day before {naive:.0f} bikers an hour")
 
 # %%
-# When tomorrow has come, its rows give the same forecast: the windows end where the
-# past did.
+# Once the rows of the next day are observed, they give the same forecast, because the
+# windows end at the same row.
 
 print("to the bit:", np.array_equal(model.predict(tomorrow)[-1], path))
 
 # %%
-# The forecast
-# ------------
+# Forecast
+# --------
 
 figure, axis = plt.subplots(figsize=(9, 3.5), layout="constrained")
 past = frame["bikers"].iloc[-96:]

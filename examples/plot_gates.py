@@ -1,16 +1,16 @@
 """
-What do the gates do? And is a GRU worth it?
-============================================
+Gates of a GRU, and a comparison with baselines
+===============================================
 
-Every text on gated recurrent units explains an update gate that keeps the state and a
-reset gate that forgets it. Here they are on real data: two days of rented bikes, hour
-by hour, beside the gates of the units that read them. Then the question that comes
-first in practice: does the network beat what is cheap?
+The update gate of a gated recurrent unit keeps the state, and the reset gate removes it
+from the next candidate. This example shows both on real data: two days of hourly bike
+rentals, next to the gates of the units that read them. It also answers the question
+that comes first in practice: does the network beat cheap baselines?
 """
 
 # %%
-# A forecaster of the next hour
-# -----------------------------
+# A forecaster for the next hour
+# ------------------------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,8 +36,8 @@ model = make_pipeline(
 model.fit(X.iloc[:-500], y.iloc[:-500])
 
 # %%
-# What it predicts
-# ----------------
+# Predictions
+# -----------
 
 ForecastDisplay.from_estimator(
     model, X.iloc[-500:], y.iloc[-500:], last=96, history=y.iloc[:-500]
@@ -45,12 +45,12 @@ ForecastDisplay.from_estimator(
 plt.show()
 
 # %%
-# One window, and its gates
-# -------------------------
-# The window of one row holds the 48 hours before it. ``gate_activations`` returns every
-# gate of every unit; the display shows the mean and the middle 80 % of the units. Where
-# the update gate rises the units hold on to what they know, and where it falls they
-# take in what they read.
+# Gates in one window
+# -------------------
+# The window of one row contains the 48 hours before it. ``gate_activations`` returns
+# every gate of every unit; the display shows the mean and the middle 80 % of the units.
+# Where the update gate rises, the units keep their state. Where it falls, they take in
+# new input.
 
 test = X.iloc[-500:]  # all rows since the training, or windows would miss some
 window = model[:-1].transform(test)[-24:]
@@ -68,7 +68,7 @@ plt.show()
 # Single units
 # ------------
 # Units differ: some change with the hour, others keep their state for most of a day.
-# These two have the most and the least changing update gate in this window.
+# These two have the most variable and the least variable update gate in this window.
 
 moves = gates.update_gate[-1, :, 0, 0].std(axis=0)
 units = [int(moves.argmax()), int(moves.argmin())]
@@ -76,10 +76,10 @@ GateDisplay.from_estimator(model, test, sequence=-1, gates=["update"], units=uni
 plt.show()
 
 # %%
-# Is it worth it?
-# ---------------
-# One table: the same folds, the same windows (flattened for ridge and boosting), and
-# the two forecasts that need no model at all.
+# Comparison with baselines
+# -------------------------
+# The table uses the same folds and the same windows (flattened for ridge and boosting)
+# and adds the two forecasts that need no model.
 
 table = compare({"GRU": model}, X, y, cv=2)
 print(table.round(3).to_string(index=False))

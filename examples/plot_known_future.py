@@ -1,17 +1,18 @@
 """
-What is known about tomorrow?
-=============================
+Value of columns known in advance
+=================================
 
-A day ahead the rentals of today are the newest that can be read, but the calendar of
-tomorrow is known, and a weather forecast exists. ``known_future`` names the columns
-that the window may read up to the row itself. How much are they worth?
+One day ahead, the newest rentals that a model can read are those of today. But
+tomorrow's calendar is known, and there is a weather forecast. ``known_future`` names
+the columns that the window may read up to the row itself. This example measures how
+much they improve the forecast.
 """
 
 # %%
-# The same model with more and more known
-# ---------------------------------------
-# The weather here is what was measured, as a perfect weather forecast would give it:
-# what it brings is the most that a real one could.
+# The same model with more known columns
+# --------------------------------------
+# The weather here was measured. It is equivalent to a perfect weather forecast, so its
+# improvement is an upper limit.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,10 +48,10 @@ for name, forecast in forecasts.items():
     print(f"{name:20} MAE {mean_absolute_error(y.iloc[test], forecast):5.1f} bikes")
 
 # %%
-# Which rows does a forecast read?
-# --------------------------------
-# The end of the window of the last row: rentals up to the same hour of the day before,
-# calendar and weather up to the hour itself.
+# Rows of one forecast
+# --------------------
+# This is the end of the window of the last row: rentals up to the same hour of the day
+# before, calendar and weather up to the hour itself.
 
 model = models["calendar + weather"]
 print(model[0].explain(X.iloc[test], -1).tail(3).T.to_string())
@@ -58,8 +59,8 @@ print(model[0].explain(X.iloc[test], -1).tail(3).T.to_string())
 # %%
 # Rows that do not exist yet
 # --------------------------
-# ``future_frame`` makes the next 24 rows; the known columns are filled in, here with
-# the calendar and the weather of a day ago, and the rentals stay missing.
+# ``future_frame`` creates the next 24 rows. Fill in the known columns, here with the
+# calendar and the weather of the day before; the rentals stay missing.
 
 future = future_frame(X, 24)
 future[calendar + weather] = X[calendar + weather].iloc[-24:].to_numpy()

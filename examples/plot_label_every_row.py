@@ -1,19 +1,20 @@
 """
-Labelling every row of a long recording
-=======================================
+Labels for every row of a long recording
+========================================
 
-A recording is long, and every row needs a label: who is speaking at this moment? A
-:class:`~sklearn_gru.SlidingWindow` with ``lag=0`` makes of each row the rows that lead
-to it, so a :class:`~sklearn_gru.GRUClassifier` labels row by row, as they arrive. And
-what is gained by waiting a little before the decision?
+In a long recording, every row needs a label: who is speaking at this moment? With
+``lag=0``, a :class:`~sklearn_gru.SlidingWindow` turns each row into the rows that lead
+up to it, so a :class:`~sklearn_gru.GRUClassifier` can label rows as they arrive. The
+example also measures the gain of a short delay before the decision.
 """
 
 # %%
-# A recording
-# -----------
-# The utterances of nine speakers one after another, in random order: real speech, but
-# an arranged conversation, and a harder one than most, since nobody speaks longer than
-# 29 steps. The order is drawn anew for the test part, whose utterances are others.
+# Recording
+# ---------
+# The recording concatenates the utterances of nine speakers in random order. The speech
+# is real, but the conversation is artificial and harder than most, because nobody
+# speaks for longer than 29 time steps. The test recording has other utterances in
+# another random order.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,12 +41,12 @@ X_test, y_test, since = recording("test", seed=1)
 print(f"{len(X)} rows to learn from, {len(X_test)} to label")
 
 # %%
-# Label at once, or five rows later
-# ---------------------------------
-# The recording is the group, so no window reaches from one into the other. To decide
-# later, the label is moved instead of the window: the target of row t is the speaker of
-# row t - 5, read from rows up to t. A classifier that sees one row at a time stands
-# beside them.
+# Immediate labels and labels five rows later
+# -------------------------------------------
+# The recording is the group, so no window extends from one recording into another. To
+# decide later, shift the label instead of the window: the target of row t is the
+# speaker of row t - 5, read from rows up to t. A classifier that reads one row at a
+# time is the baseline.
 
 WAIT = 5
 group = {"groups": "recording"}
@@ -65,8 +66,8 @@ gru.fit(X.iloc[WAIT:], y[:-WAIT])
 waited = gru.predict(X_test.iloc[WAIT:])
 
 # %%
-# All are judged on the rows for which each of them has a label. Early in a turn the
-# window still holds the speaker before.
+# All models are scored on the rows for which each of them has a label. Early in a turn,
+# the window still contains the previous speaker.
 
 judged = slice(None, -WAIT)
 labels = {name: label[judged] for name, label in labels.items()}
@@ -78,9 +79,9 @@ table.loc["all"] = right.mean()
 print(table.round(3).rename_axis("rows since the turn began").to_string())
 
 # %%
-# Over all rows a single row is about as good as the window, which wins only well into a
-# turn. Waiting helps in the first ten rows of a turn and costs towards its end, where
-# the window five rows later may already hold the next speaker.
+# Over all rows, a single row is about as good as the window, which wins only well into
+# a turn. The delay helps in the first ten rows of a turn and costs accuracy towards its
+# end, where the window five rows later may already contain the next speaker.
 
 # %%
 

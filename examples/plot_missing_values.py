@@ -1,17 +1,17 @@
 """
-Sequences of any length, with holes
-===================================
+Sequences of different lengths with missing values
+==================================================
 
-Sensors drop out and recordings end early. Neither has to be repaired: a NaN is a
-missing value, and lengths may differ. How much can be missing before it hurts, and is
-filling the holes beforehand better?
+Sensors drop out and recordings end early. You do not have to repair either: a NaN is a
+missing value, and lengths may differ. This example measures how much can be missing
+before accuracy falls, and whether it is better to fill the gaps beforehand.
 """
 
 # %%
-# Holes made on purpose
-# ---------------------
-# Utterances of 7 to 29 steps of 12 coefficients. A share of all cells is taken out, in
-# the training and in the test part, so that the truth stays known.
+# Artificial gaps
+# ---------------
+# The utterances have 7 to 29 time steps of 12 coefficients. A share of all cells is
+# removed from the training set and the test set, so the true values are known.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,8 +44,8 @@ def padded(sequences, n_steps=14):
 
 
 # %%
-# Three ways
-# ----------
+# Three methods
+# -------------
 
 shares = [0.0, 0.2, 0.4, 0.6, 0.8]
 gru = GRUClassifier(32, max_iter=20, dtype="float32", random_state=0)
@@ -65,15 +65,16 @@ accuracy = accuracy.astype(float)
 print(accuracy.round(3).to_string())
 
 # %%
-# Up to four cells in ten may be missing before it hurts. These curves are smooth, so
-# filling a hole with the value before it is a good guess: it was as good as leaving the
-# hole, and better where six in ten are missing. Where values jump, try both as well.
+# Up to four cells in ten can be missing before accuracy falls. These curves are smooth,
+# so the previous value is a good estimate of a missing one: filling was as good as
+# leaving the gap, and better with six cells in ten missing. If your values jump, also
+# try both.
 
 # %%
-# What is exact
-# -------------
-# A step without any value is skipped: NaN steps in front and behind change nothing, so
-# a padded array and a list of sequences give one prediction.
+# Exact invariances
+# -----------------
+# A time step without any value is skipped. Leading and trailing NaN time steps change
+# nothing, so a padded array and a list of sequences give the same predictions.
 
 gru.fit(X, y)
 as_array = padded(X_test, 29).reshape(len(X_test), 29, 12)

@@ -1,17 +1,18 @@
 """
-How good is a searched model? Nested cross-validation
-=====================================================
+Nested cross-validation of a search
+===================================
 
-The best score of a search is a maximum over candidates, and a maximum flatters. A
-search is itself an estimator: cross-validated as a whole, it is judged on months that
-no choice has seen.
+The best score of a search is a maximum over candidates and therefore optimistic. A
+search is itself an estimator. Cross-validate it as a whole to evaluate it on months
+that did not influence any choice.
 """
 
 # %%
 # Twelve years of passengers
 # --------------------------
-# 144 months, on a log scale because the series grows in proportion. It goes where it
-# has never been, so each window is taken relative to its last value.
+# The series has 144 months, on a log scale because its variation grows with its level.
+# It exceeds the range of the training data, so each window is normalized by its last
+# value.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,10 +26,10 @@ X, y = datasets.load_airline(return_X_y=True)
 X, y = np.log(X), np.log(y)
 
 # %%
-# A search in a cross-validation
-# ------------------------------
-# Outer folds: the last four years, one at a time. Within each, the search splits only
-# the months before that year.
+# A search inside a cross-validation
+# ----------------------------------
+# The outer folds are the last four years, one at a time. For each, the search splits
+# only the months before that year.
 
 model = make_pipeline(
     SlidingWindow(12, lag=1),
@@ -58,8 +59,9 @@ outer = cross_validate(
 )
 
 # %%
-# What the search promised, what the next year gave, and the month a year before as a
-# yardstick. Errors of the logarithm are relative errors: 0.05 is 5 %.
+# The table shows the best score of the search, the score in the next year, and the
+# score of the same month one year before as a reference. Errors of the logarithm are
+# relative errors: 0.05 is 5 %.
 
 rows = {}
 for found, error, test in zip(
@@ -78,8 +80,9 @@ columns = ["search", "year after", "month a year before"]
 print(table[columns].mean().round(3).to_dict())
 
 # %%
-# On average this search, of few candidates, kept its promise; in single years it did
-# not, and in one of them the month a year before was better.
+# On average, the best score of this search, which has few candidates, was close to the
+# score in the next year. In single years it was not, and in one of them, the same month
+# one year before was better.
 
 # %%
 

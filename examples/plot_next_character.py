@@ -2,15 +2,16 @@
 The next character
 ==================
 
-A text is also a series: every character is predicted from those before it. The window
-of a row with ``lag=1`` holds exactly these, so a language model is a
-``SlidingWindow`` and a ``GRUClassifier``, and writing is a loop over ``predict_proba``.
+A text is also a series: each character is predicted from those before it. The window of
+a row with ``lag=1`` contains exactly these characters, so a language model is a
+``SlidingWindow`` with a ``GRUClassifier``. A loop over ``predict_proba`` generates
+text.
 """
 
 # %%
-# One row a character
-# -------------------
-# The text are the opening paragraphs of NumPy's docstrings, in small letters.
+# One row per character
+# ---------------------
+# The text consists of the first paragraphs of NumPy's docstrings in lower case.
 
 import inspect
 import re
@@ -37,9 +38,9 @@ print(text[:200])
 # %%
 # Two models
 # ----------
-# The column has category dtype, which is all that the window and the network need to
-# know. The same windows, flat and one-hot, make a logistic regression on the last eight
-# characters.
+# The column has category dtype, which is all that the window and the network need. The
+# baseline is a logistic regression on the last eight characters, from the same windows,
+# flat and one-hot encoded.
 
 WINDOW = 16
 models = {
@@ -63,11 +64,11 @@ for name, value in bits.items():
     print(f"{name}: {value:.2f} bits a character")
 
 # %%
-# Writing
-# -------
-# The network takes a list of sequences as readily as windows: here one of characters,
-# compared by value with those of fit. Probabilities are sharpened a little (temperature
-# 0.6).
+# Text generation
+# ---------------
+# The network accepts a list of sequences as well as windows. Here, it gets one sequence
+# of characters, which are compared by value with those of ``fit``. The probabilities
+# are sharpened slightly (temperature 0.6).
 
 gru = models["GRU"][-1]
 rng = np.random.default_rng(0)

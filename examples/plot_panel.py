@@ -1,19 +1,19 @@
 """
-One model for a panel, or one for each series?
-==============================================
+One model for a panel or one model per series
+=============================================
 
-Three airports report the weather every hour. One model can learn them all (more rows),
-it can be told which airport it reads, or each airport can have its own.
+Three airports report the weather every hour. You can train one model on all of them,
+which has more rows, give it the airport as a feature, or train one model per airport.
 :class:`~sklearn_gru.model_selection.PanelTimeSeriesSplit` cuts all series at the same
-time, so that no airport tells of the weather of tomorrow at another.
+time, so that no airport reveals tomorrow's weather at another.
 """
 
 # %%
 # Temperature six hours ahead
 # ---------------------------
-# The levels of the index are all that is needed: the window takes ``time`` as the time
-# and ``origin`` as the group, and never mixes groups. The hour of the day is known
-# ahead. Missing cells stay missing.
+# The levels of the index are sufficient: the window uses ``time`` as the time and
+# ``origin`` as the group, and never mixes groups. The hour of the day is known ahead.
+# Missing cells stay missing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,10 +32,10 @@ y = X["temp"]
 print(y.groupby("origin").describe().round(1)[["count", "mean", "min", "max"]])
 
 # %%
-# The contestants
-# ---------------
-# ``categorical_features="origin"`` lets the group be a feature besides being a key. Its
-# three values are learned as vectors.
+# Models
+# ------
+# With ``categorical_features="origin"``, the group is a feature in addition to a key.
+# The network learns one vector for each of its three values.
 
 
 def forecaster(**window):
@@ -79,7 +79,7 @@ models = {
 }
 
 # %%
-# The same three folds of two weeks for all of them:
+# All models use the same three folds of two weeks:
 
 errors = []
 for fold, (train, test) in enumerate(

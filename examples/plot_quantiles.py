@@ -1,18 +1,18 @@
 """
-How many bikes at most? Quantiles and intervals
-===============================================
+Quantiles and intervals of bike rentals
+=======================================
 
-Whoever puts bikes at the stations needs more than a number: how many will be rented at
-most, in nine hours of ten? ``loss="quantile"`` learns that, ``predict_interval``
-corrects the bands by errors on hours that the weights have not seen. Here both are
-counted after.
+To supply stations with bikes, you need more than one number: how many bikes will be
+rented at most, in nine hours out of ten? ``loss="quantile"`` learns such limits, and
+``predict_interval`` corrects the bands with errors on hours that the weights were not
+fitted to. This example measures the coverage of both.
 """
 
 # %%
 # Three quantiles of the next hour
 # --------------------------------
-# A fifth of the training part, its latest hours, is held out: early stopping and the
-# correction of the intervals use it.
+# A fifth of the training set, its most recent hours, is held out. Early stopping and
+# the correction of the intervals use it.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,11 +43,11 @@ model = make_pipeline(
 model.fit(X.iloc[train], y.iloc[train])
 
 # %%
-# Promised and counted
-# --------------------
-# A pipeline passes on ``predict`` (the median) and no method that it does not know, so
-# the other two are asked of its last step. A share of 80 % over all hours need not
-# be one by night and by day.
+# Nominal and measured coverage
+# -----------------------------
+# A pipeline forwards ``predict`` (the median) but not methods it does not know, so call
+# the other two methods on its last step. A coverage of 80 % over all hours does not
+# imply 80 % by night and 80 % by day.
 
 window, gru = model[0], model[-1]
 later = window.transform(X.iloc[test])

@@ -1,20 +1,21 @@
 """
-Who is speaking, and how sure is the model?
-===========================================
+Speaker recognition with probabilities
+======================================
 
-An utterance is a sequence of any length, so a list of arrays goes straight into
-:class:`~sklearn_gru.GRUClassifier`, and everything that scikit-learn has for
-classifiers works behind it: stratified folds, a confusion matrix, probabilities that
-say when rather to ask again.
+An utterance is a sequence, and the lengths differ, so pass a list of arrays to
+:class:`~sklearn_gru.GRUClassifier`. scikit-learn's tools for classifiers work with it:
+stratified folds, a confusion matrix, and probabilities that show when the model is
+unsure.
 """
 
 # %%
-# Choose on the training speakers
-# -------------------------------
-# 270 utterances of 7 to 26 steps. What should become of the states of all steps: the
-# last one, their mean, or both directions? Folds say it, not the test part. Utterances
-# are sorted by speaker, so the folds are shuffled. A classifier that does not know the
-# order of the steps gets their mean and standard deviation.
+# Model selection on the training speakers
+# ----------------------------------------
+# There are 270 utterances of 7 to 26 time steps. Cross-validation, not the test set,
+# selects the pooling of the states: the last state, their mean, or both directions. The
+# utterances are sorted by speaker, so the folds are shuffled. As a baseline, a
+# classifier that does not use the order of the time steps gets their mean and standard
+# deviation.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,7 +37,7 @@ def summary(sequences):
     return np.array([np.r_[s.mean(axis=0), s.std(axis=0)] for s in sequences])
 
 
-# Below 1000 sequences the default is float64; float32 runs on the compiled kernels.
+# Below 1000 sequences, the default is float64; float32 uses the compiled kernels.
 gru = GRUClassifier(32, max_iter=20, dtype="float32", random_state=0)
 models = {
     "means, logistic regression": make_pipeline(
@@ -63,10 +64,10 @@ best = table["folds"].idxmax()
 print("best on the folds:", best)
 
 # %%
-# Ask again when unsure
-# ---------------------
-# The share of utterances whose most probable speaker has at least the probability
-# named, and how many of these are right.
+# Rejection of uncertain predictions
+# ----------------------------------
+# The table shows the share of utterances whose most probable speaker has at least the
+# given probability, and the accuracy on these utterances.
 
 model = models[best]
 probability = model.predict_proba(X_test)
@@ -76,8 +77,8 @@ for least in (0.0, 0.8, 0.95, 0.99):
     print(f"from {least}: {kept.mean():.0%} answered, {right[kept].mean():.1%} right")
 
 # %%
-# Who is taken for whom?
-# ----------------------
+# Confusion matrix
+# ----------------
 
 figure, axis = plt.subplots(figsize=(5, 4.4), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(

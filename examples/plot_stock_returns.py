@@ -1,19 +1,20 @@
 """
-Daily returns of a stock, honestly
-==================================
+Daily returns of a stock
+========================
 
-Can a GRU forecast a stock? Charts that say so abound. Here are four years of a share,
-day by day, and beside the network what costs nothing: the price of yesterday. Then why
-a plot of prices fools, and what about a stock can be forecast.
+Can a GRU forecast a stock? Many charts suggest that it can. This example compares a
+network with the cheapest forecast, yesterday's price, on four years of daily prices. It
+then shows why a plot of prices is misleading, and which property of a stock can be
+forecast.
 """
 
 # %%
 # Returns, not prices
 # -------------------
-# Daily closing prices of Google, 2004 to 2008, ship with matplotlib. A price is close
-# to the one before, so a forecast of prices looks good whatever it is worth; what would
-# have to be forecast is the change. Weekends and holidays have no rows: ``freq=None``
-# takes the rows as steps, whatever the days between them.
+# Daily closing prices of Google, 2004 to 2008, are included in matplotlib. A price is
+# close to the previous one, so any forecast of prices looks good. To be useful, a
+# forecast has to predict the change. Weekends and holidays have no rows: ``freq=None``
+# uses the rows as time steps, whatever the number of days between them.
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -42,10 +43,10 @@ print(f"standard deviation of a day's return: {X['return'].std():.2f} %")
 # %%
 # Tomorrow's return
 # -----------------
-# Four folds of half a year, each forecast a day ahead from the 20 days before, by
-# models fitted on all the days before the fold. The skill is the share of the squared
-# error of a random walk, which says 0, that a model takes away: 1 is perfect, 0 is no
-# better than saying nothing, and less than 0 is worse.
+# There are four folds of half a year. Each is forecast one day ahead from the 20 days
+# before, by models fitted on all days before the fold. The skill is the share by which
+# a model reduces the squared error of a random walk, which predicts 0. A skill of 1 is
+# perfect, 0 is no better than predicting 0, and a negative skill is worse.
 
 SEEDS = range(3)
 folds = list(TimeSeriesSplit(4, test_size=125).split(X))
@@ -108,16 +109,16 @@ print("returns, skill over the random walk")
 print(of_returns.round(3).to_string())
 
 # %%
-# Over all days nothing beats the random walk, and the network, which has the most to
-# fit with, is the furthest behind. It is ahead in one half-year and behind in the
-# others: that is chance, and whoever shows only that half-year shows chance.
+# Over all days, no model beats the random walk. The network, which is the most flexible
+# model, has the lowest skill. It is ahead in one half-year and behind in the others.
+# That is chance, so a chart of that half-year alone would show only chance.
 
 # %%
-# Why a plot of prices fools
-# --------------------------
-# Each forecast of a return, put on the price of the day before, is a forecast of the
-# price. It looks perfect, and its R2 is close to 1. The random walk has the same: what
-# is seen is yesterday's price, one day late.
+# Why a plot of prices is misleading
+# ----------------------------------
+# A forecast of the return, added to the price of the day before, is a forecast of the
+# price. It looks perfect, and its R2 is close to 1. The same is true of the random
+# walk: the plot shows yesterday's price, one day late.
 
 before = price.shift(1)
 prices = {"random walk": before}
@@ -145,12 +146,12 @@ figure.legend(handles, labels, loc="outside lower center", frameon=False, ncols=
 plt.show()
 
 # %%
-# What can be forecast: how large, not where to
-# ---------------------------------------------
-# Wild days follow wild days. The size of a return, its absolute value, has a past that
-# tells: here the reference is the mean of the past, and the models stand beside two
-# lines that need no network, the mean of the last 20 days and a linear regression on
-# the sizes of the last day, week and month (known as HAR).
+# Predictable: the size of a return, not its sign
+# -----------------------------------------------
+# Large returns follow large returns. The size of a return, its absolute value, depends
+# on its past. The reference here is the mean of the past. Two baselines need no
+# network: the mean of the last 20 days, and a linear regression on the sizes of the
+# last day, week and month (known as HAR).
 
 size = X["size"]
 recent = pd.DataFrame({n: size.rolling(n, min_periods=1).mean() for n in (1, 5, 22)})
@@ -166,9 +167,9 @@ print("sizes of returns, skill over the mean of the past")
 print(of_sizes.round(3).to_string())
 
 # %%
-# Up to a tenth of the squared error can be taken away, in every half-year; but the mean
-# of 20 days takes as much as the network does. In one picture, a dot for each fold and
-# a bar for all days:
+# In every half-year, up to a tenth of the squared error can be removed, but the mean of
+# 20 days removes as much as the network. The figure has one dot per fold and a bar for
+# all days:
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 for axis, table, title in (

@@ -3,22 +3,23 @@ Text: from raw words to classes
 ===============================
 
 A text is a sequence of words, and a word is a category. scikit-learn's text tools split
-texts and number the words; a network that reads the numbers in order stands beside the
-strong classical model, TF-IDF and logistic regression, which counts words and pairs of
-words without order.
+the texts and number the words, and a network reads the numbers in order. The example
+compares it with a strong classical model, TF-IDF and logistic regression, which counts
+words and word pairs without order.
 
-By default the texts are docstrings that every installation has: which library does a
-docstring come from, when the names of the libraries are masked? Any table with the
-columns ``review`` and ``sentiment`` (the IMDB reviews of Maas et al. 2011, say) can be
-given instead: ``python plot_text.py reviews.csv``; its last fifth is the test.
+By default, the texts are docstrings from installed libraries, and the task is to
+predict the library of a docstring in which the names of the libraries are masked. To
+use any table with the columns ``review`` and ``sentiment`` instead (for example the
+IMDB reviews of Maas et al. 2011), run ``python plot_text.py reviews.csv``; its last
+fifth is the test set.
 """
 
 # %%
 # Raw texts
 # ---------
-# The first paragraph of each docstring. Functions of one name (``numpy.add``,
-# ``DataFrame.add``, ``torch.add``) copy from one another, so a name is either in the
-# training or in the test part.
+# Each text is the first paragraph of a docstring. Functions of the same name
+# (``numpy.add``, ``DataFrame.add``, ``torch.add``) copy from one another, so each name
+# is either in the training set or in the test set.
 
 import inspect
 import re
@@ -96,9 +97,9 @@ print(X_train.iloc[0])
 # %%
 # Words as numbers, in reading order
 # ----------------------------------
-# ``CountVectorizer`` has everything but the order: its analyzer splits, its vocabulary
-# numbers the words that occur at least three times. What is not in the vocabulary is
-# left out. The numbers are one categorical feature of a sequence of any length.
+# ``CountVectorizer`` provides everything except the order: its analyzer splits texts,
+# and its vocabulary numbers the words that occur at least three times. Other words are
+# left out. The numbers are one categorical feature of a sequence; lengths may differ.
 
 
 class TokenNumbers(CountVectorizer):
@@ -145,12 +146,13 @@ for name, model in models.items():
     print(f"{name}: accuracy {model.score(X_test, y_test):.3f}, {seconds:.1f} s to fit")
 
 # %%
-# On texts of this size counting is hard to beat, and it is faster. The network is the
-# choice where order, other features of a step or a sequence of events matter.
+# On texts of this size, counting words is hard to beat, and it is faster. Use the
+# network if order, other features per time step or a sequence of events matter.
 #
-# What the table of embeddings has learned
-# ----------------------------------------
-# Each word is a vector. The first two principal components of the commonest words:
+# Learned embeddings
+# ------------------
+# Each word is a vector. The plot shows the first two principal components of the most
+# frequent words:
 
 words, gru = models["GRU"][0], models["GRU"][-1]
 table = gru.module_.embedding.tables[0].weight.detach().numpy()[1:]  # row 0: unknown

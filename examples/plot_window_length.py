@@ -2,16 +2,17 @@
 How long should the window be?
 ==============================
 
-Long enough to hold what matters, and no longer: every further step costs time. The
-window is a step of a pipeline, so its length is a parameter like any other, and
-:class:`~sklearn.model_selection.GridSearchCV` answers.
+The window should contain the relevant history and no more, because every additional
+time step takes training time. The window is a step of a pipeline, so its length is a
+parameter like any other, and :class:`~sklearn.model_selection.GridSearchCV` can tune
+it.
 """
 
 # %%
-# Rented bikes, an hour ahead
-# ---------------------------
-# Only the series itself: what has to be known of day and hour must come from the
-# window.
+# Bike rentals, one hour ahead
+# ----------------------------
+# The only feature is the series itself, so everything about the day and the hour has to
+# come from the window.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -27,11 +28,11 @@ y = X["bikers"]
 train, test = slice(None, 2600), slice(2600, None)
 
 # %%
-# The search
-# ----------
-# Rows whose window begins before the first row get a shorter sequence and stay, so all
-# lengths are judged on the same rows. A linear model on the same windows, flattened,
-# shows whether the answer depends on the model.
+# Search
+# ------
+# Rows whose window begins before the first row get a shorter sequence and are kept, so
+# all lengths are compared on the same rows. A linear model on the same windows,
+# flattened, shows whether the result depends on the model.
 
 sizes = [2, 6, 12, 24, 30, 48]
 models = {
@@ -63,8 +64,8 @@ for name, model in models.items():
 print(pd.concat(tables, axis=1).round(1).rename_axis("window_size"))
 
 # %%
-# The spread over the folds is larger than most differences between lengths: where the
-# curve is flat, take the shorter window.
+# The spread over the folds is larger than most differences between lengths. If several
+# lengths have similar scores, use the shortest window.
 
 figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for (name, table), color in zip(tables.items(), ("#0072B2", "#D55E00"), strict=True):
