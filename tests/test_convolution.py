@@ -18,9 +18,9 @@ from sklearn_gru._engines.torch.convolution import (
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.module import observed_first
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import joined, make_list, padded
+from tests.networks import scrambled
 from tests.reference_gru import reference_convolution, reference_states
-from tests.test_network import scrambled
-from tests.test_properties import joined, make_list, padded
 
 by_dtype = pytest.mark.parametrize(
     ("dtype", "tol"), [("float64", 1e-10), ("float32", 1e-5)]

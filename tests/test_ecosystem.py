@@ -31,6 +31,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from tests.builders import seasonal_naive
 
 FAST = {
     "hidden_size": 16,
@@ -53,13 +54,6 @@ def model(data):
     """Forecast one hour ahead from 24 hours, calendar and weather known."""
     window = SlidingWindow(24, lag=1, known_future=data[2])
     return make_pipeline(window, GRURegressor(**FAST))
-
-
-def seasonal_naive(y):
-    """R2 of the value 24 hours before."""
-    before = y.shift(freq="24h").reindex(y.index)
-    known = before.notna()
-    return r2_score(y[known], before[known])
 
 
 def by_hand(model, X, y, train, test, **params):

@@ -10,10 +10,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn_gru import GRURegressor, SlidingWindow
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru.exceptions import InvalidParameterError
-from tests.test_normalization import make_data
-from tests.test_quantiles import noisy
+from tests.builders import make_walks, noisy
 
-RNG = np.random.default_rng(0)
 X, Y, _, _ = noisy(200, 0)
 Y2 = np.column_stack([Y, -100 * Y + X[:, 0, 1]])
 LOSSES = {
@@ -71,7 +69,8 @@ def test_coverage_is_the_one_promised():
 
 def test_equal_weights_are_none():
     """Whatever their scale."""
-    y, zero = RNG.normal(size=(30, 1)), np.zeros((30, 1, 1))
+    rng = np.random.default_rng(1)
+    y, zero = rng.normal(size=(30, 1)), np.zeros((30, 1, 1))
     plain = Calibration.measure(y, (zero, zero), None)
     weighted = Calibration.measure(y, (zero, zero), np.full(30, 0.001))
     for coverage in (0.1, 0.5, 0.9, 30 / 31):
@@ -84,7 +83,8 @@ def test_equal_weights_are_none():
 )
 def test_too_few_rows_for_a_coverage(m, coverage, least):
     """The error says how many are needed; with as many there is a margin."""
-    y, zero = RNG.normal(size=(least, 1)), np.zeros((least, 1, 1))
+    rng = np.random.default_rng(1)
+    y, zero = rng.normal(size=(least, 1)), np.zeros((least, 1, 1))
     few = Calibration.measure(y[:m], (zero[:m], zero[:m]), None)
     with pytest.raises(
         InvalidParameterError, match=f"at least {least} .* there are {m}"
@@ -232,7 +232,7 @@ def _data(fitted, X, y):
 @pytest.mark.parametrize("normalization", ["last", "standard"])
 def test_with_normalization(loss, normalization):
     """Errors are in units of y, whatever the network learned in."""
-    items, y = make_data(n=80)
+    items, y = make_walks(n=80)
     fitted = model(loss, normalization=normalization, target_feature=1)
     fitted.fit(items[:50], y[:50], X_val=items[50:], y_val=y[50:])
     low, high = fitted.predict_interval(items[50:], 0.8).T

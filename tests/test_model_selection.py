@@ -20,7 +20,7 @@ from sklearn_gru.datasets import load_nyc_weather
 from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
 from sklearn_gru.model_selection import PanelTimeSeriesSplit
 from tests.brute_force import brute_splits
-from tests.test_windows_truth import CASES
+from tests.cases import CASES
 
 PARAMS = [
     {},

@@ -6,7 +6,7 @@ import pytest
 from sklearn_gru import GRUClassifier, GRURegressor
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru.exceptions import InvalidParameterError
-from tests.test_properties import make_list, padded
+from tests.builders import make_list, padded
 
 OPTIONS = {
     "normalization": {"normalization": "standard"},

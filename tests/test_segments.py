@@ -11,9 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import joined, make_list, padded
+from tests.networks import check_gradients, scrambled
 from tests.reference_gru import reference_output
-from tests.test_network import check_gradients, scrambled
-from tests.test_properties import joined, make_list, padded
 
 by_dtype = pytest.mark.parametrize(
     ("dtype", "tol"), [("float64", 1e-10), ("float32", 1e-5)]

@@ -19,7 +19,7 @@ from sklearn_gru.exceptions import (
     TimeIndexError,
 )
 from tests.brute_force import brute_paths, records
-from tests.test_windows_truth import CASES
+from tests.cases import CASES
 
 
 def wrong_cells(got, expected):
