@@ -505,6 +505,7 @@ def test_layouts_of_tokens_are_one():
     np.testing.assert_allclose(alone, want, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_tokens_are_learned():
     """The class is in the first word; the order of codes carries no meaning."""
     index, y = token_lists(200)

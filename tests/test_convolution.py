@@ -193,6 +193,7 @@ def test_running_statistics():
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("k", [1, 2])
 def test_gradients(training, k):
@@ -368,6 +369,7 @@ def test_what_it_may_be(bad):
     model(conv_filters=[np.int64(2)], max_iter=1).fit(items, y)
 
 
+@pytest.mark.slow
 def test_it_finds_a_pattern_wherever_it_stands():
     """A bump early in 150 steps decides: the branch sees it, the last state does not."""
     rng = np.random.default_rng(0)

@@ -404,6 +404,7 @@ def test_fitted_attributes():
     assert not hasattr(named, "feature_names_in_")
 
 
+@pytest.mark.slow
 def test_learning_beats_a_linear_model_on_a_product():
     """Something a linear model cannot do: the product of two steps."""
     rng = np.random.default_rng(0)

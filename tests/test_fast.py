@@ -67,6 +67,7 @@ def test_training_curves_stay_together(cell, monkeypatch):
     np.testing.assert_allclose(fast.loss_curve_, plain.loss_curve_, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_classification_of_ragged_sequences_agrees(pooling, bidirectional, monkeypatch):
@@ -312,6 +313,7 @@ def test_divergence_is_an_error_here_too():
         GRURegressor(12, learning_rate=1e30, clip_norm=None, max_iter=50).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_the_module_says_what_this_machine_uses(monkeypatch):
     """Versions, engine, every cell ready; or why not."""
     command = [sys.executable, "-m", "sklearn_gru"]

@@ -330,6 +330,7 @@ def rentals(bikes):
     return learn, y.iloc[:n], window.transform(frame.iloc[n:]), y.iloc[n:].to_numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["squared_error", "three quantiles"])
 def test_coverage_on_bike_sharing(rentals, loss):
     """Ten weeks after the fit: what is promised, within 6 points; no row crosses."""

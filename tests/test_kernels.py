@@ -138,6 +138,7 @@ def check_layers(network, n, longest, all_steps, seed):
         assert error <= allowed, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_states_and_every_gradient_agree_with_float64_autograd(cell):
     """Layers, directions, lengths and sizes of every kind give torch's numbers."""
@@ -206,6 +207,7 @@ def dropout_masks(network, seed, rows, n_steps):
     return [*masks, torch.tensor(head[:, 0])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
     """Five epochs of one compiled call each give torch's losses and parameters."""
@@ -684,6 +686,7 @@ def compile_small(folder):
     return float(run_python(code, NUMBA_CACHE_DIR=str(folder)))
 
 
+@pytest.mark.slow
 def test_compiled_code_is_found_again_and_a_damaged_cache_is_no_error(tmp_path):
     """The second process loads the code; with broken files, a third compiles again."""
     compile_small(tmp_path)
@@ -697,6 +700,7 @@ def test_compiled_code_is_found_again_and_a_damaged_cache_is_no_error(tmp_path):
     compile_small(tmp_path)
 
 
+@pytest.mark.slow
 def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     """A home that cannot be written to costs time, not results."""
     blocked = tmp_path / "a file"

@@ -113,6 +113,7 @@ def test_polars_and_period_columns():
         same_splits(got, brute_splits(times, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The windows of:UserWarning")  # holes at a cut
 def test_searches_and_routing():
     """GridSearchCV and routed groups work; groups do not move the cut."""

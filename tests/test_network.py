@@ -148,6 +148,7 @@ def test_what_stands_behind_the_end_is_never_read(cell, pooling):
 # -- gradients -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @by_cell
 @by_lengths
 def test_gradients_of_every_cell(cell, ragged):

@@ -363,6 +363,7 @@ def paths(bikes):
     return X, Y, known
 
 
+@pytest.mark.slow
 def test_horizon_in_cross_validation_and_transformed_target(paths):
     """48 hours by three quantiles, of the logarithm, scored and asked like any model."""
     X, Y, known = paths

@@ -47,6 +47,7 @@ def fitted_digest(name):
     return hashlib.sha256(predicted.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_same_bits_everywhere(name):
     """Two processes, joblib's processes and threads: one result."""

@@ -96,6 +96,7 @@ def test_predictions_equal_the_equations(k, dtype, tol, bidirectional):
         np.testing.assert_allclose(got, fitted._task.decode(out)[0], atol=50 * tol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ragged", [False, True])
 def test_gradients(ragged):
     """Of 4 steps in segments of 1 and 2 and 4, for parameters and input."""
