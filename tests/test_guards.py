@@ -120,13 +120,22 @@ def test_version_is_in_one_place():
     assert version("sklearn-gru") == sklearn_gru.__version__
 
 
-def test_change_notes_have_known_types():
+NOTES = sorted((ROOT / "docs" / "changes" / "unreleased").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", NOTES, ids=lambda p: p.name)
+def test_change_notes_have_known_types(path):
     """A fragment of unknown type would be dropped from the changelog in silence."""
-    known = {"added", "changed", "fixed", "deprecated", "removed", "performance"}
-    for path in (ROOT / "docs" / "changes" / "unreleased").glob("*.md"):
-        number, kind, *_ = path.name.split(".")
-        assert number.isdigit(), path.name
-        assert kind in known, path.name
+    types = "added|changed|fixed|deprecated|removed|performance"
+    assert re.fullmatch(rf"(\d+|\+[a-z\d-]+)\.({types})(\.\d+)?\.md", path.name)
+
+
+@pytest.mark.parametrize("path", NOTES, ids=lambda p: p.name)
+def test_a_change_note_is_one_sentence(path):
+    """One change per fragment: one line that begins with a verb and ends with a stop."""
+    text = path.read_text(encoding="utf-8")
+    assert re.fullmatch(r"[A-Z].*\.\n", text)
+    assert not re.search(r"\. [A-Z`]", text), "more than one sentence"
 
 
 def test_the_table_of_other_libraries_is_of_the_pinned_versions():
