@@ -1,9 +1,11 @@
-"""Data that several test modules learn from: sequences, rows and frames."""
+"""Data that several test modules learn from, and what they measure on it."""
 
 import numpy as np
+import torch
 from sklearn.metrics import r2_score
 
 from sklearn_gru import Sequences
+from sklearn_gru._encoding.validation import check_training
 
 N_FEATURES = 2
 
@@ -80,3 +82,13 @@ def seasonal_naive(y):
     before = y.shift(freq="24h").reindex(y.index)
     known = before.notna()
     return r2_score(y[known], before[known])
+
+
+def minimised(fitted, items, y, weights, prediction):
+    """The training loss were these the predictions."""
+    data = check_training(fitted, items, y, weights, reset=False)
+    dataset = fitted._labelled(data, fitted._rows(data.sequences))
+    shift, scale = fitted._continuation.levels(data.sequences)
+    out = fitted._task.encode((prediction[:, None] - shift) / scale, torch.float64)
+    criterion = fitted._task.criterion()
+    return float(criterion(out, dataset.target, dataset.weight))

@@ -46,7 +46,7 @@ FIT_ERRORS = {
     "mismatched lengths": (X3, Y[:-1], r"inconsistent numbers of samples: \[12, 11\]"),
     "1-D X": (X2[:, 0], Y, r"Expected 2D array, got 1D array instead"),
     "4-D X": (X3[..., None], Y, r"X has 4 dimensions; expected 2 .*, 3 .*or a list"),
-    "3-D y": (X3, X3, r"Found array with dim 3, while dim <= 2 is required"),
+    "3-D y": (X3, X3, r"Found array with dim 3"),
     "ragged features": (
         [X3[0], X3[1, :, :1]],
         Y[:2],

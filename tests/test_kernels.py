@@ -165,7 +165,7 @@ def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     assert shapes == network.parameter_shapes[:-2]
     flat = torch.cat([p.detach().reshape(-1) for p in named.values()])
     params = np.zeros(network.n_parameters, dtype=np.float32)
-    params[: len(flat)] = flat
+    params[: len(flat)] = flat.numpy()
     kernel, x = Kernel(network, params), torch.randn(5, 7, 3)
     kernel.pack()
     batch = Batch(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
@@ -252,6 +252,7 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
     assert trainer.step == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
     """Pooling, head and loss pass on every gradient, for lengths from 0."""
@@ -712,8 +713,8 @@ def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
 def test_the_neon_tile_gives_the_same_numbers():
     """Four lanes and a tile of 4 x 6, as on ARM, agree with the oracle here too."""
     code = """
-        from sklearn_gru._engines.numba import _jit
-        _jit.VECTOR_UNIT = _jit.NEON
+        from sklearn_gru._engines.numba.compile import jit
+        jit.VECTOR_UNIT = jit.NEON
         from sklearn_gru._engines.numba import Network
         from tests.test_kernels import check_layers
         check_layers(Network("gru", 3, 39, 2, True), 33, 5, True, 0)

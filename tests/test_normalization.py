@@ -16,7 +16,7 @@ from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._encoding import normalizations as normalization
 from sklearn_gru._encoding.normalizations import last_observed, moments
 from sklearn_gru.exceptions import InvalidParameterError
-from tests.builders import make_sequences, make_walks
+from tests.builders import make_sequences, make_walks, minimised
 from tests.reference_gru import reference_output
 
 KINDS = ["last", "standard"]
@@ -278,18 +278,6 @@ def test_the_loss_is_one_of_y(loss, weighted):
         ratios.append(minimised(fitted, items, y, weights, prediction))
         ratios[-1] /= np.average(error, weights=weights)
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-9)
-
-
-def minimised(fitted, items, y, weights, prediction):
-    """The training loss were these the predictions."""
-    from sklearn_gru._encoding.validation import check_training
-
-    data = check_training(fitted, items, y, weights, reset=False)
-    dataset = fitted._labelled(data, fitted._rows(data.sequences))
-    shift, scale = fitted._continuation.levels(data.sequences)
-    out = fitted._task.encode((prediction[:, None] - shift) / scale, torch.float64)
-    criterion = fitted._task.criterion()
-    return float(criterion(out, dataset.target, dataset.weight))
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -296,8 +296,10 @@ class Terminal(io.StringIO):
         return self.getvalue().rstrip("\n").rpartition("\r")[2]
 
 
-def test_progress_line():
+def test_progress_line(monkeypatch):
     """In a terminal verbose=1 shows epoch, loss, validation loss and time left."""
+    monkeypatch.setenv("COLUMNS", "120")  # a fast fit has a long rate
+    monkeypatch.setenv("LINES", "40")
     with contextlib.redirect_stderr(Terminal()) as terminal:
         regressor(verbose=1, early_stopping=True).fit(X, Y)
     assert "GRURegressor (torch): 100%" in terminal.last

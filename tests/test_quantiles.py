@@ -17,7 +17,7 @@ from sklearn_gru import GRURegressor, SlidingWindow, make_targets
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru.exceptions import InvalidParameterError, LostHistoryWarning
-from tests.builders import make_walks, noisy
+from tests.builders import make_walks, minimised, noisy
 
 LEVELS = (0.1, 0.5, 0.9)
 X = np.random.default_rng(0).normal(size=(120, 6, 2))
@@ -239,8 +239,6 @@ def test_integer_weights_are_repeated_rows(kind):
 
 def test_the_loss_is_one_of_y_in_own_units():
     """With normalization="standard" the loss is proportional to that in units of y."""
-    from tests.test_normalization import minimised
-
     items, y = make_walks()
     fitted = model(0.3, normalization="standard", target_feature=1, dtype="float64")
     fitted.fit(items, y)
