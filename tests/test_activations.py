@@ -9,12 +9,12 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import make_list
 from tests.reference_gru import (
     attention_weights,
     reference_gates,
     reference_states,
 )
-from tests.test_properties import make_list
 
 CELLS = {
     "gru": ["reset_gate", "update_gate"],

@@ -34,7 +34,6 @@ from sklearn_gru.exceptions import (
     LeakageError,
 )
 from tests.brute_force import brute_windows, records
-from tests.test_bad_input import FRAME
 
 WORDS = np.array(["ash", "birch", "cedar", "dogwood", "elm"], dtype=object)
 
@@ -506,6 +505,7 @@ def test_layouts_of_tokens_are_one():
     np.testing.assert_allclose(alone, want, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_tokens_are_learned():
     """The class is in the first word; the order of codes carries no meaning."""
     index, y = token_lists(200)
@@ -719,6 +719,7 @@ def test_kernels_decline_embeddings():
 
 
 TOKENS = [["a", "b"], ["c"]]
+LOADS = [pd.DataFrame({"load": [1.0, 2.0], "temp": [3.0, 4.0]})] * 2
 
 
 @pytest.mark.parametrize(
@@ -730,7 +731,7 @@ TOKENS = [["a", "b"], ["c"]]
         ({"categorical_features": [1]}, TOKENS, r"categorical_features=1: X has no"),
         ({"categorical_features": [0, 0, True]}, TOKENS, "no such column"),
         ({"categorical_features": [True, False]}, TOKENS, "mask of 2 entries.*has 1"),
-        ({"categorical_features": ["loaf"]}, [FRAME, FRAME], "Did you mean 'load'"),
+        ({"categorical_features": ["loaf"]}, LOADS, "Did you mean 'load'"),
         ({"categorical_features": ["load"]}, np.ones((2, 2)), "no such column"),
     ],
     ids=["no name", "list", "array", "range", "bool", "mask", "typo", "no names"],

@@ -215,6 +215,7 @@ def test_groups_and_outputs(hourly):
     np.testing.assert_allclose(score_of(table, "GRU", output="all"), np.mean(every))
 
 
+@pytest.mark.slow
 def test_classifiers(speakers):
     """Sequences of any lengths: flattened for the others, in their own right here."""
     X, y, *_ = speakers

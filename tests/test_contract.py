@@ -1,74 +1,32 @@
 """scikit-learn's own checks, with nothing skipped and nothing excused."""
 
-import warnings
+import itertools
 
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru import GRURegressor, SlidingWindow
 from sklearn_gru.exceptions import LostHistoryWarning
+from tests.contract_cases import (
+    CLASSIFIER_OPTIONS,
+    CLASSIFIER_ROWS,
+    DEFAULTS,
+    OPTIONS,
+    REGRESSOR_OPTIONS,
+    REGRESSOR_ROWS,
+    WITHOUT_LEVEL,
+    run_checks,
+)
 
 ORDER_CHECKS = {
     "check_methods_sample_order_invariance",
     "check_methods_subset_invariance",
 }
 
-# The untouched classifier passes with what it takes; its options with less.
-LIGHT = {"bidirectional": False, "max_iter": 50}
 
-CASES = {
-    "regressor": GRURegressor(),
-    "classifier": GRUClassifier(),
-    "window": SlidingWindow(1),
-    "window flat": SlidingWindow(1, flatten=True),
-    "regressor lstm": GRURegressor(cell="lstm"),
-    "regressor bidirectional": GRURegressor(bidirectional=True),
-    "regressor attention": GRURegressor(pooling="attention"),
-    "regressor from the last value": GRURegressor(
-        normalization="last", target_feature=0
-    ),
-    "regressor in own units": GRURegressor(normalization="standard", target_feature=0),
-    "regressor segments": GRURegressor(segment_length=3),
-    "regressor convolution": GRURegressor(conv_filters=(8, 8, 8)),
-    "regressor all options": GRURegressor(
-        conv_filters=(4, 4),
-        segment_length=4,
-        normalization="standard",
-        target_feature=0,
-        loss="absolute_error",
-    ),
-    "regressor categorical": GRURegressor(categorical_features=[0]),
-    "regressor quantile": GRURegressor(loss="quantile", quantile=0.5),
-    "regressor quantiles": GRURegressor(loss="quantile", quantile=(0.1, 0.5, 0.9)),
-    "classifier categorical": GRUClassifier(categorical_features=[0], **LIGHT),
-    "classifier lstm": GRUClassifier(cell="lstm", **LIGHT),
-    "classifier one way": GRUClassifier(**LIGHT),
-    "classifier attention": GRUClassifier(pooling="attention", **LIGHT),
-    "classifier segments": GRUClassifier(segment_length=3, **LIGHT),
-    "classifier convolution": GRUClassifier(conv_filters=(8, 8, 8), **LIGHT),
-}
-
-# The blobs of check_classifiers_train have one class a level, in two steps of a series:
-# without its level, nothing is left of it.
-WITHOUT_LEVEL = {
-    "classifier from the last value": GRUClassifier(normalization="last", **LIGHT),
-    "classifier in own units": GRUClassifier(normalization="standard", **LIGHT),
-}
-
-
-def run_checks(estimator):
-    """Results of all checks."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn's checks provoke warnings
-        return check_estimator(estimator, on_fail=None)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_check_estimator(case):
+def assert_all_pass(estimator):
     """Every check passes; none is skipped or expected to fail."""
-    results = run_checks(CASES[case])
+    results = run_checks(estimator)
     not_passed = [
         (r["check_name"], r["status"], repr(r["exception"]))
         for r in results
@@ -78,10 +36,37 @@ def test_check_estimator(case):
     assert len(results) > 40
 
 
+@pytest.mark.parametrize("case", DEFAULTS)
+def test_check_estimator(case):
+    """The untouched estimators pass every check."""
+    assert_all_pass(DEFAULTS[case])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", OPTIONS)
+def test_check_estimator_with_options(case):
+    """So do estimators in which every pair of options occurs."""
+    assert_all_pass(OPTIONS[case])
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [(REGRESSOR_OPTIONS, REGRESSOR_ROWS), (CLASSIFIER_OPTIONS, CLASSIFIER_ROWS)],
+    ids=["regressor", "classifier"],
+)
+def test_every_pair_of_options_has_a_case(options, rows):
+    """Whatever two options are set to, some row of the cases has both."""
+    sizes = [len(values) for values in options.values()]
+    for i, j in itertools.combinations(range(len(sizes)), 2):
+        pairs = set(itertools.product(range(sizes[i]), range(sizes[j])))
+        missing = pairs - {(row[i], row[j]) for row in rows}
+        assert not missing, (list(options)[i], list(options)[j], missing)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", WITHOUT_LEVEL)
 def test_classes_of_levels_need_the_level(case):
-    """Normalised series cannot be told apart by their level; nothing else fails."""
+    """Normalized series cannot be told apart by their level; nothing else fails."""
     results = run_checks(WITHOUT_LEVEL[case])
     failed = {r["check_name"] for r in results if r["status"] != "passed"}
     assert failed == {"check_classifiers_train"}
@@ -95,10 +80,10 @@ def test_windows_fail_only_what_they_must(flatten):
     assert failed == ORDER_CHECKS
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*DEFAULTS, *OPTIONS])
 def test_constructor_keeps_parameters_untouched(case):
     """Clone gives equal parameters and fit never writes one."""
-    estimator = CASES[case]
+    estimator = {**DEFAULTS, **OPTIONS}[case]
     assert clone(estimator).get_params() == estimator.get_params()
 
 

@@ -18,9 +18,9 @@ from sklearn_gru._engines.torch.convolution import (
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.module import observed_first
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import joined, make_list, padded
+from tests.networks import scrambled
 from tests.reference_gru import reference_convolution, reference_states
-from tests.test_network import scrambled
-from tests.test_properties import joined, make_list, padded
 
 by_dtype = pytest.mark.parametrize(
     ("dtype", "tol"), [("float64", 1e-10), ("float32", 1e-5)]
@@ -198,6 +198,7 @@ def test_running_statistics():
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("k", [1, 2])
 def test_gradients(training, k):
@@ -373,6 +374,7 @@ def test_what_it_may_be(bad):
     model(conv_filters=[np.int64(2)], max_iter=1).fit(items, y)
 
 
+@pytest.mark.slow
 def test_it_finds_a_pattern_wherever_it_stands():
     """A bump early in 150 steps decides: the branch sees it, the last state does not."""
     rng = np.random.default_rng(0)

@@ -13,8 +13,7 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="no CUDA device on this machine"
 )
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(1200, 10, 3)).astype(np.float32)
+X = np.random.default_rng(0).normal(size=(1200, 10, 3)).astype(np.float32)
 Y = X[:, :, 0].sum(axis=1) + X[:, -1, 1]
 RAGGED = [x[: 1 + i % 10] for i, x in enumerate(X)]
 OPTIONS = [

@@ -40,6 +40,7 @@ def test_the_next_day_after_new_rows(setting):
     assert (got != short).any()
 
 
+@pytest.mark.slow
 def test_the_weekly_refit(setting):
     """A warm-started fit goes on from the weights of the week before."""
     X, y, model = setting

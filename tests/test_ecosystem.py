@@ -31,6 +31,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from tests.builders import seasonal_naive
 
 FAST = {
     "hidden_size": 16,
@@ -55,19 +56,13 @@ def model(data):
     return make_pipeline(window, GRURegressor(**FAST))
 
 
-def seasonal_naive(y):
-    """R2 of the value 24 hours before."""
-    before = y.shift(freq="24h").reindex(y.index)
-    known = before.notna()
-    return r2_score(y[known], before[known])
-
-
 def by_hand(model, X, y, train, test, **params):
     """Score of a fresh copy on one split."""
     copy = clone(model).set_params(**params).fit(X.iloc[train], y.iloc[train])
     return copy.score(X.iloc[test], y.iloc[test])
 
 
+@pytest.mark.slow
 def test_cross_val_score(model, data):
     """Every fold beats the seasonal naive and equals the loop by hand."""
     X, y, _ = data
@@ -78,6 +73,7 @@ def test_cross_val_score(model, data):
     assert scores.min() > seasonal_naive(y)
 
 
+@pytest.mark.slow
 def test_grid_search(model, data):
     """Two processes search window and width; scores equal those by hand."""
     X, y, _ = data
@@ -97,6 +93,7 @@ def test_grid_search(model, data):
     assert search.score(X.iloc[-200:], y.iloc[-200:]) > seasonal_naive(y)
 
 
+@pytest.mark.slow
 def test_randomized_search(model, data):
     """Random draws find what the grid of the same values holds."""
     X, y, _ = data
@@ -111,6 +108,7 @@ def test_randomized_search(model, data):
     assert search.best_score_ > seasonal_naive(y)
 
 
+@pytest.mark.slow
 def test_halving_search_over_epochs(model, data):
     """Epochs are the resource: the last candidates get the most of them."""
     X, y, _ = data
@@ -138,6 +136,7 @@ def test_cross_val_predict(model, data):
     assert r2_score(y, predicted) > seasonal_naive(y)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.LostHistoryWarning")
 def test_learning_curve(model, data):
     """More rows, better scores; the last point is the whole fold.
@@ -164,6 +163,7 @@ def test_transformed_target(model, data):
     assert whole.score(X.iloc[-300:], y.iloc[-300:]) > seasonal_naive(y)
 
 
+@pytest.mark.slow
 def test_stacking(model, data):
     """A GRU and ridge on the same windows, stacked, beat either's worse."""
     X, y, known = data
@@ -193,6 +193,7 @@ def test_calibration(data):
     assert log_loss(busy[-300:], p) < guess / 2
 
 
+@pytest.mark.slow
 def test_permutation_importance(model, data):
     """The hour matters more than the holiday, with time in the index."""
     X, y, _ = data
@@ -204,6 +205,7 @@ def test_permutation_importance(model, data):
     assert importance["bikers"] > importance["holiday"] + 0.05
 
 
+@pytest.mark.slow
 def test_partial_dependence(model, data):
     """The average equals the mean prediction with the column set by hand."""
     X, y, _ = data
@@ -215,6 +217,10 @@ def test_partial_dependence(model, data):
     np.testing.assert_allclose(got["average"][0], expected, rtol=1e-6)
 
 
+@pytest.mark.skipif(
+    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
+    reason="before 1.8 the scorer of a search does not ask the pipeline it scores",
+)
 def test_metadata_routing(model, data):
     """sample_weight reaches the network through searches and the pipeline."""
     X, y, _ = data
@@ -271,6 +277,7 @@ def test_validation_data_through_the_pipeline(model, data):
     assert (windows.lengths == 24).all()
 
 
+@pytest.mark.slow
 def test_panel_with_holes_and_missing_values():
     """Three airports, split by time: better than the value 24 hours before."""
     from sklearn_gru import datasets
@@ -293,6 +300,7 @@ def test_panel_with_holes_and_missing_values():
     assert (model[0].transform(test).lengths == 24).all()
 
 
+@pytest.mark.slow
 def test_speakers(speakers):
     """Sequences of any length in cross-validation and a search."""
     X, y, X_test, y_test = speakers

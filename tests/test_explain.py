@@ -10,7 +10,7 @@ import pytest
 from sklearn_gru import Sequences, SlidingWindow
 from sklearn_gru.exceptions import InputError, LostHistoryWarning
 from tests.brute_force import brute_windows, records
-from tests.test_windows_truth import CASES
+from tests.cases import CASES
 
 WINDOWS = {
     "plain": {"window_size": 4},

@@ -17,8 +17,7 @@ from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import engine as numba_engine
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(1200, 10, 3)).astype(np.float32)
+X = np.random.default_rng(0).normal(size=(1200, 10, 3)).astype(np.float32)
 Y = X[:, :, 0].sum(axis=1) + X[:, -1, 1]
 LABELS = np.digitize(Y, [-2, 2])
 RAGGED = [x[: 1 + i % 10] for i, x in enumerate(X)]
@@ -68,6 +67,7 @@ def test_training_curves_stay_together(cell, monkeypatch):
     np.testing.assert_allclose(fast.loss_curve_, plain.loss_curve_, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_classification_of_ragged_sequences_agrees(pooling, bidirectional, monkeypatch):
@@ -120,8 +120,9 @@ def test_warm_start_and_partial_fit_agree(monkeypatch):
 
 def test_the_users_case_is_fast():
     """A float64 frame with a time index through SlidingWindow, all defaults."""
+    rng = np.random.default_rng(1)
     index = pd.date_range("2024-01-01", periods=1500, freq="h")
-    frame = pd.DataFrame(RNG.normal(size=(1500, 3)), index=index, columns=list("abc"))
+    frame = pd.DataFrame(rng.normal(size=(1500, 3)), index=index, columns=list("abc"))
     model = make_pipeline(SlidingWindow(24, lag=1), GRURegressor(max_iter=2))
     model.fit(frame, frame["a"])
     assert model[-1].engine_ == "numba"
@@ -311,6 +312,7 @@ def test_divergence_is_an_error_here_too():
         GRURegressor(12, learning_rate=1e30, clip_norm=None, max_iter=50).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_the_module_says_what_this_machine_uses(monkeypatch):
     """Versions, engine, every cell ready; or why not."""
     command = [sys.executable, "-m", "sklearn_gru"]

@@ -105,6 +105,7 @@ def _three_series():
     return pd.concat([ewr, jfk.iloc[200:] * 100, lga.drop(lga.index[300:310])])
 
 
+@pytest.mark.slow
 def test_the_whole_path_inside_a_search():
     """Window, segments and size are searched together, on two processes, by time."""
     panel = _three_series()

@@ -18,7 +18,7 @@ from sklearn_gru.exceptions import (
     TimeIndexError,
 )
 from tests.brute_force import brute_windows, records
-from tests.test_windows_truth import CASES
+from tests.cases import CASES
 
 REGULAR = [name for name, case in CASES.items() if case[1] is not None]
 

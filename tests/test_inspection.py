@@ -512,6 +512,7 @@ def test_importance_errors(hourly):
 # -- matplotlib is optional ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_matplotlib():
     """Everything but drawing works, and drawing says what to install."""
     code = """

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, to_sequences
-from tests.test_ecosystem import seasonal_naive
+from tests.builders import seasonal_naive
 
 # Names of the distributions that are not those of the modules.
 DISTRIBUTIONS = {

@@ -9,11 +9,10 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_gru import GRURegressor, SlidingWindow
 from sklearn_gru._estimators.conformal import Calibration
+from sklearn_gru._estimators.hold_out import hold_out
 from sklearn_gru.exceptions import InvalidParameterError
-from tests.test_normalization import make_data
-from tests.test_quantiles import noisy
+from tests.builders import make_walks, noisy
 
-RNG = np.random.default_rng(0)
 X, Y, _, _ = noisy(200, 0)
 Y2 = np.column_stack([Y, -100 * Y + X[:, 0, 1]])
 LOSSES = {
@@ -71,7 +70,8 @@ def test_coverage_is_the_one_promised():
 
 def test_equal_weights_are_none():
     """Whatever their scale."""
-    y, zero = RNG.normal(size=(30, 1)), np.zeros((30, 1, 1))
+    rng = np.random.default_rng(1)
+    y, zero = rng.normal(size=(30, 1)), np.zeros((30, 1, 1))
     plain = Calibration.measure(y, (zero, zero), None)
     weighted = Calibration.measure(y, (zero, zero), np.full(30, 0.001))
     for coverage in (0.1, 0.5, 0.9, 30 / 31):
@@ -84,7 +84,8 @@ def test_equal_weights_are_none():
 )
 def test_too_few_rows_for_a_coverage(m, coverage, least):
     """The error says how many are needed; with as many there is a margin."""
-    y, zero = RNG.normal(size=(least, 1)), np.zeros((least, 1, 1))
+    rng = np.random.default_rng(1)
+    y, zero = rng.normal(size=(least, 1)), np.zeros((least, 1, 1))
     few = Calibration.measure(y[:m], (zero[:m], zero[:m]), None)
     with pytest.raises(
         InvalidParameterError, match=f"at least {least} .* there are {m}"
@@ -216,23 +217,26 @@ def test_errors_are_those_of_the_weights_that_were_kept(loss):
     params |= {"n_iter_no_change": 4, "hidden_size": 20}
     fitted = model(loss, **params).fit(X, Y)
     assert fitted.best_iteration_ < fitted.n_iter_
-    held = fitted._choose_validation(_data(fitted, X, Y))
+    held = held_out(fitted, X, Y)
     low, high = fitted.predict_interval(X[held], 0.9).T
     inside = (low - 1e-4 <= Y[held]) & (Y[held] <= high + 1e-4)
     assert inside.sum() == np.ceil(0.9 * (held.sum() + 1))
 
 
-def _data(fitted, X, y):
-    from sklearn_gru._encoding.validation import check_training
-
-    return check_training(fitted, X, y, None, reset=False)
+def held_out(fitted, X, y):
+    """Mask of the sequences that a fit of X and y holds out."""
+    data, _ = fitted._read(fitted._fitted, X, y, None)
+    numbered = data._replace(y=np.arange(len(y)))
+    share, seed = fitted.validation_fraction, fitted._seed
+    _, held = hold_out(numbered, share, seed, None)
+    return np.isin(np.arange(len(y)), held.y)
 
 
 @by_loss
 @pytest.mark.parametrize("normalization", ["last", "standard"])
 def test_with_normalization(loss, normalization):
     """Errors are in units of y, whatever the network learned in."""
-    items, y = make_data(n=80)
+    items, y = make_walks(n=80)
     fitted = model(loss, normalization=normalization, target_feature=1)
     fitted.fit(items[:50], y[:50], X_val=items[50:], y_val=y[50:])
     low, high = fitted.predict_interval(items[50:], 0.8).T
@@ -296,7 +300,7 @@ def test_training_on():
     fitted = model(early_stopping=True, warm_start=True, max_iter=3).fit(X, Y)
     first = fitted.predict_interval(X)
     fitted.fit(X, Y)
-    held = fitted._choose_validation(_data(fitted, X, Y))
+    held = held_out(fitted, X, Y)
     assert not np.array_equal(fitted.predict_interval(X), first)
     low, high = fitted.predict_interval(X[held]).T
     assert ((low - 1e-4 <= Y[held]) & (Y[held] <= high + 1e-4)).sum() == 19
@@ -330,6 +334,7 @@ def rentals(bikes):
     return learn, y.iloc[:n], window.transform(frame.iloc[n:]), y.iloc[n:].to_numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["squared_error", "three quantiles"])
 def test_coverage_on_bike_sharing(rentals, loss):
     """Ten weeks after the fit: what is promised, within 6 points; no row crosses."""

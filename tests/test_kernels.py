@@ -138,6 +138,7 @@ def check_layers(network, n, longest, all_steps, seed):
         assert error <= allowed, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_states_and_every_gradient_agree_with_float64_autograd(cell):
     """Layers, directions, lengths and sizes of every kind give torch's numbers."""
@@ -164,7 +165,7 @@ def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     assert shapes == network.parameter_shapes[:-2]
     flat = torch.cat([p.detach().reshape(-1) for p in named.values()])
     params = np.zeros(network.n_parameters, dtype=np.float32)
-    params[: len(flat)] = flat
+    params[: len(flat)] = flat.numpy()
     kernel, x = Kernel(network, params), torch.randn(5, 7, 3)
     kernel.pack()
     batch = Batch(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
@@ -206,6 +207,7 @@ def dropout_masks(network, seed, rows, n_steps):
     return [*masks, torch.tensor(head[:, 0])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
     """Five epochs of one compiled call each give torch's losses and parameters."""
@@ -250,6 +252,7 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
     assert trainer.step == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
     """Pooling, head and loss pass on every gradient, for lengths from 0."""
@@ -684,6 +687,7 @@ def compile_small(folder):
     return float(run_python(code, NUMBA_CACHE_DIR=str(folder)))
 
 
+@pytest.mark.slow
 def test_compiled_code_is_found_again_and_a_damaged_cache_is_no_error(tmp_path):
     """The second process loads the code; with broken files, a third compiles again."""
     compile_small(tmp_path)
@@ -697,6 +701,7 @@ def test_compiled_code_is_found_again_and_a_damaged_cache_is_no_error(tmp_path):
     compile_small(tmp_path)
 
 
+@pytest.mark.slow
 def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     """A home that cannot be written to costs time, not results."""
     blocked = tmp_path / "a file"
@@ -708,8 +713,8 @@ def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
 def test_the_neon_tile_gives_the_same_numbers():
     """Four lanes and a tile of 4 x 6, as on ARM, agree with the oracle here too."""
     code = """
-        from sklearn_gru._engines.numba import _jit
-        _jit.VECTOR_UNIT = _jit.NEON
+        from sklearn_gru._engines.numba.compile import jit
+        jit.VECTOR_UNIT = jit.NEON
         from sklearn_gru._engines.numba import Network
         from tests.test_kernels import check_layers
         check_layers(Network("gru", 3, 39, 2, True), 33, 5, True, 0)

@@ -20,7 +20,7 @@ from sklearn_gru.datasets import load_nyc_weather
 from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
 from sklearn_gru.model_selection import PanelTimeSeriesSplit
 from tests.brute_force import brute_splits
-from tests.test_windows_truth import CASES
+from tests.cases import CASES
 
 PARAMS = [
     {},
@@ -113,6 +113,7 @@ def test_polars_and_period_columns():
         same_splits(got, brute_splits(times, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The windows of:UserWarning")  # holes at a cut
 def test_searches_and_routing():
     """GridSearchCV and routed groups work; groups do not move the cut."""

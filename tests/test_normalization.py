@@ -17,8 +17,8 @@ from sklearn_gru._encoding import normalizations as normalization
 from sklearn_gru._encoding.normalizations import last_observed, moments
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import make_sequences, make_walks, minimised
 from tests.reference_gru import reference_output
-from tests.test_scaling import make_sequences
 
 KINDS = ["last", "standard"]
 LOSSES = ["squared_error", "absolute_error", "huber"]
@@ -28,22 +28,6 @@ by_dtype = pytest.mark.parametrize(
     ("dtype", "tol"), [("float64", 1e-10), ("float32", 2e-5)]
 )
 few = settings(derandomize=True, max_examples=20, deadline=None, database=None)
-
-
-def make_data(seed=0, n=30, level=100.0):
-    """Ragged wandering sequences of two channels, a tenth missing; y continues one."""
-    rng = np.random.default_rng(seed)
-    items, y = [], []
-    for k in range(n):
-        walk = rng.normal(size=(4 + k % 9, 2)).cumsum(axis=0) * [1, 30] * (1 + k % 4)
-        walk += level * rng.normal(size=2)
-        y.append(walk[-1, 1] + walk[-2, 0] - walk[-1, 0])
-        x = walk[:-1]
-        missing = rng.random(x.shape) < 0.1
-        missing[:, 0] &= ~missing[:, 1]
-        x[missing] = np.nan
-        items.append(x)
-    return items, np.array(y)
 
 
 def model(kind="last", **params):
@@ -122,7 +106,7 @@ def test_memory_is_that_of_the_rows():
 @pytest.mark.parametrize("standardize", [True, False])
 def test_predictions_equal_the_equations(kind, dtype, tol, standardize):
     """Normalise by hand, run the NumPy network, add back by hand: the prediction."""
-    items, y = make_data()
+    items, y = make_walks()
     y = np.column_stack([y, 2 * y])
     fitted = model(kind, dtype=dtype, standardize=standardize).fit(items, y)
     whole = np.concatenate(items)
@@ -147,7 +131,7 @@ def test_predictions_equal_the_equations(kind, dtype, tol, standardize):
 @by_kind
 def test_a_new_level_moves_the_prediction_along(kind):
     """Another level of a channel, and with "standard" another scale, is carried over."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model(kind, dtype="float64").fit(items, y)
     items = [x for x in items if np.nanstd(x, axis=0).all()]
     before = fitted.predict(items)
@@ -159,7 +143,7 @@ def test_a_new_level_moves_the_prediction_along(kind):
 @by_kind
 def test_without_target_feature_nothing_is_added_back(kind):
     """Inputs are normalised, outputs stay where y was; a classifier only does that."""
-    items, y = make_data()
+    items, y = make_walks()
     moved = [x + [1e4, 3e5] for x in items]
     free = model(kind, target_feature=None, dtype="float64").fit(items, y)
     np.testing.assert_allclose(free.predict(moved), free.predict(items), rtol=1e-8)
@@ -174,7 +158,7 @@ def test_without_target_feature_nothing_is_added_back(kind):
 @by_dtype
 def test_each_prediction_depends_on_its_sequence_alone(kind, dtype, tol):
     """Alone, permuted, padded in front or behind: one prediction."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model(kind, dtype=dtype).fit(items, y)
     together = fitted.predict(items)
 
@@ -193,7 +177,7 @@ def test_each_prediction_depends_on_its_sequence_alone(kind, dtype, tol):
 @by_kind
 def test_marks_of_missing_cells_are_not_normalised(kind):
     """The mask that joins the input stays 0 and 1, and missing cells are 0."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model(kind).fit(items, y)
     data = Sequences(
         np.concatenate(items),
@@ -225,7 +209,7 @@ def test_missing_cells_in_a_channel_complete_at_fit(kind):
 @by_dtype
 def test_constant_sequences(dtype, tol):
     """A flat sequence is 0; y moves from it by what is usual in the training set."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model("standard", dtype=dtype).fit(items, y)
     flat = np.full((1, 8, 2), 0.1) + [12345.6, -7.3]
     shift, scale = fitted._fitted.encoder.normalizer.levels(Sequences.from_array(flat))
@@ -251,7 +235,7 @@ def test_a_constant_training_set():
 @by_kind
 def test_a_sequence_that_never_shows_the_target_channel(kind):
     """It takes the mean level of the training set; an empty one the mean of y."""
-    items, y = make_data(level=5.0)
+    items, y = make_walks(level=5.0)
     blind = [x.copy() for x in items]
     for x in blind[:4]:
         x[:, 1] = np.nan
@@ -270,7 +254,7 @@ def test_a_sequence_that_never_shows_the_target_channel(kind):
 @by_kind
 def test_nobody_shows_the_target_channel(kind):
     """Then y is learned as it is."""
-    items, y = make_data()
+    items, y = make_walks()
     for x in items:
         x[:, 1] = np.nan
         x[:, 0] = np.nan_to_num(x[:, 0])
@@ -284,7 +268,7 @@ def test_nobody_shows_the_target_channel(kind):
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_the_loss_is_one_of_y(loss, weighted):
     """With "standard", what is minimised is proportional to the loss in units of y."""
-    items, y = make_data()
+    items, y = make_walks()
     weights = np.random.default_rng(1).exponential(size=len(y)) if weighted else None
     fitted = model("standard", loss=loss, dtype="float64")
     fitted.fit(items, y, sample_weight=weights)
@@ -297,18 +281,6 @@ def test_the_loss_is_one_of_y(loss, weighted):
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-9)
 
 
-def minimised(fitted, items, y, weights, prediction):
-    """The training loss were these the predictions."""
-    kept = fitted._fitted
-    data, _ = fitted._read(kept, items, y, weights)
-    encoded, _ = kept.training_pair(data, data.weights, None, None)
-    dataset = SequenceDataset(encoded, torch.device("cpu"))
-    shift, scale = kept.continuation.levels(data.sequences)
-    out = kept.task.encode((prediction[:, None] - shift) / scale, kept.dtype)
-    out = torch.from_numpy(out)
-    return float(kept.net.criterion_(out, dataset.target, dataset.weight))
-
-
 def dataset_of(fitted, sequences):
     """What the network of a fitted model reads of sequences."""
     encoder, dtype = fitted._fitted.encoder, fitted._fitted.dtype
@@ -319,7 +291,7 @@ def dataset_of(fitted, sequences):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_best_constant_has_loss_one(loss):
     """The unit is fixed by the training set: y relative to its level has spread 1."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model("standard", loss=loss, dtype="float64").fit(items, y)
     shift, scale = (a[:, 0] for a in fitted._fitted.continuation.levels(joined(items)))
     weight = scale**2 / (scale**2).mean()
@@ -338,22 +310,20 @@ def joined(items):
 
 def test_validation_losses_have_the_unit_of_training():
     """Weights of the held-out part are not brought to mean 1 once more."""
-    items, y = make_data()
+    items, y = make_walks()
     items, y = items[6:9], y[6:9]
     fitted = model("standard").fit(items, y)
     large = [50 * x for x in items]
-    from sklearn_gru._encoding.validation import check_training
-
-    data = check_training(fitted, large, 50 * y, None, reset=False)
-    _, weights = fitted._target(data)
-    np.testing.assert_allclose(weights.mean(), 50**2, rtol=1e-6)
+    data, _ = fitted._read(fitted._fitted, large, 50 * y, None)
+    encoded, _ = fitted._fitted.training_pair(data, None, None, None)
+    np.testing.assert_allclose(encoded.weight.mean(), 50**2, rtol=1e-6)
 
 
 @by_kind
 @pytest.mark.parametrize("loss", LOSSES)
 def test_integer_weights_are_repeated_rows(kind, loss):
     """Levels, their means and the factors of the loss respect the weights."""
-    items, y = make_data(n=12)
+    items, y = make_walks(n=12)
     weights = np.array([1, 2, 3] * 4)
     index = np.repeat(np.arange(12), weights)
     params = {"loss": loss, "dtype": "float64", "batch_size": 1000}
@@ -369,7 +339,7 @@ def test_integer_weights_are_repeated_rows(kind, loss):
 
 def test_names_and_positions_are_one():
     """A name of Sequences, of frames in a list, or the position: the same model."""
-    items, y = make_data()
+    items, y = make_walks()
     frames = [pd.DataFrame(x, columns=["temp", "load"]) for x in items]
     by_name = model(target_feature="load").fit(frames, y)
     by_position = model(target_feature=np.int64(1)).fit(items, y)
@@ -402,7 +372,7 @@ def test_in_a_pipeline(hourly):
 )
 def test_unknown_channels(feature, message):
     """What there is, and the closest names, stand in the error."""
-    items, y = make_data()
+    items, y = make_walks()
     frames = [pd.DataFrame(x, columns=["temp", "load"]) for x in items]
     with pytest.raises(InvalidParameterError, match=message):
         model(target_feature=feature).fit(frames, y)
@@ -420,7 +390,7 @@ def test_names_need_channels_with_names():
 
 def test_target_feature_needs_normalization():
     """Nothing can be added back that was not taken out."""
-    items, y = make_data()
+    items, y = make_walks()
     with pytest.raises(InvalidParameterError, match="Set normalization='last'"):
         model(None).fit(items, y)
     with pytest.raises(InvalidParameterError, match="'last' or 'standard'"):
@@ -433,7 +403,7 @@ def test_target_feature_needs_normalization():
 @by_kind
 def test_pickle_and_clone(kind):
     """Copies predict the same bits; a clone has forgotten the fit."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model(kind).fit(items, y)
     back = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(back.predict(items), fitted.predict(items))
@@ -444,7 +414,7 @@ def test_pickle_and_clone(kind):
 @by_kind
 def test_training_on_keeps_what_the_first_fit_froze(kind):
     """Neither partial_fit nor warm_start learns units anew."""
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model(kind, warm_start=True).fit(items, y)
     task, continuation = fitted._fitted.task, fitted._fitted.continuation
     fitted.fit([9 * x for x in items], 9 * y).partial_fit(items, y)

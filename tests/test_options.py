@@ -6,7 +6,7 @@ import pytest
 from sklearn_gru import GRUClassifier, GRURegressor
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru.exceptions import InvalidParameterError
-from tests.test_properties import make_list, padded
+from tests.builders import make_list, padded
 
 OPTIONS = {
     "normalization": {"normalization": "standard"},
@@ -74,6 +74,7 @@ def test_large_fits_depend_on_each_sequence_alone(option):
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @by_option
 def test_early_stopping_and_validation_data(option):
     """The held-out part is read as the training part is."""

@@ -9,8 +9,8 @@ import torch
 from sklearn_gru import GRURegressor
 from sklearn_gru._engines.torch.plain import as_plain
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(30, 5, 3)), RNG.normal(size=30)
+X = np.random.default_rng(0).normal(size=(30, 5, 3))
+Y = np.random.default_rng(1).normal(size=30)
 
 
 @pytest.fixture

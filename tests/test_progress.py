@@ -26,11 +26,10 @@ since_1_9 = pytest.mark.skipif(
     reason="sklearn.callback is new in scikit-learn 1.9",
 )
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 5, 2))
+X = np.random.default_rng(0).normal(size=(60, 5, 2))
 Y = X[:, :, 0].sum(axis=1)
 # Large enough for the compiled path, which declines small fits.
-X_LARGE = RNG.normal(size=(1200, 10, 2)).astype(np.float32)
+X_LARGE = np.random.default_rng(1).normal(size=(1200, 10, 2)).astype(np.float32)
 Y_LARGE = X_LARGE[:, -3:, 0].sum(axis=1)
 
 
@@ -151,6 +150,7 @@ def test_a_skorch_stop_is_judged_too():
 @pytest.mark.parametrize("kind", ["regressor", "classifier"])
 def test_scoring_monitor(kind):
     """One score an epoch, of the model at that epoch; the last is that of the fit."""
+    rng = np.random.default_rng(1)
     from sklearn.callback import ScoringMonitor
 
     model, y, scoring = regressor(), Y, "r2"
@@ -158,7 +158,7 @@ def test_scoring_monitor(kind):
         model = GRUClassifier(6, max_iter=5, random_state=0)
         y, scoring = np.where(Y > 0, "up", "down"), "accuracy"
     monitor, keeper = ScoringMonitor(scoring=scoring), Keeper()
-    weights = RNG.random(60)
+    weights = rng.random(60)
     model.set_callbacks(monitor, keeper).fit(X, y, sample_weight=weights)
     rows = [r for r in monitor.get_logs().data if r["task_name"] == "epoch"]
     assert [row["task_id"] for row in rows] == [0, 1, 2, 3, 4]
@@ -296,8 +296,10 @@ class Terminal(io.StringIO):
         return self.getvalue().rstrip("\n").rpartition("\r")[2]
 
 
-def test_progress_line():
+def test_progress_line(monkeypatch):
     """In a terminal verbose=1 shows epoch, loss, validation loss and time left."""
+    monkeypatch.setenv("COLUMNS", "120")  # a fast fit has a long rate
+    monkeypatch.setenv("LINES", "40")
     with contextlib.redirect_stderr(Terminal()) as terminal:
         regressor(verbose=1, early_stopping=True).fit(X, Y)
     assert "GRURegressor (torch): 100%" in terminal.last

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sklearn_gru import GRUClassifier, GRURegressor, Sequences
+from sklearn_gru import GRUClassifier, GRURegressor
+from tests.builders import N_FEATURES, joined, make_list, padded
 
 ESTIMATORS = {"regressor": GRURegressor, "classifier": GRUClassifier}
 KINDS = {
@@ -20,8 +21,6 @@ KINDS = {
     "rnn": {"cell": "rnn", "pooling": "max", "bidirectional": True, "num_layers": 2},
 }
 TOLERANCE = {"float32": 1e-6, "float64": 1e-10}
-N_FEATURES = 2
-
 by_task = pytest.mark.parametrize("task", ESTIMATORS)
 by_kind = pytest.mark.parametrize("kind", KINDS)
 by_dtype = pytest.mark.parametrize("dtype", TOLERANCE)
@@ -48,19 +47,6 @@ def make(task, kind, **params):
     return ESTIMATORS[task](**{**fixed, **KINDS[kind], **params})
 
 
-def make_list(seed, lengths):
-    """Sequences of given lengths; some cells are NaN, but no step is wholly."""
-    rng = np.random.default_rng(seed)
-    items = []
-    for n in lengths:
-        x = rng.normal(loc=1, scale=[1, 3], size=(n, N_FEATURES))
-        missing = rng.random(x.shape) < 0.15
-        missing[missing.all(axis=1), 0] = False
-        x[missing] = np.nan
-        items.append(x)
-    return items
-
-
 def make_target(task, items):
     """What the estimator learns: sums of the first feature, or three classes of them."""
     total = np.array([np.nansum(x[:, 0]) for x in items])
@@ -84,24 +70,6 @@ def outputs(model, X):
 
 def close(a, b, dtype):
     np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype])
-
-
-def padded(items, *, front, extra=0):
-    """The 3-D array with NaN in front of or behind each sequence."""
-    width = max(1, *map(len, items)) + extra
-    out = np.full((len(items), width, items[0].shape[1]), np.nan)
-    for k, x in enumerate(items):
-        if front:
-            out[k, width - len(x) :] = x
-        else:
-            out[k, : len(x)] = x
-    return out
-
-
-def joined(items):
-    """The sequences over one array of rows."""
-    lengths = np.array([len(x) for x in items])
-    return Sequences(np.concatenate(items), np.cumsum(lengths) - lengths, lengths)
 
 
 lists = st.builds(

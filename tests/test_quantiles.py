@@ -18,12 +18,11 @@ from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.torch.module import WeightedLoss
 from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru.exceptions import InvalidParameterError, LostHistoryWarning
-from tests.test_normalization import make_data
+from tests.builders import make_walks, minimised, noisy
 
 LEVELS = (0.1, 0.5, 0.9)
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(120, 6, 2))
-NOISE = RNG.normal(size=120) * np.exp(X[:, -1, 1])
+X = np.random.default_rng(0).normal(size=(120, 6, 2))
+NOISE = np.random.default_rng(1).normal(size=120) * np.exp(X[:, -1, 1])
 Y = 50 + 10 * (X[:, :, 0].sum(axis=1) + NOISE)
 Y2 = np.column_stack([Y, -Y / 100 + X[:, 0, 1]])
 
@@ -53,9 +52,10 @@ def pinball(y, quantiles, levels, weights=None):
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_loss_is_scikit_learns_pinball(levels, weighted):
     """Mean over levels and outputs, then the weighted mean over sequences."""
-    weights = RNG.exponential(size=120) if weighted else None
+    rng = np.random.default_rng(1)
+    weights = rng.exponential(size=120) if weighted else None
     task = QuantileRegression.of(Y2, weights, np.array(levels), standardize=True)
-    output = RNG.normal(size=(120, 2 * len(levels)))
+    output = rng.normal(size=(120, 2 * len(levels)))
     target = torch.from_numpy(task.encode(Y2, np.dtype("float64")))
     weight = None if weights is None else torch.from_numpy(weights / weights.mean())
     got = float(
@@ -178,15 +178,6 @@ def test_no_row_crosses(normalization, dtype, tol):
 # -- learning ------------------------------------------------------------------------------
 
 
-def noisy(n, seed):
-    """Noise whose spread one feature of the newest step gives."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 5, 2))
-    spread = np.exp(0.7 * X[:, -1, 1])
-    mean = X[:, :, 0].sum(axis=1)
-    return X, mean + spread * rng.normal(size=n), mean, spread
-
-
 def test_quantiles_are_learned():
     """Each quantile has its share of new rows below, and follows the spread."""
     fitted = model(hidden_size=16, max_iter=30)
@@ -239,7 +230,7 @@ def test_sequences_without_input_get_the_quantiles_of_y(shape):
 @pytest.mark.parametrize("kind", [None, "standard"])
 def test_integer_weights_are_repeated_rows(kind):
     """In one batch and float64, weighting and repeating are one."""
-    items, y = make_data(n=12)
+    items, y = make_walks(n=12)
     weights = np.array([1, 2, 3] * 4)
     index = np.repeat(np.arange(12), weights)
     params = {"normalization": kind, "target_feature": None if kind is None else 1}
@@ -253,9 +244,7 @@ def test_integer_weights_are_repeated_rows(kind):
 
 def test_the_loss_is_one_of_y_in_own_units():
     """With normalization="standard" the loss is proportional to that in units of y."""
-    from tests.test_normalization import minimised
-
-    items, y = make_data()
+    items, y = make_walks()
     fitted = model(0.3, normalization="standard", target_feature=1, dtype="float64")
     fitted.fit(items, y)
     ratios = []
@@ -268,7 +257,7 @@ def test_the_loss_is_one_of_y_in_own_units():
 
 def test_own_units_are_carried_over():
     """Another level and scale of the channel moves all quantiles along."""
-    items, y = make_data()
+    items, y = make_walks()
     params = {"normalization": "standard", "target_feature": 1, "dtype": "float64"}
     fitted = model(**params).fit(items, np.column_stack([y, y]))
     items = [x for x in items if np.nanstd(x, axis=0).all()]
@@ -377,6 +366,7 @@ def paths(bikes):
     return X, Y, known
 
 
+@pytest.mark.slow
 def test_horizon_in_cross_validation_and_transformed_target(paths):
     """48 hours by three quantiles, of the logarithm, scored and asked like any model."""
     X, Y, known = paths

@@ -13,8 +13,7 @@ import torch
 
 from sklearn_gru import GRUClassifier, GRURegressor
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(200, 8, 3)).astype(np.float32)
+X = np.random.default_rng(0).normal(size=(200, 8, 3)).astype(np.float32)
 Y = X.sum(axis=(1, 2))
 LABELS = Y > 0
 
@@ -48,6 +47,7 @@ def fitted_digest(name):
     return hashlib.sha256(predicted.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_same_bits_everywhere(name):
     """Two processes, joblib's processes and threads: one result."""

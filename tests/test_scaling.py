@@ -9,21 +9,11 @@ from sklearn_gru import Sequences
 from sklearn_gru._encoding import standardizer as _scaling
 from sklearn_gru._encoding.standardizer import Standardizer
 from sklearn_gru._support.numbers import nonzero_scale
+from tests.builders import make_sequences
 
 deterministic = settings(
     derandomize=True, max_examples=30, deadline=None, database=None
 )
-
-
-def make_sequences(seed=0, n_rows=40, n=25, n_features=3, dtype=np.float64):
-    """Overlapping sequences of other lengths over rows with missing cells."""
-    rng = np.random.default_rng(seed)
-    values = rng.normal(loc=[5.0, -2.0, 0.1], scale=[1, 30, 0.01], size=(n_rows, 3))
-    values = values[:, :n_features].astype(dtype)
-    values[rng.random(values.shape) < 0.15] = np.nan
-    lengths = rng.integers(0, 9, size=n)
-    starts = rng.integers(0, n_rows - 9, size=n)
-    return Sequences(values, starts, lengths)
 
 
 def as_one(values):

@@ -12,9 +12,9 @@ from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import joined, make_list, padded
+from tests.networks import check_gradients, scrambled
 from tests.reference_gru import reference_output
-from tests.test_network import check_gradients, scrambled
-from tests.test_properties import joined, make_list, padded
 
 by_dtype = pytest.mark.parametrize(
     ("dtype", "tol"), [("float64", 1e-10), ("float32", 1e-5)]
@@ -97,6 +97,7 @@ def test_predictions_equal_the_equations(k, dtype, tol, bidirectional):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ragged", [False, True])
 def test_gradients(ragged):
     """Of 4 steps in segments of 1 and 2 and 4, for parameters and input."""

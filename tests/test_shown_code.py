@@ -14,7 +14,7 @@ import pytest
 
 from sklearn_gru import GRURegressor
 from tests.benchmarks import etth1
-from tests.test_guards import PAGES, ROOT
+from tests.pages import PAGES, ROOT
 
 OF_OTHERS = "code of another library, beside the same task here, which is run"
 NOT_RUN = {

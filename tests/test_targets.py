@@ -19,7 +19,7 @@ from sklearn_gru.exceptions import (
     TimeIndexError,
 )
 from tests.brute_force import brute_paths, records
-from tests.test_windows_truth import CASES
+from tests.cases import CASES
 
 
 def wrong_cells(got, expected):
@@ -64,6 +64,7 @@ def test_paths_equal_the_definition(case, order):
         assert list(Y.columns) == [f"load_step_{k + 1}" for k in range(horizon)]
 
 
+@pytest.mark.slow
 def test_paths_of_the_weather_equal_the_definition():
     """NYC weather, 24 hours, rows shuffled: 0 wrong of 600 000 cells."""
     X, y = load_nyc_weather(return_X_y=True)
@@ -83,6 +84,7 @@ def test_paths_of_the_weather_equal_the_definition():
     assert Y.isna().any(axis=1).any()  # the one hour without a temperature stays
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(derandomize=True, max_examples=60, deadline=None, database=None)
 def test_paths_of_random_panels(data):

@@ -8,10 +8,9 @@ from sklearn.metrics import log_loss
 from sklearn_gru._engines.torch.module import WeightedLoss
 from sklearn_gru._model.tasks import Classification, Regression
 
-RNG = np.random.default_rng(0)
-Y = RNG.normal(loc=[3.0, -40.0], scale=[1.0, 20.0], size=(12, 2))
+Y = np.random.default_rng(0).normal(loc=[3.0, -40.0], scale=[1.0, 20.0], size=(12, 2))
 CODES = np.array([0, 2, 1, 1, 2, 2, 0, 2, 2, 1, 0, 2])
-WEIGHTS = RNG.exponential(size=12)
+WEIGHTS = np.random.default_rng(1).exponential(size=12)
 
 both_weights = pytest.mark.parametrize(
     "weights", [None, WEIGHTS], ids=["plain", "weighted"]
@@ -47,8 +46,9 @@ def error_of(loss, d):
 @both_weights
 def test_regression_loss(loss, weights):
     """Mean over outputs, then the weighted mean over sequences, sum(w l) / sum(w)."""
+    rng = np.random.default_rng(1)
     task = Regression.fit(Y, weights, loss, standardize=True)
-    output = RNG.normal(scale=2, size=Y.shape)
+    output = rng.normal(scale=2, size=Y.shape)
     each = error_of(loss, output - (Y - task.center) / task.scale).mean(axis=1)
     expected = np.average(each, weights=weights)
     np.testing.assert_allclose(loss_value(task, output, Y, weights), expected)
@@ -57,8 +57,9 @@ def test_regression_loss(loss, weights):
 @losses
 def test_regression_loss_of_one_output(loss):
     """A single output is compared row by row, not all with all."""
+    rng = np.random.default_rng(1)
     task = Regression.fit(Y[:, :1], None, loss, standardize=False)
-    output = RNG.normal(size=(12, 1))
+    output = rng.normal(size=(12, 1))
     expected = error_of(loss, (output - Y[:, :1])[:, 0]).mean()
     np.testing.assert_allclose(loss_value(task, output, Y[:, :1], None), expected)
 
@@ -136,8 +137,9 @@ def log_softmax(output):
 @both_weights
 def test_classification_loss(label_smoothing, weights):
     """Cross-entropy with the target spread by the share smoothed, weighted mean."""
+    rng = np.random.default_rng(1)
     task = Classification.fit(CODES, weights, np.arange(3), label_smoothing)
-    output = RNG.normal(scale=3, size=(12, 3))
+    output = rng.normal(scale=3, size=(12, 3))
     target = (1 - label_smoothing) * np.eye(3)[CODES] + label_smoothing / 3
     each = -(target * log_softmax(output)).sum(axis=1)
     expected = np.average(each, weights=weights)
@@ -146,8 +148,9 @@ def test_classification_loss(label_smoothing, weights):
 
 def test_classification_loss_is_scikit_learns():
     """Without smoothing it is log_loss of the decoded probabilities."""
+    rng = np.random.default_rng(1)
     task = Classification.fit(CODES, WEIGHTS, np.arange(3), 0.0)
-    output = RNG.normal(size=(12, 3))
+    output = rng.normal(size=(12, 3))
     expected = log_loss(CODES, task.decode(output), sample_weight=WEIGHTS)
     np.testing.assert_allclose(loss_value(task, output, CODES, WEIGHTS), expected)
 
@@ -165,8 +168,9 @@ def test_prior(weights):
 
 def test_probabilities():
     """Decoding is the softmax, for outputs of any size without overflow."""
+    rng = np.random.default_rng(1)
     task = Classification.fit(CODES, None, np.arange(3), 0.0)
-    output = RNG.normal(size=(12, 3))
+    output = rng.normal(size=(12, 3))
     odds = np.exp(output)
     expected = odds / odds.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(task.decode(output), expected)
@@ -186,7 +190,8 @@ def test_classes_there_and_back():
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
 def test_one_class(label_smoothing):
     """With a single class every probability is 1 and the loss 0."""
+    rng = np.random.default_rng(1)
     task = Classification.fit(np.zeros(5, int), None, np.arange(1), label_smoothing)
-    output = RNG.normal(size=(5, 1))
+    output = rng.normal(size=(5, 1))
     np.testing.assert_array_equal(task.decode(output), 1)
     assert loss_value(task, output, np.zeros(5, int), None) == 0

@@ -8,11 +8,11 @@ from collections import Counter
 import sklearn
 
 from sklearn_gru import SlidingWindow
-from tests.test_contract import CASES, WITHOUT_LEVEL, run_checks
+from tests.contract_cases import DEFAULTS, OPTIONS, WITHOUT_LEVEL, run_checks
 
 if __name__ == "__main__":
     print("scikit-learn", sklearn.__version__)
-    cases = {**CASES, **WITHOUT_LEVEL, "window of 3": SlidingWindow(3)}
+    cases = {**DEFAULTS, **OPTIONS, **WITHOUT_LEVEL, "window of 3": SlidingWindow(3)}
     for name, estimator in cases.items():
         results = run_checks(estimator)
         counts = Counter(r["status"] for r in results)

@@ -1,0 +1,106 @@
+"""The estimators that scikit-learn's checks are run on, and the run itself."""
+
+import warnings
+
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+
+# One instance of each class as its constructor leaves it.
+DEFAULTS = {
+    "regressor": GRURegressor(),
+    "classifier": GRUClassifier(),
+    "window": SlidingWindow(1),
+}
+
+# Values of each option; the first is the default, but for `bidirectional` of the
+# classifier, whose options are checked with what is quicker (LIGHT).
+REGRESSOR_OPTIONS = {
+    "cell": ["gru", "lstm", "rnn"],
+    "pooling": ["last", "attention", "mean_max"],
+    "normalization": [None, "last", "standard"],
+    "quantile": [None, 0.5, (0.1, 0.5, 0.9)],
+    "bidirectional": [False, True],
+    "segment_length": [None, 3],
+    "conv_filters": [None, (8, 8)],
+    "categorical_features": [None, [0]],
+}
+CLASSIFIER_OPTIONS = {
+    "cell": ["gru", "lstm"],
+    "pooling": ["last", "attention"],
+    "bidirectional": [False, True],
+    "segment_length": [None, 3],
+    "conv_filters": [None, (8, 8, 8)],
+    "categorical_features": [None, [0]],
+}
+
+# Positions in those lists, one row per estimator: every pair of values of two options
+# is in some row, which `test_contract.py` checks. 3 x 3 x 3 x 3 x 2 x 2 x 2 x 2
+# estimators become ten, and 64 become six.
+REGRESSOR_ROWS = [
+    (0, 0, 0, 0, 0, 0, 0, 0),
+    (2, 0, 1, 2, 0, 1, 1, 1),
+    (1, 0, 2, 1, 1, 1, 0, 0),
+    (2, 2, 2, 0, 1, 1, 1, 1),
+    (0, 2, 1, 1, 1, 0, 1, 1),
+    (1, 1, 1, 0, 0, 0, 0, 0),
+    (1, 2, 0, 2, 1, 0, 1, 1),
+    (0, 1, 2, 2, 1, 1, 0, 1),
+    (2, 1, 0, 1, 0, 1, 1, 0),
+    (2, 2, 2, 2, 0, 0, 0, 0),
+]
+CLASSIFIER_ROWS = [
+    (0, 0, 0, 0, 0, 0),
+    (1, 0, 1, 1, 0, 0),
+    (0, 1, 1, 1, 0, 1),
+    (0, 1, 0, 1, 1, 0),
+    (1, 0, 0, 0, 1, 1),
+    (1, 1, 1, 0, 1, 1),
+]
+LIGHT = {"max_iter": 50}
+
+
+def chosen(options, row):
+    """Name and value of each option in a row."""
+    return {
+        name: values[k] for (name, values), k in zip(options.items(), row, strict=True)
+    }
+
+
+def make_regressor(row):
+    """The regressor of a row; y continues feature 0 unless that one is a category."""
+    params = chosen(REGRESSOR_OPTIONS, row)
+    if params["quantile"] is None:
+        del params["quantile"]
+    else:
+        params["loss"] = "quantile"
+    if params["normalization"] and params["categorical_features"] is None:
+        params["target_feature"] = 0
+    return GRURegressor(**params)
+
+
+def make_classifier(row):
+    """The classifier of a row, with few epochs."""
+    return GRUClassifier(**chosen(CLASSIFIER_OPTIONS, row), **LIGHT)
+
+
+# The untouched regressor is row 0 of its options.
+OPTIONS = {
+    **{f"regressor {k}": make_regressor(r) for k, r in enumerate(REGRESSOR_ROWS) if k},
+    **{f"classifier {k}": make_classifier(r) for k, r in enumerate(CLASSIFIER_ROWS)},
+    "window flat": SlidingWindow(1, flatten=True),
+}
+
+# The blobs of check_classifiers_train have one class per level, in two steps of a
+# series: without its level, nothing is left of it.
+WITHOUT_LEVEL = {
+    kind: GRUClassifier(normalization=kind, bidirectional=False, **LIGHT)
+    for kind in ("last", "standard")
+}
+
+
+def run_checks(estimator):
+    """Results of all checks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's checks provoke warnings
+        return check_estimator(estimator, on_fail=None)
