@@ -1,6 +1,6 @@
 """
-How long should the window be?
-==============================
+Choice of the window length
+===========================
 
 The window should contain the relevant history and no more, because every additional
 time step takes training time. The window is a step of a pipeline, so its length is a
