@@ -69,7 +69,7 @@ FIT_ERRORS = {
     "columns are no multiple": (
         X2,
         Y,
-        r"6 columns.*no multiple of features_per_step=4",
+        r"6 columns.*not a multiple of features_per_step=4",
     ),
 }
 
@@ -131,7 +131,7 @@ def test_names_must_match():
     [
         (np.zeros(12), "at least one non-zero"),
         (-np.ones(12), "Negative values"),
-        (np.ones(11), "one weight a sequence"),
+        (np.ones(11), "one weight per sequence"),
         (np.ones((12, 1)), "must be 1D"),
         (spoiled(np.ones(12), np.nan), "contains NaN"),
     ],

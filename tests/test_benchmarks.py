@@ -109,7 +109,7 @@ def test_fit_on_another_path_is_an_error(monkeypatch):
     monkeypatch.delenv(ours.OFF, raising=False)
     X, y = rivals.windows(20)
     assert ours.fit(ours.regressor(1), X, y, kernels=False).engine_ == "torch"
-    with pytest.raises(RuntimeError, match=r"not numba: a small fit"):
+    with pytest.raises(RuntimeError, match=r"not numba: .*a small fit"):
         ours.fit(GRURegressor(max_iter=1), X, y)
     assert ours.OFF not in os.environ
 

@@ -502,11 +502,18 @@ def test_importance_errors(hourly):
         step_permutation_importance(model, X, y, n_repeats=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         step_permutation_importance(model, X, y[:-1])
-    words = GRUClassifier(2, max_iter=1, categorical_features=[0])
-    tokens = [["a", "b"], ["b"]] * 3
-    words.fit(tokens, [0, 1] * 3)
-    with pytest.raises(InputError, match=r"not numeric.*to_sequences"):
-        step_permutation_importance(words, tokens, [0, 1] * 3)
+
+
+def test_importance_of_tokens():
+    """Categories are permuted as their codes; a list of tokens is one more layout."""
+    words = GRUClassifier(8, max_iter=30, categorical_features=[0], random_state=0)
+    tokens = [["a", "b"], ["b", "c"]] * 12
+    y = [0, 1] * 12
+    words.fit(tokens, y)
+    result = step_permutation_importance(words, tokens, y, random_state=0)
+    assert result.importances_mean.shape == (2, 1)
+    assert result.score == 1
+    assert result.importances_mean.max() > 0.1
 
 
 # -- matplotlib is optional ----------------------------------------------------------------

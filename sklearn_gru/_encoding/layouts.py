@@ -135,9 +135,12 @@ LAYOUTS: list[Layout] = [Described(), Ragged(), Array3D(), Rows2D()]
 
 def layout_of(X: Any) -> Layout:
     """Return the layout of an X."""
-    if isinstance(X, pd.Series):
-        return LAYOUTS[-1]
     return next(layout for layout in LAYOUTS if layout.accepts(X))
+
+
+def without_index(X: Any) -> Any:
+    """Return the array of a Series, whose index means nothing here, else X."""
+    return X.to_numpy() if isinstance(X, pd.Series) else X
 
 
 def take(X: Any, index: Any) -> Any:
@@ -180,8 +183,6 @@ def _refuse_whole_texts(X: Any) -> None:
 
 
 def _from_2d(schema: Any, X: Any) -> Read:
-    if isinstance(X, pd.Series):
-        X = X.to_numpy()
     _refuse_whole_texts(X)
     frame = as_frame(X)
     if frame is not None and schema.learns:

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_gru._encoding.layouts import FLOATS, Seen, layout_of
+from sklearn_gru._encoding.layouts import FLOATS, Seen, layout_of, without_index
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._tables.codebook import named_features
 from sklearn_gru._tables.frames import as_list, find_column
@@ -60,6 +60,7 @@ class InputSchema:
 
     def learn(self, X: Any) -> tuple[InputSchema, Sequences]:
         """Return the schema of X, and X as sequences."""
+        X = without_index(X)
         layout = layout_of(X)
         sequences, named, seen = layout.read(X, self)
         carried = _carried(sequences, len(named))
@@ -82,6 +83,7 @@ class InputSchema:
 
     def check(self, X: Any) -> Sequences:
         """Return a later X as sequences, if it is like the one learned."""
+        X = without_index(X)
         layout = layout_of(X)
         if layout.ndim == 2:
             self._check_ndim(layout.ndim)

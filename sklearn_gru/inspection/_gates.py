@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn_gru._encoding.layouts import take
 from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
@@ -104,7 +105,7 @@ class GateDisplay(Display):
             raise InvalidParameterError(
                 f"sequence={sequence} is not one of the {n} sequences of X."
             )
-        one = _only(X, sequence % n)
+        one = take(X, [sequence % n])
         found = {}
         for name, array in model.gate_activations(one).items():
             if layer >= array.shape[2] or direction >= array.shape[3]:
@@ -184,8 +185,3 @@ class GateDisplay(Display):
                 **dashed,
             )
         return lines
-
-
-def _only(X, k):
-    """One sequence of X, in the layout of X."""
-    return X.iloc[k : k + 1] if hasattr(X, "iloc") else X[k : k + 1]

@@ -8,6 +8,7 @@ the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_gru._encoding.layouts import layout_of
+from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.rules import check_value, positive_integer
 from sklearn_gru.exceptions import InputError
@@ -164,19 +167,9 @@ def _cells_of(model: Any, X: Any) -> tuple[np.ndarray, Any, list[Any]]:
             "steps cannot be permuted. Transform y after the window: "
             f"make_pipeline(SlidingWindow(…), {type(model).__name__}(GRURegressor(…)))."
         )
-    if isinstance(X, list):
-        X = _joined(X)
-    if isinstance(X, Sequences):
-        about = {"feature_names": X.feature_names, "categories": X.categories}
-        names = X.feature_names or range(X.shape[2])
-        return (
-            X.__array__(X.dtype).copy(),
-            lambda cells: Sequences.from_array(cells, **about),
-            list(names),
-        )
+    if layout_of(X).ndim == 3:
+        return _cells_of_sequences(inner, X)
     cells = np.array(X, dtype=np.float64)
-    if cells.ndim == 3:
-        return cells, lambda cells: cells, list(range(cells.shape[2]))
     if cells.ndim != 2:
         raise InputError(
             f"X has {cells.ndim} dimensions; expected sequences: an array of 2 or 3 "
@@ -191,26 +184,22 @@ def _cells_of(model: Any, X: Any) -> tuple[np.ndarray, Any, list[Any]]:
     return cells.reshape(len(cells), -1, width), as_rows, list(range(width))
 
 
-def _joined(items: list[Any]) -> Sequences:
-    """Return a list of arrays or frames of numbers as sequences."""
-    names = getattr(items[0], "columns", None)
-    try:
-        tables = [
-            np.asarray(item if names is None else item[names], dtype=np.float64)
-            for item in items
-        ]
-    except ValueError as error:
-        raise InputError(
-            f"X is a list whose items are not numeric: {error}. Pass texts and other "
-            "categories as the Sequences of to_sequences or SlidingWindow."
-        ) from error
-    tables = [t[:, None] if t.ndim == 1 else t for t in tables]
-    lengths = np.array([len(t) for t in tables])
-    return Sequences(
-        np.concatenate(tables),
-        np.cumsum(lengths) - lengths,
-        lengths,
-        feature_names=None if names is None else tuple(map(str, names)),
+def _cells_of_sequences(
+    model: Any, X: Any
+) -> tuple[np.ndarray, Callable[[np.ndarray], Any], list[Any]]:
+    schema = InputSchema(
+        type(model).__name__, model.features_per_step, model.categorical_features
+    )
+    _, sequences = schema.learn(X)
+    about: dict[str, Any] = {
+        "feature_names": sequences.feature_names,
+        "categories": sequences.categories,
+    }
+    names = sequences.feature_names or range(sequences.shape[2])
+    return (
+        np.array(sequences),
+        lambda cells: Sequences.from_array(cells, **about),
+        list(names),
     )
 
 
