@@ -38,7 +38,8 @@ mpl.use("agg")
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
-    mpl.pyplot.close("all")
+    if "matplotlib.pyplot" in sys.modules:
+        mpl.pyplot.close("all")
 
 
 def small(**params):
