@@ -1,4 +1,4 @@
-"""What this machine will use: ``python -m sklearn_gru`` says so and compiles ahead.
+"""A report of what this machine will use: ``python -m sklearn_gru`` compiles ahead.
 
 The first float32 fit of a kind of cell compiles the kernels, which takes seconds; run
 this once in an image or a new environment and no fit has to wait.
@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.torch.device import resolve_device
+from sklearn_gru._model.cells import CELLS
 
 PACKAGES = (
     "sklearn-gru",
@@ -23,7 +24,6 @@ PACKAGES = (
     "numpy",
     "pandas",
 )
-CELLS = ("gru", "gru_reset_before", "lstm", "rnn")
 
 
 def main() -> None:
