@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._encoding.encoder import Encoder
-from sklearn_gru._encoding.normalizations import NORMALIZATIONS, Continuation
+from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData, require_target, training_data
@@ -41,22 +40,13 @@ from sklearn_gru._engines.training import (
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
-from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.encoded import Encoded
-from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
-    Boolean,
-    NameIn,
-    Number,
-    OneOf,
     Rule,
-    Satisfies,
     check_parameters,
-    positive_integer,
-    real,
 )
 from sklearn_gru._support.sklearn_callbacks import (
     CallbackSupportMixin,
@@ -69,14 +59,6 @@ from sklearn_gru.exceptions import InputError, InvalidParameterError
 _SOMETIMES_FITTED = ("feature_names_in_", "validation_scores_", "best_iteration_")
 
 
-def _names_features(value: Any) -> bool:
-    if np.ndim(value) == 0:
-        return isinstance(value, (str, Integral))
-    return np.ndim(value) == 1 and all(
-        isinstance(key, (str, Integral, np.bool_)) for key in value
-    )
-
-
 class BaseGRU(
     HiddenStatesMixin, DocumentationLink, CallbackSupportMixin, BaseEstimator
 ):
@@ -84,53 +66,7 @@ class BaseGRU(
 
     _fitted: Fitted
 
-    _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
-        "hidden_size": [positive_integer()],
-        "num_layers": [positive_integer()],
-        "cell": [NameIn(CELLS)],
-        "bidirectional": [Boolean()],
-        "pooling": [NameIn(POOLINGS)],
-        "dropout": [real(0, 1, high_open=True)],
-        "conv_filters": [
-            OneOf((None,)),
-            Satisfies(
-                lambda v: (
-                    isinstance(v, (tuple, list))
-                    and len(v) > 0
-                    and all(positive_integer().accepts(size) for size in v)
-                ),
-                "a tuple of positive integers such as (64, 128, 64)",
-            ),
-        ],
-        "segment_length": [OneOf((None,)), positive_integer()],
-        "normalization": [OneOf((None,)), NameIn(NORMALIZATIONS)],
-        "features_per_step": [positive_integer()],
-        "categorical_features": [
-            OneOf((None,)),
-            Satisfies(_names_features, "'from_dtype', names, positions or a mask"),
-        ],
-        "learning_rate": [real(0, low_open=True)],
-        "weight_decay": [real(0)],
-        "batch_size": [OneOf(("auto",)), positive_integer()],
-        "max_iter": [positive_integer()],
-        "clip_norm": [OneOf((None,)), real(0, low_open=True)],
-        "early_stopping": [OneOf(("auto",)), Boolean()],
-        "validation_fraction": [real(0, 1, low_open=True, high_open=True)],
-        "n_iter_no_change": [positive_integer()],
-        "tol": [real(0)],
-        "standardize": [Boolean()],
-        "warm_start": [Boolean()],
-        "random_state": [
-            OneOf((None,)),
-            Number(Integral, 0, 2**32 - 1),
-            Satisfies(
-                lambda v: isinstance(v, np.random.RandomState), "a RandomState instance"
-            ),
-        ],
-        "verbose": [Boolean(), positive_integer(0)],
-        "device": [Satisfies(lambda v: isinstance(v, str), "'auto', 'cpu' or 'cuda'")],
-        "dtype": [OneOf(("auto", "float32", "float64"))],
-    }
+    _parameter_rules: ClassVar[dict[str, list[Rule]]]
 
     # -- the contract -----------------------------------------------------------------
 

@@ -27,14 +27,6 @@ NO_ERRORS = (
 )
 
 
-def are_levels(value: Any) -> bool:
-    """Whether a value is several different numbers above 0 and below 1."""
-    if not isinstance(value, (tuple, list, np.ndarray)) or np.ndim(value) != 1:
-        return False
-    level = real(0, 1, low_open=True, high_open=True)
-    return 0 < len(set(value)) == len(value) and all(map(level.accepts, value))
-
-
 def has_quantiles(estimator: Any) -> bool:
     """Whether a model predicts quantiles: as it was fitted, or is going to be."""
     fitted = getattr(estimator, "_fitted", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -14,113 +14,23 @@ from sklearn_gru._encoding.schema import find_channel
 from sklearn_gru._encoding.targets import TrainingData, check_regression_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import relative_target
-from sklearn_gru._estimators.intervals import IntervalsMixin, are_levels
-from sklearn_gru._model.losses import LOSSES, regression_losses
+from sklearn_gru._estimators.intervals import IntervalsMixin
+from sklearn_gru._estimators.parameters import with_parameters
+from sklearn_gru._model.losses import LOSSES
 from sklearn_gru._model.tasks import QuantileRegression, Regression
-from sklearn_gru._support.rules import NameIn, OneOf, Satisfies, positive_integer, real
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
 
 
+@with_parameters
 class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     """Regression from sequences with a gated recurrent unit network.
 
-    X and y are standardised inside, sequences may have any lengths and missing values,
-    and the newest weights are kept or, with early stopping, the best.
+    X and y are standardized inside. Sequences may differ in length and contain missing
+    values. The final weights are kept, or the best ones with early stopping.
 
-    Parameters
-    ----------
-    hidden_size : int, default=64
-        Number of features of the recurrent state, as in ``torch.nn.GRU``.
-    num_layers : int, default=1
-        Number of recurrent layers.
-    cell : {"gru", "gru_reset_before", "lstm", "rnn"}, default="gru"
-        "gru" applies the reset gate after the matrix product of the state (PyTorch,
-        cuDNN, Keras ``reset_after=True``), "gru_reset_before" before it, as in [1]_.
-    bidirectional : bool, default=False
-        Also read each sequence backwards.
-    pooling : {"last", "mean", "max", "attention", "mean_max"}, default="last"
-        How the states of all steps become one vector. "last" is the final state of each
-        direction; "attention" a learned weighted mean [2]_.
-    dropout : float, default=0.0
-        Share of features dropped between layers and before the head, in training.
-    conv_filters : tuple of int or None, default=None
-        Filters of each layer of a convolution branch beside the recurrent layers, such
-        as (64, 128, 64) [5]_. A layer convolves over the steps (kernel sizes 8, 5 and
-        3, and 3 again for further layers), is batch-normalised and rectified; the mean
-        over the steps joins the pooled state.
-    segment_length : int or None, default=None
-        Steps read at a time, side by side as one vector [6]_; None reads one. Segments
-        end where the sequence ends; absent steps of a partial first one are 0.
-    normalization : {None, "last", "standard"}, default=None
-        What is taken out of each sequence, channel by channel: its last observed value
-        [7]_, or its mean, divided by its standard deviation [8]_. Only observed cells
-        count; one that is missing is 0 afterwards.
-    target_feature : str or int, default=None
-        With `normalization`: the channel that y continues, by name or position. What
-        was taken out of it is added back to every output, and y is learned relative to
-        it; with "standard" each sequence weighs in the loss by its scale, so that the
-        loss remains one of y. None adds nothing back.
-    features_per_step : int, default=1
-        For 2-D X: how many columns make one step, oldest step first. With 1 every row
-        is a univariate series.
-    categorical_features : array-like, str, int or None, default="from_dtype"
-        Features that are categories, by name, position or boolean mask; each category
-        is learned as a vector (an embedding [9]_). "from_dtype" takes those of category
-        dtype, None allows none. Values are compared with those of fit; an unknown one
-        is missing. In 2-D X a position is one within a step.
-    loss : {"squared_error", "absolute_error", "huber", "quantile"}, \
-            default="squared_error"
-        Loss on the standardised target; "huber" turns linear at one standard deviation
-        of y (with a `target_feature`: of y relative to its own sequence). "quantile" is
-        the pinball loss [10]_, averaged over `quantile`.
-    quantile : float or several of them, default=None
-        Needed for ``loss="quantile"``, unused otherwise: one number above 0 and below
-        1, or several different ones in any order, such as (0.1, 0.5, 0.9). They never
-        cross. ``predict`` gives the one nearest 0.5 (the lower of two),
-        ``predict_quantiles`` all.
-    learning_rate : float, default=0.01
-        Largest step size of AdamW [3]_, reached after a warm-up; a cosine then takes it
-        to 0. ``partial_fit`` uses it as it is.
-    weight_decay : float, default=0.0001
-        Decoupled weight decay of AdamW.
-    batch_size : int or "auto", default="auto"
-        Sequences in a step. "auto" takes all of up to 64, then a sixteenth of them as a
-        power of 2 between 32 and 128.
-    max_iter : int, default=50
-        Number of epochs; with early stopping the most of them.
-    clip_norm : float or None, default=1.0
-        Largest norm of the gradient in a step [4]_; None does not clip.
-    early_stopping : bool or "auto", default="auto"
-        Stop when the loss on a held-out part no longer falls and go back to the best
-        epoch. The part is the latest times where the sequences have times, else random.
-        "auto" does so from 1000 sequences on.
-    validation_fraction : float, default=0.1
-        Share held out for early stopping; its errors are what ``predict_interval`` goes
-        by.
-    n_iter_no_change : int, default=5
-        Epochs without improvement before stopping.
-    tol : float, default=1e-4
-        An improvement is a fall of the validation loss by more than this.
-    standardize : bool, default=True
-        Bring every feature and y to mean 0 and standard deviation 1. A missing value is
-        0 after that.
-    warm_start : bool, default=False
-        ``fit`` trains on for `max_iter` epochs from where the last one ended, with its
-        standardisation and optimizer.
-    random_state : int, RandomState or None, default=None
-        Seed of initial weights, shuffling, dropout and the held-out part.
-    verbose : int, default=0
-        1 shows a progress line in terminals and notebooks.
-    device : str, default="auto"
-        "auto" is CUDA where there is a device, else the CPU.
-    dtype : {"auto", "float32", "float64"}, default="auto"
-        What the network computes in. "auto" is float32 for float32 X or from 1000
-        sequences on, float64 below.
-    callbacks : list of skorch callbacks, default=None
-        Called during training, as in skorch.
-        Those of scikit-learn go to `set_callbacks`.
+    {parameters}
 
     Attributes
     ----------
@@ -221,21 +131,6 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     >>> model.predict_interval(X[200:], coverage=0.8).shape
     (88, 2)
     """
-
-    _parameter_rules: ClassVar = {
-        **BaseGRU._parameter_rules,
-        "target_feature": [
-            OneOf((None,)),
-            Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
-            positive_integer(0),
-        ],
-        "loss": [NameIn(regression_losses)],
-        "quantile": [
-            OneOf((None,)),
-            real(0, 1, low_open=True, high_open=True),
-            Satisfies(are_levels, "several different ones such as (0.1, 0.5, 0.9)"),
-        ],
-    }
 
     def __init__(
         self,

@@ -1,0 +1,307 @@
+"""Constructor parameters of the estimators: a rule and a description of each, once.
+
+scikit-learn asks every class for its own signature and assignments. Rules and prose are
+shared: :func:`with_parameters` checks nothing and copies nothing by hand, it writes the
+"Parameters" section of a docstring from this table and the defaults of the signature.
+Choices come from the registries.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from sklearn_gru._encoding.normalizations import NORMALIZATIONS
+from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.losses import regression_losses
+from sklearn_gru._model.poolings import POOLINGS
+from sklearn_gru._support.rules import (
+    Boolean,
+    NameIn,
+    Number,
+    OneOf,
+    Rule,
+    Satisfies,
+    positive_integer,
+    real,
+)
+
+Class = TypeVar("Class", bound=type)
+
+# Where the section of parameters goes in a docstring.
+_PLACE = "    {parameters}\n"
+
+
+class Parameter(NamedTuple):
+    """Rules, type and description of one parameter."""
+
+    rules: list[Rule]
+    kind: str
+    text: str
+
+
+def _choice(names: Iterable[Any]) -> str:
+    quoted = (f'"{n}"' if isinstance(n, str) else str(n) for n in names)
+    return "{" + ", ".join(quoted) + "}"
+
+
+def _is_sizes(value: Any) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) > 0
+        and all(positive_integer().accepts(size) for size in value)
+    )
+
+
+def _names_features(value: Any) -> bool:
+    if np.ndim(value) == 0:
+        return isinstance(value, (str, Integral))
+    return np.ndim(value) == 1 and all(
+        isinstance(key, (str, Integral, np.bool_)) for key in value
+    )
+
+
+def are_levels(value: Any) -> bool:
+    """Return whether a value is several different numbers above 0 and below 1."""
+    if not isinstance(value, (tuple, list, np.ndarray)) or np.ndim(value) != 1:
+        return False
+    level = real(0, 1, low_open=True, high_open=True)
+    return 0 < len(set(value)) == len(value) and all(map(level.accepts, value))
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "hidden_size": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of features of the recurrent state, as in ``torch.nn.GRU``.",
+    ),
+    "num_layers": Parameter([positive_integer()], "int", "Number of recurrent layers."),
+    "cell": Parameter(
+        [NameIn(CELLS)],
+        _choice(CELLS),
+        "Recurrent cell: "
+        + "; ".join(f'"{name}" {cell.summary}' for name, cell in CELLS.items())
+        + ".",
+    ),
+    "bidirectional": Parameter(
+        [Boolean()], "bool", "Also read each sequence backwards."
+    ),
+    "pooling": Parameter(
+        [NameIn(POOLINGS)],
+        _choice(POOLINGS),
+        'Way to make one vector of the states of all time steps. "last" is the final '
+        'state of each direction; "attention" is a learned weighted mean [2]_.',
+    ),
+    "dropout": Parameter(
+        [real(0, 1, high_open=True)],
+        "float",
+        "Share of features dropped between layers and before the head, in training.",
+    ),
+    "conv_filters": Parameter(
+        [
+            OneOf((None,)),
+            Satisfies(_is_sizes, "a tuple of positive integers such as (64, 128, 64)"),
+        ],
+        "tuple of int or None",
+        "Filters of each layer of a convolution branch beside the recurrent layers, "
+        "such as (64, 128, 64) [5]_. A layer convolves over the time steps (kernel "
+        "sizes 8, 5 and 3, and 3 again for further layers), is batch-normalized and "
+        "rectified; the mean over the steps joins the pooled state.",
+    ),
+    "segment_length": Parameter(
+        [OneOf((None,)), positive_integer()],
+        "int or None",
+        "Number of time steps read at a time, side by side as one vector [6]_; None "
+        "reads one. Segments end where the sequence ends; absent steps of a partial "
+        "first segment are 0.",
+    ),
+    "normalization": Parameter(
+        [OneOf((None,)), NameIn(NORMALIZATIONS)],
+        _choice((None, *NORMALIZATIONS)),
+        'Per-sequence normalization, applied to each feature: "last" subtracts the '
+        'last observed value [7]_; "standard" subtracts the mean and divides by the '
+        "standard deviation [8]_. Only observed cells count; a missing one is 0 "
+        "afterwards.",
+    ),
+    "target_feature": Parameter(
+        [
+            OneOf((None,)),
+            Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
+            positive_integer(0),
+        ],
+        "str or int",
+        "With `normalization`: the feature that y continues, by name or position. "
+        "What was subtracted from it is added back to every output, and y is learned "
+        'relative to it; with "standard" each sequence weighs in the loss by its '
+        "scale, so that the loss remains one of y. None adds nothing back.",
+    ),
+    "features_per_step": Parameter(
+        [positive_integer()],
+        "int",
+        "For 2-D X: number of columns per time step, oldest step first. With 1 every "
+        "row is a univariate series.",
+    ),
+    "categorical_features": Parameter(
+        [
+            OneOf((None,)),
+            Satisfies(_names_features, "'from_dtype', names, positions or a mask"),
+        ],
+        "array-like, str, int or None",
+        "Features that are categories, by name, position or boolean mask; each "
+        'category is learned as a vector (an embedding [9]_). "from_dtype" takes '
+        "those of category dtype, None allows none. Values are compared with those of "
+        "fit; an unknown one is missing. In 2-D X a position is one within a step.",
+    ),
+    "loss": Parameter(
+        [NameIn(regression_losses)],
+        _choice(regression_losses()),
+        'Loss on the standardized target. "huber" turns linear at one standard '
+        "deviation of y (with a `target_feature`: of y relative to its own sequence). "
+        '"quantile" is the pinball loss [10]_, averaged over `quantile`.',
+    ),
+    "quantile": Parameter(
+        [
+            OneOf((None,)),
+            real(0, 1, low_open=True, high_open=True),
+            Satisfies(are_levels, "several different ones such as (0.1, 0.5, 0.9)"),
+        ],
+        "float or several of them",
+        'Needed for ``loss="quantile"``, unused otherwise: one number above 0 and '
+        "below 1, or several different ones in any order, such as (0.1, 0.5, 0.9). "
+        "They never cross. ``predict`` returns the one nearest 0.5 (the lower of two), "
+        "``predict_quantiles`` all of them.",
+    ),
+    "learning_rate": Parameter(
+        [real(0, low_open=True)],
+        "float",
+        "Largest learning rate of AdamW [3]_, reached after a warm-up; a cosine then "
+        "takes it to 0. ``partial_fit`` uses it unchanged.",
+    ),
+    "weight_decay": Parameter([real(0)], "float", "Decoupled weight decay of AdamW."),
+    "batch_size": Parameter(
+        [OneOf(("auto",)), positive_integer()],
+        'int or "auto"',
+        'Number of sequences per optimizer step. "auto" takes all of up to 64, then a '
+        "sixteenth of them as a power of 2 between 32 and 128.",
+    ),
+    "max_iter": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of epochs; the largest number of them with early stopping.",
+    ),
+    "clip_norm": Parameter(
+        [OneOf((None,)), real(0, low_open=True)],
+        "float or None",
+        "Largest norm of the gradient in an optimizer step [4]_; None does not clip.",
+    ),
+    "early_stopping": Parameter(
+        [OneOf(("auto",)), Boolean()],
+        'bool or "auto"',
+        "Stop when the loss on a validation set no longer falls, and keep the best "
+        "weights. The validation set is the most recent sequences if they carry "
+        'times, and a random subset otherwise (stratified for classes). "auto" '
+        "stops early from 1000 sequences on.",
+    ),
+    "validation_fraction": Parameter(
+        [real(0, 1, low_open=True, high_open=True)],
+        "float",
+        "Share held out for early stopping; a regressor's ``predict_interval`` uses "
+        "the errors on it.",
+    ),
+    "n_iter_no_change": Parameter(
+        [positive_integer()], "int", "Epochs without improvement before stopping."
+    ),
+    "tol": Parameter(
+        [real(0)],
+        "float",
+        "Smallest fall of the validation loss that counts as an improvement.",
+    ),
+    "standardize": Parameter(
+        [Boolean()],
+        "bool",
+        "Bring every feature, and the y of a regressor, to mean 0 and standard "
+        "deviation 1. A missing value is 0 after that.",
+    ),
+    "class_weight": Parameter(
+        [
+            OneOf((None, "balanced")),
+            Satisfies(lambda v: isinstance(v, dict), "a dict of class weights"),
+        ],
+        'dict, "balanced" or None',
+        "Weight of each class in the loss, as in scikit-learn.",
+    ),
+    "label_smoothing": Parameter(
+        [real(0, 1, high_open=True)],
+        "float",
+        "Share of each label spread evenly over all classes.",
+    ),
+    "warm_start": Parameter(
+        [Boolean()],
+        "bool",
+        "``fit`` continues for `max_iter` epochs from the last fit, with its "
+        "standardization, classes and optimizer.",
+    ),
+    "random_state": Parameter(
+        [
+            OneOf((None,)),
+            Number(Integral, 0, 2**32 - 1),
+            Satisfies(
+                lambda v: isinstance(v, np.random.RandomState), "a RandomState instance"
+            ),
+        ],
+        "int, RandomState or None",
+        "Seed of initial weights, shuffling, dropout and the validation set.",
+    ),
+    "verbose": Parameter(
+        [Boolean(), positive_integer(0)],
+        "int",
+        "1 shows a progress line in terminals and notebooks.",
+    ),
+    "device": Parameter(
+        [Satisfies(lambda v: isinstance(v, str), "'auto', 'cpu' or 'cuda'")],
+        "str",
+        '"auto" is CUDA where there is a device, else the CPU.',
+    ),
+    "dtype": Parameter(
+        [OneOf(("auto", "float32", "float64"))],
+        '{"auto", "float32", "float64"}',
+        'Precision of the network. "auto" is float32 for float32 X or from 1000 '
+        "sequences on, float64 below.",
+    ),
+    "callbacks": Parameter(
+        [],
+        "list of skorch callbacks",
+        "Called during training, as in skorch. Those of scikit-learn go to "
+        "`set_callbacks`.",
+    ),
+}
+
+
+def with_parameters(cls: Class) -> Class:
+    """Give a class the rules of its parameters and their section in its docstring."""
+    signature = inspect.signature(cls)
+    names = list(signature.parameters)
+    known: Any = cls
+    known._parameter_rules = {
+        name: PARAMETERS[name].rules for name in names if PARAMETERS[name].rules
+    }
+    section = "Parameters\n----------\n" + "\n".join(
+        _described(name, signature.parameters[name].default) for name in names
+    )
+    if cls.__doc__ is not None:  # it is under python -OO
+        section = textwrap.indent(section, "    ") + "\n"
+        cls.__doc__ = cls.__doc__.replace(_PLACE, section)
+    return cls
+
+
+def _described(name: str, default: Any) -> str:
+    parameter = PARAMETERS[name]
+    shown = f'"{default}"' if isinstance(default, str) else repr(default)
+    text = textwrap.fill(parameter.text, 80, break_on_hyphens=False)
+    head = f"{name} : {parameter.kind}, default={shown}"
+    return f"{head}\n{textwrap.indent(text, '    ')}"
