@@ -697,6 +697,30 @@ def test_compiled_code_is_found_again_and_a_damaged_cache_is_no_error(tmp_path):
     compile_small(tmp_path)
 
 
+def test_a_cell_without_a_kernel_is_not_compiled():
+    """A cell that only torch knows has a polite answer too."""
+    assert not kernels.is_compiled("mgu")
+
+
+@pytest.mark.slow
+def test_programs_are_compiled_and_cached_for_one_cell(tmp_path):
+    """Each cell has programs of its own; the others are not even imported."""
+    code = """
+        import sys
+        from sklearn_gru._engines import numba as kernels
+        print(kernels.is_compiled("rnn"), kernels.is_compiled("gru"))
+        kernels.warm_up(kernels.Network("rnn", 1, 1))
+        from sklearn_gru._engines.numba.programs.bind import programs_of
+        programs = programs_of("rnn").train_epoch, programs_of("rnn").predict
+        print(sum(sum(p.stats.cache_hits.values()) for p in programs))
+        print([name for name in sys.modules if "numba.cells." in name])
+    """
+    imported = "['sklearn_gru._engines.numba.cells.rnn']"
+    first, second = (run_python(code, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first.splitlines() == ["False False", "0", imported]
+    assert second.splitlines() == ["True False", "2", imported]
+
+
 def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     """A home that cannot be written to costs time, not results."""
     blocked = tmp_path / "a file"
@@ -708,8 +732,8 @@ def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
 def test_the_neon_tile_gives_the_same_numbers():
     """Four lanes and a tile of 4 x 6, as on ARM, agree with the oracle here too."""
     code = """
-        from sklearn_gru._engines.numba import _jit
-        _jit.VECTOR_UNIT = _jit.NEON
+        from sklearn_gru._engines.numba.compile import jit
+        jit.VECTOR_UNIT = jit.NEON
         from sklearn_gru._engines.numba import Network
         from tests.test_kernels import check_layers
         check_layers(Network("gru", 3, 39, 2, True), 33, 5, True, 0)

@@ -20,6 +20,7 @@ from sklearn_gru._engines.numba.memory import (
     packed_floats,
 )
 from sklearn_gru._engines.numba.programs import entries as _entries
+from sklearn_gru._engines.numba.programs.bind import bound_name, programs_of
 from sklearn_gru._engines.numba.programs.programs import (
     Memory,
     Outputs,
@@ -58,8 +59,8 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
 
 def is_cached(cell: str) -> bool:
     """Return whether the program that trains a kind of cell lies on the disk."""
-    folder, name = cache_folder(), _entries.PROGRAMS[cell].train.py_func.__name__
-    return folder is not None and any(folder.glob(f"entries.{name}-*.nbi"))
+    folder, name = cache_folder(), bound_name("train_epoch", cell)
+    return folder is not None and any(folder.glob(f"*.{name}-*.nbi"))
 
 
 class Batch:
@@ -137,7 +138,7 @@ class Kernel:
         if packed is None:
             packed = aligned_floats(packed_floats(self.shape))
         self.packed = packed
-        self.programs = _entries.PROGRAMS[network.cell]
+        self.programs = programs_of(network.cell)
         self._workspace = aligned_floats(0)
         self._integers = np.zeros(0, dtype=np.int64)
         self._layouts: dict[tuple[int, int, bool], Layout] = {}
@@ -251,7 +252,7 @@ class Kernel:
         training = task.addresses(self.network, order, rates, seeds, losses)
         size = _threads.for_training(self.shape, n, batch.n_steps, threads)
         if size == 1:
-            self.programs.train(
+            self.programs.train_epoch(
                 self.shape, layout, self._memory, batch.addresses, training
             )
         else:
@@ -273,7 +274,7 @@ class Kernel:
                     self.shape, layout, self._memory, sequences, training, number
                 )
                 team.run(
-                    self.programs.share,
+                    self.programs.share_blocks,
                     [
                         (
                             self.shape, layout, kernel._memory, ordered, sequences,
@@ -307,7 +308,7 @@ class Kernel:
                 batch.n_steps,
                 keep,
             )
-            self.programs.run(
+            self.programs.run_layers(
                 self.shape, layout, self._memory, batch.addresses, outputs,
                 float(self.network.dropout if keep else 0.0), seed,
             )  # fmt: skip
@@ -337,7 +338,7 @@ class Kernel:
                 batch.n_steps,
                 True,
             )
-            self.programs.run_backward(
+            self.programs.run_layers_backward(
                 self.shape, layout, self._memory, batch.addresses, outputs,
                 address(grads),
                 0 if d_values is None else address(d_values),

@@ -1,7 +1,7 @@
 """One direction of one layer over a block of sequences: all steps, and back.
 
-forward_step, backward_step and state_gradient are those of one of the cell modules;
-everything else is the same for all cells.
+`cell` is one of the cell modules; everything but its forward_step, backward_step and
+state_gradient is the same for all cells.
 
 Forward: the state before each step and the gates are kept (training), or overwritten
 every other step (prediction). Backward: the recurrence runs over a chunk of steps and
@@ -35,7 +35,7 @@ class Memory(NamedTuple):
 
 
 @inner
-def forward_layer(forward_step, shape, block, direction, weights, memory, outputs):
+def forward_layer(cell, shape, block, direction, weights, memory, outputs):
     """Run all steps; write the states to `outputs` in time order, if it is wanted."""
     size, row = shape.padded, shape.slots * shape.padded
     outputs_wanted, out = outputs
@@ -50,7 +50,7 @@ def forward_layer(forward_step, shape, block, direction, weights, memory, output
             next_slots = 3 * block.rows * row - slots
         h, h_next = memory.states + at, memory.states + next_at
         x = memory.x + first * memory.x_step
-        forward_step(
+        cell.forward_step(
             shape, n, x, memory.x_step, weights, h, memory.slots + before,
             memory.slots + slots, h_next, n_next, memory.final,
         )  # fmt: skip
@@ -95,9 +95,7 @@ class Gradients(NamedTuple):
 
 
 @inner
-def backward_layer(
-    backward_step, state_gradient, shape, block, direction, weights, memory, flow, grads
-):
+def backward_layer(cell, shape, block, direction, weights, memory, flow, grads):
     """Run the steps backward; add to the gradients of the weights and inputs."""
     size, row = shape.padded, shape.slots * shape.padded
     gates = memory.slots + block.rows * row
@@ -111,7 +109,7 @@ def backward_layer(
             if flow.d_outputs_given:
                 _add_output_gradients(shape, block, direction, s, flow)
             previous = 0 if s == 0 else block.rows + block.firsts[s - 1]
-            backward_step(
+            cell.backward_step(
                 shape, n, weights, memory.states + first * size,
                 memory.slots + previous * row, gates + first * row, flow.d_h, flow.d_c,
                 flow.deltas + (first - origin) * d_row, s > 0 or flow.carry_first,
@@ -119,8 +117,8 @@ def backward_layer(
         n = block.firsts[end] - origin
         x = memory.x + origin * memory.x_step
         _input_gradient(shape, n, x, memory.x_step, flow, grads)
-        state_gradient(shape, n, memory.states + origin * size,
-                       gates + origin * row, flow.deltas, grads)  # fmt: skip
+        states, saved = memory.states + origin * size, gates + origin * row
+        cell.state_gradient(shape, n, states, saved, flow.deltas, grads)
         if flow.d_x_wanted:
             _add_input_deltas(shape, block, direction, origin, n, weights, flow)
         end = begin

@@ -32,7 +32,7 @@ class Work(NamedTuple):
 
 
 @inner
-def forward_stack(forward_step, work, keep, all_steps):
+def forward_stack(cell, work, keep, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
     shape, layout, block, workspace, packed, data, dropout = work
     x = workspace + layout.x
@@ -48,9 +48,7 @@ def forward_stack(forward_step, work, keep, all_steps):
             h0 = data.h0 + number * data.n_sequences * shape.hidden
             start_state(shape, block, memory, (data.h0_given, h0))
             weights = weights_of(shape, packed, layer, direction)
-            forward_layer(
-                forward_step, shape, block, direction, weights, memory, outputs
-            )
+            forward_layer(cell, shape, block, direction, weights, memory, outputs)
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, out)
     pool(
@@ -109,7 +107,7 @@ class Wanted(NamedTuple):
 
 
 @inner
-def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
+def backward_stack(cell, work, wanted, d_out_given):
     """From d_pooled (and d_outputs, if given) to the gradients of all weights."""
     shape, layout, block, workspace, packed, data, dropout = work
     if shape.pooling != LAST:
@@ -144,7 +142,7 @@ def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
             )
             _start_d_state(work, is_last, direction)
             backward_layer(
-                backward_step, state_gradient, shape, block, direction,
+                cell, shape, block, direction,
                 weights_of(shape, packed, layer, direction), memory, flow,
                 weights_of(shape, workspace + layout.grads, layer, direction),
             )  # fmt: skip

@@ -5,11 +5,12 @@ size, and carries every block through the network while it is in cache. A block'
 gradient is complete before it is added to the batch's, in the order of the blocks, so
 the result is a function of the batch alone.
 
-The functions of a cell come first in every program; `_entries` binds them to each
-kind of cell.
+Programs that step through sequences are templates: `bind` puts the module of a kind
+of cell in the place of `cell` and compiles them. The functions below a program get
+the module as their first argument.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,8 @@ from sklearn_gru._engines.numba.parts.stack import (
 from sklearn_gru._engines.numba.parts.weights import head_of, pack, unpack_gradients
 
 U64 = np.uint64
+
+cell: Any = None  # set by `bind`, in the copy of a program
 
 
 class Memory(NamedTuple):
@@ -115,11 +118,7 @@ def view_data(sequences):
     )
 
 
-@inner
-def train_epoch(
-    forward_step, backward_step, state_gradient, shape, layout, memory, sequences,
-    training,
-):  # fmt: skip
+def train_epoch(shape, layout, memory, sequences, training):
     """Run one step of AdamW for every batch of `order`."""
     before = flush_denormals()
     workspace = floats_at(memory.workspace)
@@ -131,8 +130,8 @@ def train_epoch(
         loss = 0.0
         for first in range(0, n, layout.rows):
             loss += block_gradient(
-                forward_step, backward_step, state_gradient, shape, layout, memory,
-                memory.integers, sequences, training, batch, first,
+                cell, shape, layout, memory, memory.integers, sequences, training,
+                batch, first,
             )  # fmt: skip
             add_row(total, workspace + layout.grads, memory.n_packed)
         take_step(shape, memory, training, batch, total)
@@ -161,9 +160,8 @@ def prepare_batch(shape, layout, memory, sequences, training, batch):
 
 @inner
 def block_gradient(
-    forward_step, backward_step, state_gradient, shape, layout, memory, ordered,
-    sequences, training, batch, first,
-):  # fmt: skip
+    cell, shape, layout, memory, ordered, sequences, training, batch, first
+):
     """Write the gradient of a block to the workspace; return its part of the loss.
 
     `ordered` is the address of the sorted batch, `first` where the block begins in it.
@@ -186,7 +184,7 @@ def block_gradient(
     scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
     workspace[layout.one] = 1.0
     fill(grads, memory.n_packed, 0.0)
-    forward_stack(forward_step, work, True, False)
+    forward_stack(cell, work, True, False)
     if dropout.rate > 0.0:
         drop_pooled(shape, block, dropout, pooled)
     head = head_of(shape, packed)
@@ -199,7 +197,7 @@ def block_gradient(
     if dropout.rate > 0.0:
         drop_pooled(shape, block, dropout, d_pooled)
     nothing = Wanted(False, data.values, False, data.h0)
-    backward_stack(backward_step, state_gradient, work, nothing, False)
+    backward_stack(cell, work, nothing, False)
     return loss
 
 
@@ -232,11 +230,9 @@ def _n_parameters(shape):
 # every thread, then join_blocks, which adds the gradients in the order of the blocks.
 
 
-@inner
 def share_blocks(
-    forward_step, backward_step, state_gradient, shape, layout, memory, ordered,
-    sequences, training, batch, shared, begin, step,
-):  # fmt: skip
+    shape, layout, memory, ordered, sequences, training, batch, shared, begin, step
+):
     """Compute blocks begin, begin + step, ... of a batch in this thread's memory."""
     before = flush_denormals()
     grads = floats_at(memory.workspace) + layout.grads
@@ -244,8 +240,8 @@ def share_blocks(
     n = n_in_batch(training, batch)
     for number in range(begin, (n - 1) // layout.rows + 1, step):
         losses[number] = block_gradient(
-            forward_step, backward_step, state_gradient, shape, layout, memory,
-            ordered, sequences, training, batch, number * layout.rows,
+            cell, shape, layout, memory, ordered, sequences, training, batch,
+            number * layout.rows,
         )  # fmt: skip
         target = floats_at(shared.grads) + number * memory.n_packed
         copy_row(target, grads, memory.n_packed)
@@ -276,8 +272,7 @@ def join_blocks(shape, layout, memory, training, batch, shared):
     restore_denormals(before)
 
 
-@inner
-def predict(forward_step, shape, layout, memory, sequences, scores_address):
+def predict(shape, layout, memory, sequences, scores_address):
     """Write the head's scores (n, n_outputs) of every sequence; weights are packed."""
     workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
     data, scores = view_data(sequences), floats_at(scores_address)
@@ -290,7 +285,7 @@ def predict(forward_step, shape, layout, memory, sequences, scores_address):
             rows, ordered + first, data.lengths, spare, shape.directions == 2
         )
         work = Work(shape, layout, block, workspace, packed, data, dropout)
-        forward_stack(forward_step, work, False, False)
+        forward_stack(cell, work, False, False)
         apply_head(shape, rows, workspace + layout.pooled, head, block_scores)
         for i in range(rows):
             target = scores + block.sequences[i] * shape.n_outputs
@@ -306,8 +301,7 @@ class Outputs(NamedTuple):
     keep: bool  # a backward pass will follow
 
 
-@inner
-def run_layers(forward_step, shape, layout, memory, sequences, outputs, rate, seed):
+def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
     """Write final states, and all states if wanted, of a batch; for autograd.
 
     With `keep`, every block has a workspace of its own, for `run_layers_backward`.
@@ -324,7 +318,7 @@ def run_layers(forward_step, shape, layout, memory, sequences, outputs, rate, se
             rows, ordered + first, data.lengths, spare, shape.directions == 2
         )
         work = Work(shape, layout, block, workspace, packed, data, dropout)
-        forward_stack(forward_step, work, outputs.keep, outputs.steps != 0)
+        forward_stack(cell, work, outputs.keep, outputs.steps != 0)
         pooled = workspace + layout.pooled
         for i in range(rows):
             target = last + block.sequences[i] * shape.width
@@ -359,11 +353,9 @@ def spread_steps(shape, block, packed_rows, steps, n_steps, outward):
                 copy_row(row, place, shape.width)
 
 
-@inner
 def run_layers_backward(
-    backward_step, state_gradient, shape, layout, memory, sequences, outputs, grads,
-    d_values, d_h0, rate, seed,
-):  # fmt: skip
+    shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
+):
     """Write the gradients of parameters, inputs (added) and initial states."""
     before = flush_denormals()
     packed, data = floats_at(memory.packed), view_data(sequences)
@@ -389,7 +381,7 @@ def run_layers_backward(
             spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
         work = Work(shape, layout, block, workspace, packed, data, dropout)
-        backward_stack(backward_step, state_gradient, work, wanted, outputs.steps != 0)
+        backward_stack(cell, work, wanted, outputs.steps != 0)
         add_row(total, workspace + layout.grads, memory.n_packed)
     unpack_gradients(shape, total, floats_at(grads))
     restore_denormals(before)
