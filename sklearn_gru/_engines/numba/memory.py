@@ -16,19 +16,33 @@ CHUNK_FLOATS = 16384  # of gate gradients kept in cache until the weights' produ
 
 
 class Cell(NamedTuple):
-    """What one kind of recurrent cell needs."""
+    """What one kind of recurrent cell needs.
+
+    The gradients of a cell's sums are a row of slots: one for every gate, in which the
+    state's sum ends, and more where a gate keeps the sum of the inputs apart.
+
+    >>> CELLS["gru"].deltas, CELLS["gru_reset_before"].deltas
+    (4, 3)
+    """
 
     gates: int  # blocks of H rows in weight_ih and weight_hh
-    slots: int  # saved by the forward pass for the backward pass
-    deltas: int  # gradients of sums: as gates, one more where a gate has two sums
+    saved: int  # slots the forward pass saves for the backward pass
+    input_slots: tuple[int, ...]  # the slot of each gate's sum of inputs and bias_ih
+
+    @property
+    def deltas(self) -> int:
+        """Slots in a row of gradients of the sums."""
+        return max(self.gates - 1, *self.input_slots) + 1
 
 
 CELLS = {
-    "gru": Cell(gates=3, slots=4, deltas=4),  # r z hn n; n adds r * hn to its own sum
-    "gru_reset_before": Cell(gates=3, slots=4, deltas=3),  # r z n rh
-    "lstm": Cell(gates=4, slots=6, deltas=4),  # i f g o c tanh(c)
-    "rnn": Cell(gates=1, slots=1, deltas=1),
+    # r z hn n: the two sums of n meet only after the reset gate
+    "gru": Cell(gates=3, saved=4, input_slots=(0, 1, 3)),
+    "gru_reset_before": Cell(gates=3, saved=4, input_slots=(0, 1, 2)),  # r z n rh
+    "lstm": Cell(gates=4, saved=6, input_slots=(0, 1, 2, 3)),  # i f g o c tanh(c)
+    "rnn": Cell(gates=1, saved=1, input_slots=(0,)),
 }
+SLOT_BITS = 4  # of each gate in Shape.input_slots
 POOLINGS = ("last", "mean", "max", "mean_max")
 LAST, MEAN, MAX, MEAN_MAX = range(4)
 LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "quantile")
@@ -49,8 +63,9 @@ class Shape(NamedTuple):
     layers: int
     directions: int
     gates: int
-    slots: int
+    saved: int
     deltas: int
+    input_slots: int  # SLOT_BITS for each gate, the first one lowest
     width: int  # of a layer's output: directions * H
     padded_width: int
     pooling: int
@@ -75,8 +90,11 @@ def make_shape(network, lanes: int) -> Shape:
         layers=network.num_layers,
         directions=directions,
         gates=cell.gates,
-        slots=cell.slots,
+        saved=cell.saved,
         deltas=cell.deltas,
+        input_slots=sum(
+            slot << (SLOT_BITS * gate) for gate, slot in enumerate(cell.input_slots)
+        ),
         width=width,
         padded_width=round_up(width, lanes),
         pooling=POOLINGS.index(network.pooling),
@@ -101,8 +119,8 @@ class Layout(NamedTuple):
     output_floats: int
     states: int  # layers x directions x (N, P), the state before each step
     state_floats: int
-    slots: int  # layers x directions x (rows + N, slots P)
-    slot_floats: int
+    saved: int  # layers x directions x (rows + N, saved P)
+    saved_floats: int
     finals: int  # directions x (rows, P), the state after the last step
     pooled: int  # (rows, padded_pooled)
     argmax: int  # 2 x (rows, padded_width), where and what the maximum is
@@ -161,7 +179,7 @@ def block_rows(shape: Shape, steps: int) -> int:
     BLOCK, unless what they keep for the backward pass would take over a gigabyte
     (32 sequences of 10 000 steps, hidden 128); never fewer than a tile has rows.
     """
-    per_direction = (shape.slots + 1) * shape.padded + shape.padded_width
+    per_direction = (shape.saved + 1) * shape.padded + shape.padded_width
     per_row = shape.layers * shape.directions * per_direction + shape.n_inputs
     rows = BLOCK
     while rows > 8 and rows * steps * per_row > 2**28:
@@ -187,7 +205,7 @@ def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
         "x_reversed": n * widest if shape.directions == 2 else 0,
         "outputs": saved_layers * n * shape.padded_width,
         "states": stacks * saved_rows * shape.padded,
-        "slots": stacks * (rows + saved_rows) * shape.slots * shape.padded,
+        "saved": stacks * (rows + saved_rows) * shape.saved * shape.padded,
         "finals": shape.directions * rows * shape.padded,
         "pooled": rows * shape.padded_pooled,
         "argmax": 2 * rows * shape.padded_width,
@@ -214,7 +232,7 @@ def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
         output_floats=n * shape.padded_width,
         d_output_floats=n * widest,
         state_floats=saved_rows * shape.padded,
-        slot_floats=(rows + saved_rows) * shape.slots * shape.padded,
+        saved_floats=(rows + saved_rows) * shape.saved * shape.padded,
         total=total,
         **starts,
     )

@@ -6,7 +6,7 @@
     n  = tanh(W_in x + b_in + r * hn)
     h' = n + z * (h - n)
 
-Row of slots: r | z | hn | n. Row of gradients of the sums: r | z | hn | n.
+Saved slots: r | z | hn | n. Row of gradients of the sums: r | z | hn | n.
 """
 
 from sklearn_gru._engines.numba.compile.jit import inner

@@ -5,7 +5,7 @@
     c' = f * c + i * g
     h' = o * tanh(c')
 
-Row of slots: i | f | g | o | c' | tanh(c'), so c is in the row of the step before.
+Saved slots: i | f | g | o | c' | tanh(c'), so c is in the row of the step before.
 Row of gradients of the sums: i | f | g | o.
 """
 

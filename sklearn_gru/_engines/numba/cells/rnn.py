@@ -1,6 +1,6 @@
 """One step of torch's RNN with tanh, h' = tanh(W_i x + b_i + W_h h + b_h).
 
-Row of slots: h'. Row of gradients of the sums: one slot.
+Saved slots: h'. Row of gradients of the sums: one slot.
 """
 
 from sklearn_gru._engines.numba.compile.jit import inner

@@ -20,7 +20,7 @@ from sklearn_gru._engines.numba.parts.rows import (
     copy_row,
     fill,
 )
-from sklearn_gru._engines.numba.parts.weights import padded
+from sklearn_gru._engines.numba.parts.weights import input_slot, joint_gates, padded
 
 
 class Memory(NamedTuple):
@@ -29,7 +29,7 @@ class Memory(NamedTuple):
     x: Any  # (N, x_step), inputs in this direction's order
     x_step: int
     states: Any  # (N, P), the state before each step
-    slots: Any  # (rows + N, slots P): zeros before the first step, then the gates
+    saved: Any  # (rows + N, saved P): zeros before the first step, then the gates
     final: Any  # (rows, P)
     keep: bool  # all steps are kept (training), not two
 
@@ -37,7 +37,7 @@ class Memory(NamedTuple):
 @inner
 def forward_layer(cell, shape, block, direction, weights, memory, outputs):
     """Run all steps; write the states to `outputs` in time order, if it is wanted."""
-    size, row = shape.padded, shape.slots * shape.padded
+    size, row = shape.padded, shape.saved * shape.padded
     outputs_wanted, out = outputs
     at, slots = 0, block.rows * row
     before = 0
@@ -51,8 +51,8 @@ def forward_layer(cell, shape, block, direction, weights, memory, outputs):
         h, h_next = memory.states + at, memory.states + next_at
         x = memory.x + first * memory.x_step
         cell.forward_step(
-            shape, n, x, memory.x_step, weights, h, memory.slots + before,
-            memory.slots + slots, h_next, n_next, memory.final,
+            shape, n, x, memory.x_step, weights, h, memory.saved + before,
+            memory.saved + slots, h_next, n_next, memory.final,
         )  # fmt: skip
         if outputs_wanted:
             for i in range(n):
@@ -69,7 +69,7 @@ def start_state(shape, block, memory, h0):
     given, rows = h0
     size = shape.padded
     n = block.counts[0]
-    fill(memory.slots, block.rows * shape.slots * size, 0.0)
+    fill(memory.saved, block.rows * shape.saved * size, 0.0)
     fill(memory.states, n * size, 0.0)
     fill(memory.final, block.rows * size, 0.0)  # of empty sequences, it stays
     if given:
@@ -97,8 +97,8 @@ class Gradients(NamedTuple):
 @inner
 def backward_layer(cell, shape, block, direction, weights, memory, flow, grads):
     """Run the steps backward; add to the gradients of the weights and inputs."""
-    size, row = shape.padded, shape.slots * shape.padded
-    gates = memory.slots + block.rows * row
+    size, row = shape.padded, shape.saved * shape.padded
+    gates = memory.saved + block.rows * row
     d_row = shape.deltas * size
     end = block.steps
     while end > 0:
@@ -111,7 +111,7 @@ def backward_layer(cell, shape, block, direction, weights, memory, flow, grads):
             previous = 0 if s == 0 else block.rows + block.firsts[s - 1]
             cell.backward_step(
                 shape, n, weights, memory.states + first * size,
-                memory.slots + previous * row, gates + first * row, flow.d_h, flow.d_c,
+                memory.saved + previous * row, gates + first * row, flow.d_h, flow.d_c,
                 flow.deltas + (first - origin) * d_row, s > 0 or flow.carry_first,
             )  # fmt: skip
         n = block.firsts[end] - origin
@@ -149,14 +149,13 @@ def _input_gradient(shape, n, x, x_step, flow, grads):
     """Add to the gradients of W_i, x' delta, and of the biases, 1' delta."""
     size, columns = shape.padded, shape.gates * shape.padded
     d_row, deltas = shape.deltas * size, flow.deltas
-    together = shape.gates - (1 if shape.deltas > shape.gates else 0)
-    gemm(grads.n_inputs, together * size // LANES, n, x, 1, x_step, deltas, d_row,
-         grads.wx, columns, grads.wx, columns)  # fmt: skip
-    if together < shape.gates:  # n of torch's GRU: its input sum has the last slot
-        wx_n = grads.wx + together * size
-        deltas_n = deltas + shape.gates * size
-        gemm(grads.n_inputs, size // LANES, n, x, 1, x_step, deltas_n, d_row,
-             wx_n, columns, wx_n, columns)  # fmt: skip
+    gate = 0
+    while gate < shape.gates:
+        n_gates = joint_gates(shape, gate)
+        wx, sums = grads.wx + gate * size, deltas + input_slot(shape, gate) * size
+        gemm(grads.n_inputs, n_gates * size // LANES, n, x, 1, x_step, sums, d_row,
+             wx, columns, wx, columns)  # fmt: skip
+        gate += n_gates
     gemm(1, d_row // LANES, n, flow.one, 0, 0, deltas, d_row,
          grads.bias, 0, grads.bias, 0)  # fmt: skip
 
@@ -167,13 +166,15 @@ def _add_input_deltas(shape, block, direction, origin, n, weights, flow):
     size, d_row = shape.padded, shape.deltas * shape.padded
     x_step = padded(weights.n_inputs)
     fill(flow.d_x, n * x_step, 0.0)
-    together = shape.gates - (1 if shape.deltas > shape.gates else 0)
-    add_gate_product(shape, together, n, flow.deltas, d_row,
-                     weights.wx_rows, x_step, flow.d_x, x_step)  # fmt: skip
-    if together < shape.gates:
-        add_gate_product(shape, 1, n, flow.deltas + shape.gates * size, d_row,
-                         weights.wx_rows + together * shape.hidden * x_step, x_step,
-                         flow.d_x, x_step)  # fmt: skip
+    gate = 0
+    while gate < shape.gates:
+        n_gates = joint_gates(shape, gate)
+        sums = flow.deltas + input_slot(shape, gate) * size
+        wx_rows = weights.wx_rows + gate * shape.hidden * x_step
+        add_gate_product(
+            shape, n_gates, n, sums, d_row, wx_rows, x_step, flow.d_x, x_step
+        )
+        gate += n_gates
     for k in range(n):
         row = origin + k
         place = block.mirror[row] if direction == 1 else row

@@ -91,7 +91,7 @@ def direction_memory(work, layer, direction, x, x_step, keep):
         x,
         x_step,
         workspace + (layout.states + number * layout.state_floats),
-        workspace + (layout.slots + number * layout.slot_floats),
+        workspace + (layout.saved + number * layout.saved_floats),
         workspace + (layout.finals + direction * block.rows * shape.padded),
         keep,
     )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sklearn_gru._engines.numba.compile.jit import inner
 from sklearn_gru._engines.numba.compile.simd import LANES
+from sklearn_gru._engines.numba.memory import SLOT_BITS
 from sklearn_gru._engines.numba.parts.rows import fill
 
 
@@ -121,7 +122,7 @@ def _pack_direction(shape, params, weights):
     for gate in range(shape.gates):
         for j in range(shape.hidden):
             at = gate * shape.hidden + j
-            weights.bias[_input_slot(shape, gate) * shape.padded + j] += bias_ih[at]
+            weights.bias[input_slot(shape, gate) * shape.padded + j] += bias_ih[at]
             weights.bias[gate * shape.padded + j] += bias_hh[at]
     return bias_hh + units
 
@@ -141,14 +142,21 @@ def _pack_matrix(shape, matrix, n_columns, transposed, rows):
 
 
 @inner
-def _input_slot(shape, gate):
-    """Return the slot to which a gate's input sum and bias_ih belong.
+def input_slot(shape, gate):
+    """Return the slot to which a gate's sum of inputs and its bias_ih belong.
 
-    It is the gate's own slot, except for n of torch's GRU, whose two sums meet only
-    after the reset gate: W_hn h + b_hn keeps slot 2, W_in x + b_in has slot 3.
+    The sum of the state and bias_hh have the slot of the gate's own number.
     """
-    last_is_split = shape.deltas > shape.gates and gate == shape.gates - 1
-    return shape.gates if last_is_split else gate
+    return (shape.input_slots >> (SLOT_BITS * gate)) & ((1 << SLOT_BITS) - 1)
+
+
+@inner
+def joint_gates(shape, gate):
+    """Return how many gates, from this one on, have input slots side by side."""
+    first, n = input_slot(shape, gate), 1
+    while gate + n < shape.gates and input_slot(shape, gate + n) == first + n:
+        n += 1
+    return n
 
 
 @inner
@@ -180,7 +188,7 @@ def _unpack_direction(shape, weights, grads):
                 grads[unit * n_inputs + i] = weights.wx[i * step + at]
             for i in range(shape.hidden):
                 weight_hh[unit * shape.hidden + i] = weights.wh[i * step + at]
-            slot = _input_slot(shape, gate)
+            slot = input_slot(shape, gate)
             bias_ih[unit] = weights.bias[slot * shape.padded + j]
             bias_hh[unit] = weights.bias[at]
     return bias_hh + units
