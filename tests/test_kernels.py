@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sklearn_gru._engines import numba as kernels
-from sklearn_gru._engines.numba import Network, Predictor, Trainer, dropout_mask
+from sklearn_gru._engines.numba import Network, Predictor, Trainer
 from tests import kernels_oracle as oracle
 
 pytest.importorskip("numba")
@@ -90,17 +90,19 @@ def problems(draw, cell):
 def oracle_gradients(network, arrays, starts, lengths, d_last, d_steps, dtype):
     """Return the plain network's states, final states and gradients, as arrays."""
     leaves = [torch.tensor(a, dtype=dtype, requires_grad=True) for a in arrays]
-    params, values, h0 = leaves
+    params, values = leaves
     x = gather(values, starts, lengths)
     states, finals = oracle.run_layers(
-        network, network.split(params), x, torch.as_tensor(lengths), h0
+        network, oracle.split(network, params), x, torch.as_tensor(lengths)
     )
     loss = (finals * torch.tensor(d_last)).sum()
+    loss = loss + 0 * params.sum()  # sequences that are all empty need a graph too
     if d_steps is not None:
         loss = loss + (states * torch.tensor(d_steps)).sum()
     grads = torch.autograd.grad(loss, leaves, materialize_grads=True)
-    found = {"last": finals, "steps": states, "values": grads[1], "h0": grads[2]}
-    return {k: v.detach().numpy() for k, v in (found | network.split(grads[0])).items()}
+    found = {"last": finals, "steps": states, "values": grads[1]}
+    found |= oracle.split(network, grads[0])
+    return {name: array.detach().numpy() for name, array in found.items()}
 
 
 def check_layers(network, n, longest, all_steps, seed):
@@ -110,23 +112,19 @@ def check_layers(network, n, longest, all_steps, seed):
     rng = np.random.default_rng(seed)
     params = make_params(network, rng)
     values, starts, lengths = make_sequences(network, n, longest, rng)
-    numbers = network.num_layers * (2 if network.bidirectional else 1)
-    h0 = rng.standard_normal((numbers, n, network.hidden_size)).astype(np.float32)
-    kernel, batch = Kernel(network, params), Batch(values, starts, lengths, h0)
+    kernel, batch = Kernel(network, params), Batch(values, starts, lengths)
     kernel.pack()
     last, steps = kernel.run(batch, all_steps=all_steps, keep=True)
     d_last = rng.standard_normal(last.shape).astype(np.float32)
     d_steps = None
     if all_steps:
         d_steps = rng.standard_normal(steps.shape).astype(np.float32)
-    grads, d_values, d_h0 = kernel.run_backward(
-        batch, d_last, d_steps, inputs=True, initial=True
-    )
-    found = {"last": last, "values": d_values, "h0": d_h0} | network.split(grads)
+    grads, d_values = kernel.run_backward(batch, d_last, d_steps, inputs=True)
+    found = {"last": last, "values": d_values} | oracle.split(network, grads)
     if all_steps:
         found["steps"] = steps
 
-    problem = network, (params, values, h0), starts, lengths, d_last, d_steps
+    problem = network, (params, values), starts, lengths, d_last, d_steps
     exact, single = oracle_gradients(*problem, torch.float64), None
     for name, array in found.items():
         error, allowed = relative_error(array, exact[name]), TOLERANCE
@@ -200,9 +198,11 @@ def dropout_masks(network, seed, rows, n_steps):
     pooled = width * (2 if network.pooling == "mean_max" else 1)
     masks = []
     for layer in range(network.num_layers - 1):
-        mask = dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
+        mask = oracle.dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
         masks.append(torch.tensor(mask))
-    head = dropout_mask(network.dropout, seed, network.num_layers, rows, 1, pooled)
+    head = oracle.dropout_mask(
+        network.dropout, seed, network.num_layers, rows, 1, pooled
+    )
     return [*masks, torch.tensor(head[:, 0])]
 
 
@@ -237,8 +237,8 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
             masks = dropout_masks(network, seed, rows, x.shape[1])
             optimizer.zero_grad()
             scores = oracle.scores_of(
-                network, network.split(leaf), x[rows], torch.as_tensor(lengths[rows]),
-                masks,
+                network, oracle.split(network, leaf), x[rows],
+                torch.as_tensor(lengths[rows]), masks,
             )  # fmt: skip
             each = oracle.sequence_losses(network, scores, y[rows])
             loss = (each * torch.as_tensor(weights[rows])).mean()
@@ -272,11 +272,12 @@ def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
         rates=np.zeros(1),
     )  # fmt: skip
     x = gather(torch.tensor(values, dtype=torch.float64), starts, lengths)
-    scores = oracle.scores_of(network, network.split(leaf), x, torch.as_tensor(lengths))
+    named = oracle.split(network, leaf)
+    scores = oracle.scores_of(network, named, x, torch.as_tensor(lengths))
     each = oracle.sequence_losses(network, scores, y)
     (each * torch.as_tensor(weights)).mean().backward()
-    for name, grad in network.split(leaf.grad).items():
-        found = network.split(trainer.grads)[name]
+    for name, grad in oracle.split(network, leaf.grad).items():
+        found = oracle.split(network, trainer.grads)[name]
         assert relative_error(found, grad) < TOLERANCE, name
     found = Predictor(network, params).predict(values, starts, lengths)
     assert relative_error(found, scores.detach()) < TOLERANCE
@@ -489,7 +490,7 @@ def test_lengths_of_zero_and_one(pooling):
     network = Network("gru", 2, 9, 2, True, pooling)
     rng = np.random.default_rng(0)
     params = make_params(network, rng)
-    bias = network.split(params)["head.bias"].copy()
+    bias = oracle.split(network, params)["head.bias"].copy()
     values = rng.standard_normal((5, 2)).astype(np.float32)
     starts, lengths = np.array([0, 1, 5, 2]), np.array([0, 1, 0, 1])
     found = Predictor(network, params).predict(values, starts, lengths)
@@ -506,27 +507,25 @@ def test_lengths_of_zero_and_one(pooling):
     assert Predictor(network, params).predict(values, starts[:0], lengths[:0]).size == 0
 
 
-def test_gradients_reach_weights_inputs_and_initial_state_through_torch():
+def test_gradients_reach_weights_and_inputs_through_torch():
     """The torch function gives nn.GRU's gradients in a larger graph."""
     from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
     torch.manual_seed(0)
     layer = torch.nn.GRU(4, 10, 2, batch_first=True, bidirectional=True)
     network = Network("gru", 4, 10, 2, True)
-    x, h0 = torch.randn(40, 5, 4), torch.randn(4, 40, 10)
+    x = torch.randn(40, 5, 4)
     results = []
     for use_kernel in (True, False):
         layer.zero_grad()
-        x_, h_ = x.clone().requires_grad_(), h0.clone().requires_grad_()
+        x_ = x.clone().requires_grad_()
         if use_kernel:
             weights = list(layer.parameters())
-            states, _ = run_layers(network, weights, *dense_sequences(x_), h0=h_)
+            states, _ = run_layers(network, weights, *dense_sequences(x_))
         else:
-            states, _ = layer(x_, h_)
+            states, _ = layer(x_)
         (torch.softmax(states, 1) * states).sum().backward()
-        results.append(
-            [states, x_.grad, h_.grad, *(p.grad for p in layer.parameters())]
-        )
+        results.append([states, x_.grad, *(p.grad for p in layer.parameters())])
     for found, expected in zip(*results, strict=True):
         assert relative_error(found.detach(), expected.detach()) < TOLERANCE
 
@@ -584,7 +583,9 @@ def test_gates_are_accurate_to_the_last_places():
 
 def test_dropout_masks_keep_the_right_share():
     """Masks are 0 or 1 / (1 - rate), in the right proportion, and differ by layer."""
-    masks = [dropout_mask(0.3, 5, layer, np.arange(50), 20, 16) for layer in (0, 1)]
+    masks = [
+        oracle.dropout_mask(0.3, 5, layer, np.arange(50), 20, 16) for layer in (0, 1)
+    ]
     assert set(np.unique(masks[0])) == {np.float32(0), np.float32(1 / 0.7)}
     assert abs((masks[0] > 0).mean() - 0.7) < 0.02
     assert abs(((masks[0] > 0) == (masks[1] > 0)).mean() - 0.58) < 0.02

@@ -25,7 +25,7 @@ Sequences are never materialised: sequence i is the rows `starts[i]` to
 The flat vector of parameters holds, in the order of torch's state_dict,
 `weight_ih_l0 (gates H, inputs)`, `weight_hh_l0 (gates H, H)`, `bias_ih_l0`,
 `bias_hh_l0`, the same with `_reverse`, the following layers, then the head's weight
-`(n_outputs, pooled)` and bias; `Network.split(flat)` returns the named views.
+`(n_outputs, pooled)` and bias: `Network.parameter_shapes` lists them.
 
 Results are a function of the batch alone: not of the number of threads, nor, for
 predictions and states, of the other sequences in the batch.
@@ -41,14 +41,13 @@ import os
 
 import numpy as np
 
-from sklearn_gru._engines.numba.spec import Network, dropout_mask, why_unsupported
+from sklearn_gru._engines.numba.spec import Network, why_unsupported
 
 __all__ = [
     "Network",
     "Predictor",
     "Trainer",
     "available",
-    "dropout_mask",
     "is_compiled",
     "reason",
     "supports",
@@ -192,7 +191,7 @@ class Trainer:
         rates : float64 (n_batches,)
             Learning rate of each step.
         seeds : uint64 (n_batches,), optional
-            Of the dropout masks; see `dropout_mask`.
+            Of the dropout masks.
         threads : int
             At most; used where they pay, and never seen in the result.
         segment_length : int
@@ -238,7 +237,7 @@ class Predictor:
     ----------
     network : Network
     params : float32 array (n_parameters,)
-        Read at construction, and by `refresh` if they have changed.
+        Read at construction only.
     """
 
     def __init__(self, network: Network, params: np.ndarray):
@@ -246,15 +245,11 @@ class Predictor:
         self.network = network
         self._calls = calls
         self._kernel = calls.Kernel(network, params)
-        self.refresh()
+        self._kernel.pack()
 
     def __reduce__(self):
         """Pickle what it was made of: compiled code and memory belong to a process."""
         return Predictor, (self.network, self._kernel.params)
-
-    def refresh(self) -> None:
-        """Pack the parameters again, after they have changed."""
-        self._kernel.pack()
 
     def predict(
         self, values, starts, lengths, *, threads=1, segment_length=1, levels=None

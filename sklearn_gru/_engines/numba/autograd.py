@@ -1,8 +1,8 @@
 """The recurrent layers as a torch function, for heads and losses the kernels lack.
 
 Attention, quantiles, convolution branches or a user's own module take the states from
-here and go on in torch; gradients flow back to the layers' weights, to the inputs and
-to the initial states. Inputs may be dense (see `dense_sequences`) or flat rows.
+here and go on in torch; gradients flow back to the layers' weights and to the inputs.
+Inputs may be dense (see `dense_sequences`) or flat rows.
 """
 
 import numpy as np
@@ -24,7 +24,6 @@ def run_layers(
     starts: np.ndarray,
     lengths: np.ndarray,
     *,
-    h0: torch.Tensor | None = None,
     all_steps: bool = True,
     seed: int = 0,
     training: bool = True,
@@ -39,7 +38,6 @@ def run_layers(
         In the order of torch.nn.GRU's parameters.
     values, starts, lengths
         Flat rows (n_rows, n_inputs), and the sequences over them.
-    h0 : tensor (layers directions, n, H), optional
     all_steps : bool
         If False, only the last states are computed and the others come back empty.
     seed : int
@@ -53,7 +51,7 @@ def run_layers(
     # Inside the function autograd is off, and what needs a gradient cannot be asked.
     keep = torch.is_grad_enabled()
     return _RunLayers.apply(
-        layers, values, starts, lengths, h0, all_steps, seed, keep, *weights
+        layers, values, starts, lengths, all_steps, seed, keep, *weights
     )
 
 
@@ -69,14 +67,11 @@ class _RunLayers(torch.autograd.Function):
     """Forward and backward of all layers; the kernel keeps what backward needs."""
 
     @staticmethod
-    def forward(
-        ctx, network, values, starts, lengths, h0, all_steps, seed, keep, *weights
-    ):
+    def forward(ctx, network, values, starts, lengths, all_steps, seed, keep, *weights):
         keep = keep and any(ctx.needs_input_grad)
         kernel = _take_kernel(network)
         _pack(kernel, weights)
-        initial = None if h0 is None else _array(h0)
-        batch = Batch(_array(values), starts, lengths, initial)
+        batch = Batch(_array(values), starts, lengths)
         last, steps = kernel.run(batch, all_steps=all_steps, keep=keep, seed=seed)
         if keep:
             ctx.set_materialize_grads(False)  # a zero gradient of all states is large
@@ -95,19 +90,17 @@ class _RunLayers(torch.autograd.Function):
         if ctx.kernel is None:
             raise RuntimeError("the layers were differentiated twice; run them again")
         kernel, ctx.kernel = ctx.kernel, None
-        grads, d_values, d_h0 = kernel.run_backward(
+        grads, d_values = kernel.run_backward(
             ctx.batch,
             None if d_last is None else _array(d_last),
             None if d_steps is None or not ctx.all_steps else _array(d_steps),
             inputs=ctx.needs_input_grad[1],
-            initial=ctx.needs_input_grad[4],
             seed=ctx.seed,
         )
         _give_back(kernel)
         d_inputs = None if d_values is None else torch.from_numpy(d_values)
-        d_initial = None if d_h0 is None else torch.from_numpy(d_h0)
         d_weights = _split(torch.from_numpy(grads), ctx.shapes)
-        return None, d_inputs, None, None, d_initial, None, None, None, *d_weights
+        return None, d_inputs, None, None, None, None, None, *d_weights
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -71,7 +71,6 @@ class Batch:
     values : float32 (n_rows, width)
     starts, lengths : int64 (n,)
         Sequence i is `lengths[i]` rows from `starts[i]` on.
-    h0 : float32 (layers directions, n, H), optional
     segment_length : int
         Rows read at a time; up to one less are reached in front of a sequence, must
         exist and count as 0.
@@ -79,14 +78,11 @@ class Batch:
         Shift and scale of each sequence in the first columns; NaN then counts as 0.
     """
 
-    def __init__(
-        self, values, starts, lengths, h0=None, *, segment_length=1, levels=None
-    ):
+    def __init__(self, values, starts, lengths, *, segment_length=1, levels=None):
         n = len(starts)
         self.values = checked(values, np.float32, None, "values")
         self.starts = checked(starts, np.int64, n, "starts")
         self.lengths = checked(lengths, np.int64, n, "lengths")
-        self.h0 = None if h0 is None else checked(h0, np.float32, None, "h0")
         self.segment_length = segment_length
         self.absent = np.zeros(0, dtype=np.int64)
         if segment_length > 1:
@@ -111,7 +107,6 @@ class Batch:
             address(self.starts[begin:]),
             address(self.lengths[begin:]),
             end - begin,
-            0 if self.h0 is None else address(self.h0),
             self.segment_length,
             self.values.shape[-1],
             address(self.absent[begin:]),
@@ -314,10 +309,8 @@ class Kernel:
             )  # fmt: skip
         return last, steps
 
-    def run_backward(
-        self, batch: Batch, d_last, d_steps, *, inputs=False, initial=False, seed=0
-    ):
-        """Return gradients (flat parameters, values or None, h0 or None).
+    def run_backward(self, batch: Batch, d_last, d_steps, *, inputs=False, seed=0):
+        """Return gradients (flat parameters, values or None).
 
         `d_last (n, width)` and `d_steps (n, n_steps, width)` are None where zero.
         """
@@ -326,10 +319,6 @@ class Kernel:
             d_last = np.zeros((n, self.shape.width), dtype=np.float32)
         grads = np.zeros(self.n_parameters, dtype=np.float32)
         d_values = np.zeros_like(batch.values) if inputs else None
-        numbers = self.shape.layers * self.shape.directions
-        d_h0 = None
-        if initial:
-            d_h0 = np.zeros((numbers, n, self.shape.hidden), dtype=np.float32)
         if n:
             layout = self._layout(n, batch.n_steps, True)
             outputs = Outputs(
@@ -342,10 +331,9 @@ class Kernel:
                 self.shape, layout, self._memory, batch.addresses, outputs,
                 address(grads),
                 0 if d_values is None else address(d_values),
-                0 if d_h0 is None else address(d_h0),
                 float(self.network.dropout), seed,
             )  # fmt: skip
-        return grads, d_values, d_h0
+        return grads, d_values
 
 
 @dataclass
@@ -366,6 +354,7 @@ class Task:
     def addresses(self, network: Network, order, rates, seeds, losses) -> Training:
         """Return what compiled code needs to find all this."""
         return Training(
+            len(self.grads),
             address(self.grads),
             address(self.mean),
             address(self.square),

@@ -139,38 +139,64 @@ class Layout(NamedTuple):
     total: int
 
 
-def head_floats(shape: Shape) -> int:
-    """Return the floats of the packed head: two copies of its weight, and its bias."""
-    transposed = shape.pooled * shape.padded_outputs
-    rows = shape.n_outputs * shape.padded_pooled
-    return transposed + rows + shape.padded_outputs
+# Compiled code calls the three functions that follow too, so that these offsets are
+# known in one place: they do nothing but arithmetic, and call no other function.
+
+
+class PackedDirection(NamedTuple):
+    """Where the packed weights of one direction of a layer start, after `wx` at 0."""
+
+    wh: int
+    bias: int
+    wx_rows: int
+    wh_rows: int
+    end: int
+
+
+class PackedHead(NamedTuple):
+    """Where the packed weights of the head start."""
+
+    columns: int
+    rows: int
+    bias: int
+    end: int
+
+
+def lay_out_direction(shape, n_inputs):
+    """Lay out the weights of one direction of a layer: see `parts.weights.Weights`."""
+    columns, units = shape.gates * shape.padded, shape.gates * shape.hidden
+    padded_inputs = (n_inputs + shape.lanes - 1) // shape.lanes * shape.lanes
+    wh = n_inputs * columns
+    bias = wh + shape.hidden * columns
+    wx_rows = bias + shape.deltas * shape.padded
+    wh_rows = wx_rows + units * padded_inputs
+    return PackedDirection(wh, bias, wx_rows, wh_rows, wh_rows + units * shape.padded)
+
+
+def start_of_direction(shape, first, later, layer, direction):
+    """Return where a direction starts; the head does where one more layer would.
+
+    `first` and `later` are the layouts of a direction of the first layer, and others.
+    """
+    if layer == 0:
+        return direction * first.end
+    number = (layer - 1) * shape.directions + direction
+    return shape.directions * first.end + number * later.end
+
+
+def lay_out_head(shape, start):
+    """Lay out the weights of the head: see `parts.weights.Head`."""
+    rows = start + shape.pooled * shape.padded_outputs
+    bias = rows + shape.n_outputs * shape.padded_pooled
+    return PackedHead(start, rows, bias, bias + shape.padded_outputs)
 
 
 def packed_floats(shape: Shape) -> int:
     """Return the length of the array of packed weights."""
-    first = direction_floats(shape, shape.n_inputs)
-    other = direction_floats(shape, shape.width)
-    recurrent = first + (shape.layers - 1) * other
-    return shape.directions * recurrent + head_floats(shape)
-
-
-def direction_floats(shape: Shape, n_inputs: int) -> int:
-    """Return the floats of the packed weights of one direction of one layer."""
-    columns = shape.gates * shape.padded
-    transposed = (n_inputs + shape.hidden) * columns
-    padded_inputs = round_up(n_inputs, shape.lanes)
-    rows = shape.gates * shape.hidden * (padded_inputs + shape.padded)
-    return transposed + rows + shape.deltas * shape.padded
-
-
-def n_parameters(shape: Shape) -> int:
-    """Return the length of the flat vector of parameters, as torch counts them."""
-    total = 0
-    for layer in range(shape.layers):
-        n_inputs = shape.n_inputs if layer == 0 else shape.width
-        per_gate_unit = n_inputs + shape.hidden + 2
-        total += shape.directions * shape.gates * shape.hidden * per_gate_unit
-    return total + shape.n_outputs * (shape.pooled + 1)
+    first = lay_out_direction(shape, shape.n_inputs)
+    later = lay_out_direction(shape, shape.width)
+    start = start_of_direction(shape, first, later, shape.layers, 0)
+    return lay_out_head(shape, start).end
 
 
 def block_rows(shape: Shape, steps: int) -> int:

@@ -3,7 +3,7 @@
 Plain Python: no numba, no torch, so that a caller can ask before anything is loaded.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -76,15 +76,6 @@ class Network(NamedTuple):
         shapes.append(("head.bias", (self.n_outputs,)))
         return shapes
 
-    def split(self, flat: Any) -> dict[str, Any]:
-        """Return views of a flat vector (array or tensor), one for each parameter."""
-        views, start = {}, 0
-        for name, shape in self.parameter_shapes:
-            size = int(np.prod(shape))
-            views[name] = flat[start : start + size].reshape(shape)
-            start += size
-        return views
-
 
 def why_unsupported(network: Network) -> str | None:
     """Return None, or the reason for which the kernels cannot train this network."""
@@ -104,31 +95,3 @@ def why_unsupported(network: Network) -> str | None:
     if not 0.0 <= network.dropout < 1.0:
         return "dropout must be at least 0 and below 1"
     return None
-
-
-def dropout_mask(
-    rate: float, seed: int, layer: int, sequences: Any, n_steps: int, width: int
-) -> np.ndarray:
-    """Return what `train_epoch` multiplies the states after a layer with.
-
-    `sequences` are the positions in `starts` of the sequences of the batch; the result
-    is (n, n_steps, width) float32, with the first step of every sequence first. What
-    is multiplied before the head is step 0 of layer `num_layers`.
-    """
-
-    def mix(x):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
-
-    def multiples(factor, numbers):
-        return np.uint64(factor) * np.asarray(numbers, dtype=np.uint64)
-
-    base = np.array([seed], dtype=np.uint64)
-    base = base + multiples(0x9E3779B97F4A7C15, [layer + 1])
-    sequence = multiples(0xD1B54A32D192ED03, sequences)[:, None]
-    step = multiples(0xABC98388FB8FAC03, np.arange(n_steps))
-    unit = multiples(0x8CB92BA72F3D8DD7, np.arange(width))
-    key = mix(base + sequence + step)[:, :, None]  # (n, n_steps, 1)
-    kept = (mix(key + unit) >> np.uint64(40)) >= np.uint64(int(rate * 2**24))
-    return kept * np.float32(1.0 / (1.0 - rate))

@@ -64,18 +64,12 @@ def forward_layer(cell, shape, block, direction, weights, memory, outputs):
 
 
 @inner
-def start_state(shape, block, memory, h0):
-    """Set the state before the first step, to zeros or to rows of h0 (n, H)."""
-    given, rows = h0
+def start_state(shape, block, memory):
+    """Set the state before the first step to zeros."""
     size = shape.padded
-    n = block.counts[0]
     fill(memory.saved, block.rows * shape.saved * size, 0.0)
-    fill(memory.states, n * size, 0.0)
+    fill(memory.states, block.counts[0] * size, 0.0)
     fill(memory.final, block.rows * size, 0.0)  # of empty sequences, it stays
-    if given:
-        for i in range(block.rows):
-            target = (memory.states if i < n else memory.final) + i * size
-            copy_row(target, rows + block.sequences[i] * shape.hidden, shape.hidden)
 
 
 class Gradients(NamedTuple):
@@ -83,7 +77,7 @@ class Gradients(NamedTuple):
 
     d_outputs_given: bool
     d_outputs: Any  # (N, padded_width) in time order, gradient of the states
-    d_h: Any  # (rows, P), gradient of the final state; of the initial one at the end
+    d_h: Any  # (rows, P), gradient of the final state, then of those before
     d_c: Any  # (rows, P), used by the LSTM; zeros
     deltas: Any  # (chunk, deltas P)
     chunk: int
@@ -91,7 +85,6 @@ class Gradients(NamedTuple):
     d_x_wanted: bool
     d_x: Any  # (chunk, inputs), scratch
     d_inputs: Any  # (N, padded inputs) in time order; added to
-    carry_first: bool  # the gradient of the initial state is wanted
 
 
 @inner
@@ -112,7 +105,7 @@ def backward_layer(cell, shape, block, direction, weights, memory, flow, grads):
             cell.backward_step(
                 shape, n, weights, memory.states + first * size,
                 memory.saved + previous * row, gates + first * row, flow.d_h, flow.d_c,
-                flow.deltas + (first - origin) * d_row, s > 0 or flow.carry_first,
+                flow.deltas + (first - origin) * d_row, s > 0,
             )  # fmt: skip
         n = block.firsts[end] - origin
         x = memory.x + origin * memory.x_step

@@ -44,9 +44,7 @@ def forward_stack(cell, work, keep, all_steps):
         outputs = (not is_last or shape.pooling != LAST or all_steps, out)
         for direction in range(shape.directions):
             memory = direction_memory(work, layer, direction, x, x_step, keep)
-            number = layer * shape.directions + direction
-            h0 = data.h0 + number * data.n_sequences * shape.hidden
-            start_state(shape, block, memory, (data.h0_given, h0))
+            start_state(shape, block, memory)
             weights = weights_of(shape, packed, layer, direction)
             forward_layer(cell, shape, block, direction, weights, memory, outputs)
         if not is_last and dropout.rate > 0.0:
@@ -98,12 +96,10 @@ def direction_memory(work, layer, direction, x, x_step, keep):
 
 
 class Wanted(NamedTuple):
-    """Gradients beyond those of the weights."""
+    """Whether the gradient of the inputs is wanted too, and where it goes."""
 
     inputs: bool
     d_values: Any  # (n_rows, n_inputs), added to
-    initial: bool
-    d_h0: Any  # (layers directions, n, H)
 
 
 @inner
@@ -138,7 +134,6 @@ def backward_stack(cell, work, wanted, d_out_given):
                 d_inputs_wanted,
                 workspace + layout.d_x,
                 d_inputs,
-                wanted.initial,
             )
             _start_d_state(work, is_last, direction)
             backward_layer(
@@ -146,12 +141,6 @@ def backward_stack(cell, work, wanted, d_out_given):
                 weights_of(shape, packed, layer, direction), memory, flow,
                 weights_of(shape, workspace + layout.grads, layer, direction),
             )  # fmt: skip
-            if wanted.initial:
-                number = layer * shape.directions + direction
-                target = wanted.d_h0 + number * data.n_sequences * shape.hidden
-                for i in range(block.rows):
-                    row = target + block.sequences[i] * shape.hidden
-                    copy_row(row, flow.d_h + i * shape.padded, shape.hidden)
         if layer == 0 and wanted.inputs:
             step = padded(shape.n_inputs)
             scatter_inputs(block, d_inputs, step, data, wanted.d_values)

@@ -11,8 +11,16 @@ from typing import Any, NamedTuple
 
 from sklearn_gru._engines.numba.compile.jit import inner
 from sklearn_gru._engines.numba.compile.simd import LANES
-from sklearn_gru._engines.numba.memory import SLOT_BITS
+from sklearn_gru._engines.numba.memory import (
+    SLOT_BITS,
+    lay_out_direction,
+    lay_out_head,
+    start_of_direction,
+)
 from sklearn_gru._engines.numba.parts.rows import fill
+
+_lay_out_direction, _lay_out_head = inner(lay_out_direction), inner(lay_out_head)
+_start_of_direction = inner(start_of_direction)
 
 
 class Weights(NamedTuple):
@@ -51,39 +59,25 @@ def layer_inputs(shape, layer):
 
 
 @inner
-def _floats(shape, n_inputs):
-    """Return the length of one direction's packed weights."""
-    transposed = (n_inputs + shape.hidden) * shape.gates * shape.padded
-    rows = shape.gates * shape.hidden * (padded(n_inputs) + shape.padded)
-    return transposed + rows + shape.deltas * shape.padded
-
-
-@inner
 def weights_of(shape, packed, layer, direction):
     """Return where the weights of one direction of one layer lie."""
     n_inputs = layer_inputs(shape, layer)
-    if layer == 0:
-        wx = packed + direction * _floats(shape, n_inputs)
-    else:
-        first = shape.directions * _floats(shape, shape.n_inputs)
-        before = (layer - 1) * shape.directions + direction
-        wx = packed + (first + before * _floats(shape, n_inputs))
-    columns = shape.gates * shape.padded
-    wh = wx + n_inputs * columns
-    bias = wh + shape.hidden * columns
-    wx_rows = bias + shape.deltas * shape.padded
-    wh_rows = wx_rows + shape.gates * shape.hidden * padded(n_inputs)
-    return Weights(n_inputs, wx, wh, bias, wx_rows, wh_rows)
+    at = _lay_out_direction(shape, n_inputs)
+    first = _lay_out_direction(shape, shape.n_inputs)
+    wx = packed + _start_of_direction(shape, first, at, layer, direction)
+    return Weights(
+        n_inputs, wx, wx + at.wh, wx + at.bias, wx + at.wx_rows, wx + at.wh_rows
+    )
 
 
 @inner
 def head_of(shape, packed):
     """Return where the weights of the head lie."""
-    start = _floats(shape, shape.n_inputs)
-    start += (shape.layers - 1) * _floats(shape, shape.width)
-    columns = packed + shape.directions * start
-    rows = columns + shape.pooled * shape.padded_outputs
-    return Head(columns, rows, rows + shape.n_outputs * shape.padded_pooled)
+    first = _lay_out_direction(shape, shape.n_inputs)
+    later = _lay_out_direction(shape, shape.width)
+    start = _start_of_direction(shape, first, later, shape.layers, 0)
+    at = _lay_out_head(shape, start)
+    return Head(packed + at.columns, packed + at.rows, packed + at.bias)
 
 
 @inner

@@ -55,7 +55,7 @@ class Memory(NamedTuple):
     """Addresses of the arrays a program works in."""
 
     params: int  # (n_parameters,)
-    packed: int  # (packed_floats,)
+    packed: int  # (n_packed,)
     n_packed: int
     workspace: int  # (layout.total,)
     integers: int  # as `n_integers` in _calls says
@@ -68,7 +68,6 @@ class Sequences(NamedTuple):
     starts: int  # (n,) int64
     lengths: int  # (n,) int64
     n: int
-    h0: int  # (layers directions, n, H) float32, or 0
     stride: int
     width: int
     absent: int  # (n,) int64
@@ -80,6 +79,7 @@ class Sequences(NamedTuple):
 class Training(NamedTuple):
     """Addresses and numbers that only training needs."""
 
+    n_parameters: int
     grads: int  # (n_parameters,)
     mean: int  # (n_parameters,), AdamW's moments
     square: int
@@ -106,9 +106,6 @@ def view_data(sequences):
         floats_at(sequences.values),
         integers_at(sequences.starts),
         integers_at(sequences.lengths),
-        sequences.h0 != 0,
-        floats_at(sequences.h0),
-        sequences.n,
         sequences.stride,
         sequences.width,
         integers_at(sequences.absent),
@@ -196,7 +193,7 @@ def block_gradient(
     )  # fmt: skip
     if dropout.rate > 0.0:
         drop_pooled(shape, block, dropout, d_pooled)
-    nothing = Wanted(False, data.values, False, data.h0)
+    nothing = Wanted(False, data.values)
     backward_stack(cell, work, nothing, False)
     return loss
 
@@ -205,25 +202,14 @@ def block_gradient(
 def take_step(shape, memory, training, batch, total):
     """Clip the summed gradient of a batch and move the parameters."""
     params, grads = floats_at(memory.params), floats_at(training.grads)
-    n_parameters = _n_parameters(shape)
     unpack_gradients(shape, total, grads)
-    clip = clip_factor(grads, n_parameters, training.clip_norm)
+    clip = clip_factor(grads, training.n_parameters, training.clip_norm)
     rate = doubles_at(training.rates)[batch]
     update = make_update(clip, training.step + batch + 1, rate, training.weight_decay)
     adamw(
         params, grads, floats_at(training.mean), floats_at(training.square),
-        n_parameters, update,
+        training.n_parameters, update,
     )  # fmt: skip
-
-
-@inner
-def _n_parameters(shape):
-    """Return the length of the flat vector of parameters."""
-    first = shape.n_inputs + shape.hidden + 2
-    other = shape.width + shape.hidden + 2
-    per_unit = first + (shape.layers - 1) * other
-    recurrent = shape.directions * shape.gates * shape.hidden * per_unit
-    return recurrent + shape.n_outputs * (shape.pooled + 1)
 
 
 # The same step with its blocks shared among threads: prepare_batch, share_blocks in
@@ -354,14 +340,14 @@ def spread_steps(shape, block, packed_rows, steps, n_steps, outward):
 
 
 def run_layers_backward(
-    shape, layout, memory, sequences, outputs, grads, d_values, d_h0, rate, seed
+    shape, layout, memory, sequences, outputs, grads, d_values, rate, seed
 ):
-    """Write the gradients of parameters, inputs (added) and initial states."""
+    """Write the gradients of the parameters, and add those of the inputs."""
     before = flush_denormals()
     packed, data = floats_at(memory.packed), view_data(sequences)
     last, steps = floats_at(outputs.last), floats_at(outputs.steps)
     dropout = Dropout(rate, U64(seed))
-    wanted = Wanted(d_values != 0, floats_at(d_values), d_h0 != 0, floats_at(d_h0))
+    wanted = Wanted(d_values != 0, floats_at(d_values))
     ordered, spare = sorted_batch(layout, memory, sequences, data)
     total = floats_at(memory.workspace) + layout.total_grads
     fill(total, memory.n_packed, 0.0)
