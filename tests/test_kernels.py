@@ -107,19 +107,19 @@ def oracle_gradients(network, arrays, starts, lengths, d_last, d_steps, dtype):
 
 def check_layers(network, n, longest, all_steps, seed):
     """Compare states and every gradient with the oracle."""
-    from sklearn_gru._engines.numba.calls import Batch, Kernel
+    from sklearn_gru._engines.numba.calls import Kernel, Rows
 
     rng = np.random.default_rng(seed)
     params = make_params(network, rng)
     values, starts, lengths = make_sequences(network, n, longest, rng)
-    kernel, batch = Kernel(network, params), Batch(values, starts, lengths)
+    kernel, rows = Kernel(network, params), Rows(values, starts, lengths)
     kernel.pack()
-    last, steps = kernel.run(batch, all_steps=all_steps, keep=True)
+    last, steps = kernel.run(rows, all_steps=all_steps, keep=True)
     d_last = rng.standard_normal(last.shape).astype(np.float32)
     d_steps = None
     if all_steps:
         d_steps = rng.standard_normal(steps.shape).astype(np.float32)
-    grads, d_values = kernel.run_backward(batch, d_last, d_steps, inputs=True)
+    grads, d_values = kernel.run_backward(rows, d_last, d_steps, inputs=True)
     found = {"last": last, "values": d_values} | oracle.split(network, grads)
     if all_steps:
         found["steps"] = steps
@@ -153,7 +153,7 @@ def test_states_and_every_gradient_agree_with_float64_autograd(cell):
 @pytest.mark.parametrize(("module", "cell"), [("GRU", "gru"), ("LSTM", "lstm")])
 def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     """Names, order and shapes are torch's, and so are the final states."""
-    from sklearn_gru._engines.numba.calls import Batch, Kernel
+    from sklearn_gru._engines.numba.calls import Kernel, Rows
 
     network = Network(cell, 3, 20, num_layers=2, bidirectional=True)
     layer = getattr(torch.nn, module)(3, 20, 2, bidirectional=True, batch_first=True)
@@ -165,8 +165,8 @@ def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     params[: len(flat)] = flat
     kernel, x = Kernel(network, params), torch.randn(5, 7, 3)
     kernel.pack()
-    batch = Batch(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
-    last, steps = kernel.run(batch, all_steps=True, keep=False)
+    rows = Rows(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
+    last, steps = kernel.run(rows, all_steps=True, keep=False)
     expected, state = layer(x)
     h_n = state[0] if cell == "lstm" else state
     np.testing.assert_allclose(steps, expected.detach(), atol=1e-6)

@@ -113,10 +113,10 @@ def warm_up_layers(network: Network) -> None:
     kernel = calls.Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
     values = np.zeros((1, network.n_inputs), dtype=np.float32)
     start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-    batch = calls.Batch(values, start, length)
+    rows = calls.Rows(values, start, length)
     kernel.pack_layers(calls.address(kernel.params))
-    last, _ = kernel.run(batch, all_steps=False, keep=True)
-    kernel.run_backward(batch, last, None)
+    last, _ = kernel.run(rows, all_steps=False, keep=True)
+    kernel.run_backward(rows, last, None)
 
 
 def is_compiled(cell: str) -> bool:
@@ -206,17 +206,22 @@ class Trainer:
         losses : float64 (n_batches,)
         """
         calls, n = self._calls, len(starts)
-        batch = calls.Batch(
+        rows = calls.Rows(
             values, starts, lengths, segment_length=segment_length, levels=levels
         )
-        task = calls.Task(
+        objective = calls.Objective(
             calls.as_targets(targets, self.network, n),
             calls.checked(weights, np.float32, n, "weights"),
-            self.grads, self.mean, self.square, calls.as_parameters(self.network),
-            int(batch_size), self.clip_norm, self.weight_decay, self.step,
+            calls.as_parameters(self.network),
+        )
+        optimizer = calls.Optimizer(
+            self.grads, self.mean, self.square, self.clip_norm, self.weight_decay,
+            self.step,
         )  # fmt: skip
-        losses = self._kernel.train_epoch(batch, task, order, rates, seeds, threads)
-        self.step = task.step
+        losses = self._kernel.train_epoch(
+            rows, objective, optimizer, order, int(batch_size), rates, seeds, threads
+        )
+        self.step += len(losses)
         return losses
 
     def predict(
@@ -224,10 +229,10 @@ class Trainer:
     ) -> np.ndarray:
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
-        batch = self._calls.Batch(
+        rows = self._calls.Rows(
             values, starts, lengths, segment_length=segment_length, levels=levels
         )
-        return self._kernel.predict(batch, threads)
+        return self._kernel.predict(rows, threads)
 
 
 class Predictor:
@@ -255,7 +260,7 @@ class Predictor:
         self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
     ) -> np.ndarray:
         """Return the head's output (n, n_outputs) float32 of every sequence."""
-        batch = self._calls.Batch(
+        rows = self._calls.Rows(
             values, starts, lengths, segment_length=segment_length, levels=levels
         )
-        return self._kernel.predict(batch, threads)
+        return self._kernel.predict(rows, threads)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from sklearn_gru._engines.numba.calls import Batch, Kernel
+from sklearn_gru._engines.numba.calls import Kernel, Rows
 from sklearn_gru._engines.numba.spec import Network
 
 # Memory of past calls, reused: allocating it anew would cost more than small batches.
@@ -71,11 +71,11 @@ class _RunLayers(torch.autograd.Function):
         keep = keep and any(ctx.needs_input_grad)
         kernel = _take_kernel(network)
         _pack(kernel, weights)
-        batch = Batch(_array(values), starts, lengths)
-        last, steps = kernel.run(batch, all_steps=all_steps, keep=keep, seed=seed)
+        rows = Rows(_array(values), starts, lengths)
+        last, steps = kernel.run(rows, all_steps=all_steps, keep=keep, seed=seed)
         if keep:
             ctx.set_materialize_grads(False)  # a zero gradient of all states is large
-            ctx.kernel, ctx.batch = kernel, batch
+            ctx.kernel, ctx.rows = kernel, rows
             ctx.all_steps, ctx.seed = all_steps, seed
             ctx.shapes = [w.shape for w in weights]
         else:
@@ -91,7 +91,7 @@ class _RunLayers(torch.autograd.Function):
             raise RuntimeError("the layers were differentiated twice; run them again")
         kernel, ctx.kernel = ctx.kernel, None
         grads, d_values = kernel.run_backward(
-            ctx.batch,
+            ctx.rows,
             None if d_last is None else _array(d_last),
             None if d_steps is None or not ctx.all_steps else _array(d_steps),
             inputs=ctx.needs_input_grad[1],

@@ -23,7 +23,7 @@ from sklearn_gru._engines.numba.parts.rows import (
 from sklearn_gru._engines.numba.parts.weights import input_slot, joint_gates, padded
 
 
-class Memory(NamedTuple):
+class Trace(NamedTuple):
     """Where one direction of one layer keeps what its passes share."""
 
     x: Any  # (N, x_step), inputs in this direction's order
@@ -35,41 +35,42 @@ class Memory(NamedTuple):
 
 
 @inner
-def forward_layer(cell, shape, block, direction, weights, memory, outputs):
+def forward_layer(cell, shape, block, direction, weights, trace, wanted, outputs):
     """Run all steps; write the states to `outputs` in time order, if it is wanted."""
     size, row = shape.padded, shape.saved * shape.padded
-    outputs_wanted, out = outputs
     at, slots = 0, block.rows * row
     before = 0
     for s in range(block.steps):
         n, n_next, first = block.counts[s], block.counts[s + 1], block.firsts[s]
-        if memory.keep:
+        if trace.keep:
             next_at, next_slots = at + n * size, slots + n * row
         else:  # two places, in turn
             next_at = block.rows * size - at
             next_slots = 3 * block.rows * row - slots
-        h, h_next = memory.states + at, memory.states + next_at
-        x = memory.x + first * memory.x_step
+        h, h_next = trace.states + at, trace.states + next_at
+        x = trace.x + first * trace.x_step
         cell.forward_step(
-            shape, n, x, memory.x_step, weights, h, memory.saved + before,
-            memory.saved + slots, h_next, n_next, memory.final,
+            shape, n, x, trace.x_step, weights, h, trace.saved + before,
+            trace.saved + slots, h_next, n_next, trace.final,
         )  # fmt: skip
-        if outputs_wanted:
+        if wanted:
             for i in range(n):
-                new = (h_next if i < n_next else memory.final) + i * size
+                new = (h_next if i < n_next else trace.final) + i * size
                 place = block.mirror[first + i] if direction == 1 else first + i
-                target = out + (place * shape.padded_width + direction * shape.hidden)
+                target = outputs + (
+                    place * shape.padded_width + direction * shape.hidden
+                )
                 copy_row(target, new, shape.hidden)
         at, before, slots = next_at, slots, next_slots
 
 
 @inner
-def start_state(shape, block, memory):
+def start_state(shape, block, trace):
     """Set the state before the first step to zeros."""
     size = shape.padded
-    fill(memory.saved, block.rows * shape.saved * size, 0.0)
-    fill(memory.states, block.counts[0] * size, 0.0)
-    fill(memory.final, block.rows * size, 0.0)  # of empty sequences, it stays
+    fill(trace.saved, block.rows * shape.saved * size, 0.0)
+    fill(trace.states, block.counts[0] * size, 0.0)
+    fill(trace.final, block.rows * size, 0.0)  # of empty sequences, it stays
 
 
 class Gradients(NamedTuple):
@@ -88,10 +89,10 @@ class Gradients(NamedTuple):
 
 
 @inner
-def backward_layer(cell, shape, block, direction, weights, memory, flow, grads):
+def backward_layer(cell, shape, block, direction, weights, trace, flow, grads):
     """Run the steps backward; add to the gradients of the weights and inputs."""
     size, row = shape.padded, shape.saved * shape.padded
-    gates = memory.saved + block.rows * row
+    gates = trace.saved + block.rows * row
     d_row = shape.deltas * size
     end = block.steps
     while end > 0:
@@ -103,14 +104,14 @@ def backward_layer(cell, shape, block, direction, weights, memory, flow, grads):
                 _add_output_gradients(shape, block, direction, s, flow)
             previous = 0 if s == 0 else block.rows + block.firsts[s - 1]
             cell.backward_step(
-                shape, n, weights, memory.states + first * size,
-                memory.saved + previous * row, gates + first * row, flow.d_h, flow.d_c,
+                shape, n, weights, trace.states + first * size,
+                trace.saved + previous * row, gates + first * row, flow.d_h, flow.d_c,
                 flow.deltas + (first - origin) * d_row, s > 0,
             )  # fmt: skip
         n = block.firsts[end] - origin
-        x = memory.x + origin * memory.x_step
-        _input_gradient(shape, n, x, memory.x_step, flow, grads)
-        states, saved = memory.states + origin * size, gates + origin * row
+        x = trace.x + origin * trace.x_step
+        _input_gradient(shape, n, x, trace.x_step, flow, grads)
+        states, saved = trace.states + origin * size, gates + origin * row
         cell.state_gradient(shape, n, states, saved, flow.deltas, grads)
         if flow.d_x_wanted:
             _add_input_deltas(shape, block, direction, origin, n, weights, flow)

@@ -14,11 +14,13 @@ import types
 from typing import Any, NamedTuple
 
 from sklearn_gru._engines.numba.compile.jit import entry
-from sklearn_gru._engines.numba.programs import programs
+from sklearn_gru._engines.numba.programs.layers import run_layers, run_layers_backward
+from sklearn_gru._engines.numba.programs.predict import predict
+from sklearn_gru._engines.numba.programs.train import share_blocks, train_epoch
 
 
 class Programs(NamedTuple):
-    """Compiled programs of one kind of cell, named after their templates."""
+    """The programs of one kind of cell, or the templates they are made from."""
 
     train_epoch: Any
     share_blocks: Any
@@ -27,13 +29,16 @@ class Programs(NamedTuple):
     run_layers_backward: Any
 
 
+TEMPLATES = Programs(
+    train_epoch, share_blocks, predict, run_layers, run_layers_backward
+)
+
+
 @functools.cache
 def programs_of(cell: str) -> Programs:
     """Return the programs of a kind of cell, which `cells/<cell>.py` implements."""
     module = importlib.import_module(f"sklearn_gru._engines.numba.cells.{cell}")
-    return Programs(
-        *(bind(getattr(programs, name), module, cell) for name in Programs._fields)
-    )
+    return Programs(*(bind(template, module, cell) for template in TEMPLATES))
 
 
 def bind(template: types.FunctionType, module: types.ModuleType, cell: str) -> Any:
