@@ -14,6 +14,7 @@ from importlib.metadata import version
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.torch.device import resolve_device
 from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.spec import NetworkSpec
 
 PACKAGES = (
     "sklearn-gru",
@@ -39,9 +40,9 @@ def main() -> None:
         say(f"{'engine':16s} torch: {reason}\n")
         return
     say(f"{'engine':16s} numba, compiled for {kernels.vector_unit()}\n")
-    for cell in CELLS:
+    for cell in filter(kernels.has_cell, CELLS):
         start = time.perf_counter()
-        network = kernels.Network(cell, n_inputs=1, hidden_size=1)
+        network = NetworkSpec(cell, n_inputs=1, hidden_size=1)
         kernels.warm_up(network)
         kernels.warm_up_layers(network)
         say(f"{cell:16s} ready in {time.perf_counter() - start:.1f} s\n")

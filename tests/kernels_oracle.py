@@ -4,6 +4,7 @@ One step at a time, every gate by name, no packing: the state of a sequence that
 ended is simply kept. Autograd gives every gradient.
 """
 
+import numpy as np
 import torch
 
 
@@ -48,11 +49,12 @@ def turn_around(x, lengths):
     return torch.take_along_dim(x, index[:, :, None], 1)
 
 
-def run_direction(cell, x, lengths, h0, weights):
+def run_direction(network, x, lengths, weights):
     """Run one direction over padded sequences; return all states and the last."""
-    h, c, states = h0, torch.zeros_like(h0), []
+    h = c = x.new_zeros(len(x), network.hidden_size)
+    states = []
     for t in range(x.shape[1]):
-        h_new, c_new = CELLS[cell](x[:, t], h, c, *weights)
+        h_new, c_new = CELLS[network.cell](x[:, t], h, c, *weights)
         alive = (t < lengths)[:, None]
         h, c = torch.where(alive, h_new, h), torch.where(alive, c_new, c)
         states.append(torch.where(alive, h, torch.zeros(())))
@@ -61,11 +63,9 @@ def run_direction(cell, x, lengths, h0, weights):
     return torch.stack(states, 1), h
 
 
-def run_layers(network, named, x, lengths, h0=None, masks=None):
+def run_layers(network, named, x, lengths, masks=None):
     """Return states of the last layer (B, T, width) and its final ones (B, width)."""
     suffixes = ("", "_reverse") if network.bidirectional else ("",)
-    zeros = x.new_zeros(len(x), network.hidden_size)
-    number = 0
     for layer in range(network.num_layers):
         states, finals = [], []
         for suffix in suffixes:
@@ -73,10 +73,8 @@ def run_layers(network, named, x, lengths, h0=None, masks=None):
                 named[f"{kind}_l{layer}{suffix}"]
                 for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             ]
-            start = zeros if h0 is None else h0[number]
-            number += 1
             x_turned = turn_around(x, lengths) if suffix else x
-            out, final = run_direction(network.cell, x_turned, lengths, start, weights)
+            out, final = run_direction(network, x_turned, lengths, weights)
             states.append(turn_around(out, lengths) if suffix else out)
             finals.append(final)
         x = torch.cat(states, 2)
@@ -101,12 +99,12 @@ def sequence_losses(network, scores, targets):
     """Return the loss of every sequence of a batch."""
     F = torch.nn.functional
     if network.loss == "cross_entropy":
-        smoothing = network.label_smoothing
+        smoothing = (*network.loss_parameters, 0.0)[0]
         return F.cross_entropy(
             scores, targets, reduction="none", label_smoothing=smoothing
         )
     if network.loss == "quantile":
-        tau = torch.tensor(network.quantiles, dtype=scores.dtype)
+        tau = torch.tensor(network.loss_parameters, dtype=scores.dtype)
         error = targets[:, :, None] - scores.view(len(scores), -1, len(tau))
         return torch.maximum(tau * error, (tau - 1) * error).mean((1, 2))
     kind = {
@@ -124,3 +122,39 @@ def scores_of(network, named, x, lengths, masks=None):
     if masks is not None:
         pooled = pooled * masks[-1]
     return pooled @ named["head.weight"].T + named["head.bias"]
+
+
+def split(network, flat):
+    """Return views of a flat vector (array or tensor), one for each parameter."""
+    views, start = {}, 0
+    for name, shape in network.parameters().items():
+        size = int(np.prod(shape))
+        views[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return views
+
+
+def dropout_mask(rate, seed, layer, sequences, n_steps, width):
+    """Return what `train_epoch` multiplies the states after a layer with.
+
+    `sequences` are the positions in `starts` of the sequences of the batch; the result
+    is (n, n_steps, width) float32, with the first step of every sequence first. What
+    is multiplied before the head is step 0 of layer `num_layers`.
+    """
+
+    def mix(x):
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+    def multiples(factor, numbers):
+        return np.uint64(factor) * np.asarray(numbers, dtype=np.uint64)
+
+    base = np.array([seed], dtype=np.uint64)
+    base = base + multiples(0x9E3779B97F4A7C15, [layer + 1])
+    sequence = multiples(0xD1B54A32D192ED03, sequences)[:, None]
+    step = multiples(0xABC98388FB8FAC03, np.arange(n_steps))
+    unit = multiples(0x8CB92BA72F3D8DD7, np.arange(width))
+    key = mix(base + sequence + step)[:, :, None]  # (n, n_steps, 1)
+    kept = (mix(key + unit) >> np.uint64(40)) >= np.uint64(int(rate * 2**24))
+    return kept * np.float32(1.0 / (1.0 - rate))

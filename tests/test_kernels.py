@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sklearn_gru._engines import numba as kernels
-from sklearn_gru._engines.numba import Network, Predictor, Trainer, dropout_mask
+from sklearn_gru._engines.numba import Predictor, Trainer
+from sklearn_gru._model.spec import NetworkSpec as Network
 from tests import kernels_oracle as oracle
 
 pytest.importorskip("numba")
@@ -90,43 +92,41 @@ def problems(draw, cell):
 def oracle_gradients(network, arrays, starts, lengths, d_last, d_steps, dtype):
     """Return the plain network's states, final states and gradients, as arrays."""
     leaves = [torch.tensor(a, dtype=dtype, requires_grad=True) for a in arrays]
-    params, values, h0 = leaves
+    params, values = leaves
     x = gather(values, starts, lengths)
     states, finals = oracle.run_layers(
-        network, network.split(params), x, torch.as_tensor(lengths), h0
+        network, oracle.split(network, params), x, torch.as_tensor(lengths)
     )
     loss = (finals * torch.tensor(d_last)).sum()
+    loss = loss + 0 * params.sum()  # sequences that are all empty need a graph too
     if d_steps is not None:
         loss = loss + (states * torch.tensor(d_steps)).sum()
     grads = torch.autograd.grad(loss, leaves, materialize_grads=True)
-    found = {"last": finals, "steps": states, "values": grads[1], "h0": grads[2]}
-    return {k: v.detach().numpy() for k, v in (found | network.split(grads[0])).items()}
+    found = {"last": finals, "steps": states, "values": grads[1]}
+    found |= oracle.split(network, grads[0])
+    return {name: array.detach().numpy() for name, array in found.items()}
 
 
 def check_layers(network, n, longest, all_steps, seed):
     """Compare states and every gradient with the oracle."""
-    from sklearn_gru._engines.numba.calls import Batch, Kernel
+    from sklearn_gru._engines.numba.calls import Kernel, Rows
 
     rng = np.random.default_rng(seed)
     params = make_params(network, rng)
     values, starts, lengths = make_sequences(network, n, longest, rng)
-    numbers = network.num_layers * (2 if network.bidirectional else 1)
-    h0 = rng.standard_normal((numbers, n, network.hidden_size)).astype(np.float32)
-    kernel, batch = Kernel(network, params), Batch(values, starts, lengths, h0)
+    kernel, rows = Kernel(network, params), Rows(values, starts, lengths)
     kernel.pack()
-    last, steps = kernel.run(batch, all_steps=all_steps, keep=True)
+    last, steps = kernel.run(rows, all_steps=all_steps, keep=True)
     d_last = rng.standard_normal(last.shape).astype(np.float32)
     d_steps = None
     if all_steps:
         d_steps = rng.standard_normal(steps.shape).astype(np.float32)
-    grads, d_values, d_h0 = kernel.run_backward(
-        batch, d_last, d_steps, inputs=True, initial=True
-    )
-    found = {"last": last, "values": d_values, "h0": d_h0} | network.split(grads)
+    grads, d_values = kernel.run_backward(rows, d_last, d_steps, inputs=True)
+    found = {"last": last, "values": d_values} | oracle.split(network, grads)
     if all_steps:
         found["steps"] = steps
 
-    problem = network, (params, values, h0), starts, lengths, d_last, d_steps
+    problem = network, (params, values), starts, lengths, d_last, d_steps
     exact, single = oracle_gradients(*problem, torch.float64), None
     for name, array in found.items():
         error, allowed = relative_error(array, exact[name]), TOLERANCE
@@ -156,20 +156,20 @@ def test_states_and_every_gradient_agree_with_float64_autograd(cell):
 @pytest.mark.parametrize(("module", "cell"), [("GRU", "gru"), ("LSTM", "lstm")])
 def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     """Names, order and shapes are torch's, and so are the final states."""
-    from sklearn_gru._engines.numba.calls import Batch, Kernel
+    from sklearn_gru._engines.numba.calls import Kernel, Rows
 
     network = Network(cell, 3, 20, num_layers=2, bidirectional=True)
     layer = getattr(torch.nn, module)(3, 20, 2, bidirectional=True, batch_first=True)
     named = dict(layer.named_parameters())
     shapes = [(name, tuple(p.shape)) for name, p in named.items()]
-    assert shapes == network.parameter_shapes[:-2]
+    assert shapes == list(network.parameters().items())[:-2]
     flat = torch.cat([p.detach().reshape(-1) for p in named.values()])
     params = np.zeros(network.n_parameters, dtype=np.float32)
     params[: len(flat)] = flat.numpy()
     kernel, x = Kernel(network, params), torch.randn(5, 7, 3)
     kernel.pack()
-    batch = Batch(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
-    last, steps = kernel.run(batch, all_steps=True, keep=False)
+    rows = Rows(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
+    last, steps = kernel.run(rows, all_steps=True, keep=False)
     expected, state = layer(x)
     h_n = state[0] if cell == "lstm" else state
     np.testing.assert_allclose(steps, expected.detach(), atol=1e-6)
@@ -182,9 +182,13 @@ STEPS = [
     Network("gru", 8, 32),
     Network("gru", 3, 20, pooling="mean", n_outputs=3, loss="huber"),
     Network("gru", 2, 16, pooling="max", n_outputs=2, loss="absolute_error"),
-    Network("gru", 5, 24, 2, True, "mean_max", 9, "cross_entropy", label_smoothing=0.1),
-    Network("gru", 3, 16, n_outputs=2, loss="quantile", quantiles=(0.8,)),
-    Network("gru", 3, 16, n_outputs=6, loss="quantile", quantiles=(0.1, 0.5, 0.9)),
+    Network(
+        "gru", 5, 24, 2, True, "mean_max", 9, "cross_entropy", loss_parameters=(0.1,)
+    ),
+    Network("gru", 3, 16, n_outputs=2, loss="quantile", loss_parameters=(0.8,)),
+    Network(
+        "gru", 3, 16, n_outputs=6, loss="quantile", loss_parameters=(0.1, 0.5, 0.9)
+    ),
     Network("gru", 4, 12, 3, True, "last", 2, "cross_entropy", dropout=0.3),
     Network("lstm", 4, 17, 2, pooling="mean", dropout=0.5),
     Network("gru", 4, 17, 1, True, pooling="mean_max", dropout=0.5),
@@ -201,9 +205,11 @@ def dropout_masks(network, seed, rows, n_steps):
     pooled = width * (2 if network.pooling == "mean_max" else 1)
     masks = []
     for layer in range(network.num_layers - 1):
-        mask = dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
+        mask = oracle.dropout_mask(network.dropout, seed, layer, rows, n_steps, width)
         masks.append(torch.tensor(mask))
-    head = dropout_mask(network.dropout, seed, network.num_layers, rows, 1, pooled)
+    head = oracle.dropout_mask(
+        network.dropout, seed, network.num_layers, rows, 1, pooled
+    )
     return [*masks, torch.tensor(head[:, 0])]
 
 
@@ -239,8 +245,8 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
             masks = dropout_masks(network, seed, rows, x.shape[1])
             optimizer.zero_grad()
             scores = oracle.scores_of(
-                network, network.split(leaf), x[rows], torch.as_tensor(lengths[rows]),
-                masks,
+                network, oracle.split(network, leaf), x[rows],
+                torch.as_tensor(lengths[rows]), masks,
             )  # fmt: skip
             each = oracle.sequence_losses(network, scores, y[rows])
             loss = (each * torch.as_tensor(weights[rows])).mean()
@@ -256,7 +262,7 @@ def test_training_curve_is_that_of_autograd_clipping_and_adamw(network):
 @pytest.mark.parametrize("network", STEPS, ids=lambda n: f"{n.cell}-{n.loss}")
 def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
     """Pooling, head and loss pass on every gradient, for lengths from 0."""
-    network = network._replace(dropout=0.0)
+    network = replace(network, dropout=0.0)
     rng = np.random.default_rng(1)
     n = 70
     params = make_params(network, rng)
@@ -275,11 +281,12 @@ def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
         rates=np.zeros(1),
     )  # fmt: skip
     x = gather(torch.tensor(values, dtype=torch.float64), starts, lengths)
-    scores = oracle.scores_of(network, network.split(leaf), x, torch.as_tensor(lengths))
+    named = oracle.split(network, leaf)
+    scores = oracle.scores_of(network, named, x, torch.as_tensor(lengths))
     each = oracle.sequence_losses(network, scores, y)
     (each * torch.as_tensor(weights)).mean().backward()
-    for name, grad in network.split(leaf.grad).items():
-        found = network.split(trainer.grads)[name]
+    for name, grad in oracle.split(network, leaf.grad).items():
+        found = oracle.split(network, trainer.grads)[name]
         assert relative_error(found, grad) < TOLERANCE, name
     found = Predictor(network, params).predict(values, starts, lengths)
     assert relative_error(found, scores.detach()) < TOLERANCE
@@ -389,8 +396,8 @@ def test_small_networks_stay_on_one_thread():
     from sklearn_gru._engines.numba.memory import make_shape
     from sklearn_gru._engines.numba.threads import for_prediction, for_training
 
-    small = make_shape(Network("gru", 8, 32), 16)
-    large = make_shape(Network("gru", 8, 128, 2), 16)
+    small = make_shape(Network("gru", 8, 32), 16, 4)
+    large = make_shape(Network("gru", 8, 128, 2), 16, 4)
     assert for_training(small, 64, 24, 8) == 1
     assert for_training(large, 128, 96, 8) == 4  # one a block of 32 sequences
     assert for_training(large, 128, 96, 2) == 2
@@ -426,7 +433,7 @@ def test_long_sequences_take_smaller_blocks():
     """The memory of a block stays below about a gigabyte, down to a tile's rows."""
     from sklearn_gru._engines.numba.memory import block_rows, make_layout, make_shape
 
-    shape = make_shape(Network("gru", 8, 128), lanes=16)
+    shape = make_shape(Network("gru", 8, 128), lanes=16, saved=4)
     assert [block_rows(shape, steps) for steps in (1000, 20_000, 10**6)] == [32, 16, 8]
     assert make_layout(shape, 64, 20_000, train=True).rows == 16
 
@@ -492,7 +499,7 @@ def test_lengths_of_zero_and_one(pooling):
     network = Network("gru", 2, 9, 2, True, pooling)
     rng = np.random.default_rng(0)
     params = make_params(network, rng)
-    bias = network.split(params)["head.bias"].copy()
+    bias = oracle.split(network, params)["head.bias"].copy()
     values = rng.standard_normal((5, 2)).astype(np.float32)
     starts, lengths = np.array([0, 1, 5, 2]), np.array([0, 1, 0, 1])
     found = Predictor(network, params).predict(values, starts, lengths)
@@ -509,27 +516,25 @@ def test_lengths_of_zero_and_one(pooling):
     assert Predictor(network, params).predict(values, starts[:0], lengths[:0]).size == 0
 
 
-def test_gradients_reach_weights_inputs_and_initial_state_through_torch():
+def test_gradients_reach_weights_and_inputs_through_torch():
     """The torch function gives nn.GRU's gradients in a larger graph."""
     from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
     torch.manual_seed(0)
     layer = torch.nn.GRU(4, 10, 2, batch_first=True, bidirectional=True)
     network = Network("gru", 4, 10, 2, True)
-    x, h0 = torch.randn(40, 5, 4), torch.randn(4, 40, 10)
+    x = torch.randn(40, 5, 4)
     results = []
     for use_kernel in (True, False):
         layer.zero_grad()
-        x_, h_ = x.clone().requires_grad_(), h0.clone().requires_grad_()
+        x_ = x.clone().requires_grad_()
         if use_kernel:
             weights = list(layer.parameters())
-            states, _ = run_layers(network, weights, *dense_sequences(x_), h0=h_)
+            states, _ = run_layers(network, weights, *dense_sequences(x_))
         else:
-            states, _ = layer(x_, h_)
+            states, _ = layer(x_)
         (torch.softmax(states, 1) * states).sum().backward()
-        results.append(
-            [states, x_.grad, h_.grad, *(p.grad for p in layer.parameters())]
-        )
+        results.append([states, x_.grad, *(p.grad for p in layer.parameters())])
     for found, expected in zip(*results, strict=True):
         assert relative_error(found.detach(), expected.detach()) < TOLERANCE
 
@@ -587,7 +592,9 @@ def test_gates_are_accurate_to_the_last_places():
 
 def test_dropout_masks_keep_the_right_share():
     """Masks are 0 or 1 / (1 - rate), in the right proportion, and differ by layer."""
-    masks = [dropout_mask(0.3, 5, layer, np.arange(50), 20, 16) for layer in (0, 1)]
+    masks = [
+        oracle.dropout_mask(0.3, 5, layer, np.arange(50), 20, 16) for layer in (0, 1)
+    ]
     assert set(np.unique(masks[0])) == {np.float32(0), np.float32(1 / 0.7)}
     assert abs((masks[0] > 0).mean() - 0.7) < 0.02
     assert abs(((masks[0] > 0) == (masks[1] > 0)).mean() - 0.58) < 0.02
@@ -600,13 +607,14 @@ def test_dropout_masks_keep_the_right_share():
         ({"pooling": "attention"}, "pooling"),
         ({"loss": "quantile"}, "without quantiles"),
         ({"loss": "poisson"}, "loss"),
-        ({"dtype": "float64"}, "float32"),
+        ({"conv_filters": (4,)}, "convolution"),
+        ({"embeddings": ((3, 2),)}, "embeddings"),
         ({"dropout": 1.0}, "dropout"),
     ],
 )
 def test_what_the_kernels_do_not_know_they_decline(change, words):
     """`supports` names what is missing."""
-    assert words in kernels.supports(Network("gru", 2, 3)._replace(**change))
+    assert words in kernels.supports(replace(Network("gru", 2, 3), **change))
 
 
 def test_arrays_that_compiled_code_could_not_read_are_refused():
@@ -675,7 +683,7 @@ def compile_small(folder):
     code = """
         import time
         import numpy as np
-        from sklearn_gru._engines.numba import Network
+        from sklearn_gru._model.spec import NetworkSpec as Network
         from sklearn_gru._engines.numba.calls import Kernel
         network = Network("gru", 1, 1)
         kernel = Kernel(network, np.ones(network.n_parameters, dtype=np.float32))
@@ -701,6 +709,31 @@ def test_compiled_code_is_found_again_and_a_damaged_cache_is_no_error(tmp_path):
     compile_small(tmp_path)
 
 
+def test_a_cell_without_a_kernel_is_not_compiled():
+    """A cell that only torch knows has a polite answer too."""
+    assert not kernels.is_compiled("mgu")
+
+
+@pytest.mark.slow
+def test_programs_are_compiled_and_cached_for_one_cell(tmp_path):
+    """Each cell has programs of its own; the others are not even imported."""
+    code = """
+        import sys
+        from sklearn_gru._engines import numba as kernels
+        print(kernels.is_compiled("rnn"), kernels.is_compiled("gru"))
+        from sklearn_gru._model.spec import NetworkSpec
+        kernels.warm_up(NetworkSpec("rnn", 1, 1))
+        from sklearn_gru._engines.numba.programs.bind import programs_of
+        programs = programs_of("rnn").train_epoch, programs_of("rnn").predict
+        print(sum(sum(p.stats.cache_hits.values()) for p in programs))
+        print([name for name in sys.modules if "numba.cells." in name])
+    """
+    imported = "['sklearn_gru._engines.numba.cells.rnn']"
+    first, second = (run_python(code, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first.splitlines() == ["False False", "0", imported]
+    assert second.splitlines() == ["True False", "2", imported]
+
+
 @pytest.mark.slow
 def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     """A home that cannot be written to costs time, not results."""
@@ -715,7 +748,7 @@ def test_the_neon_tile_gives_the_same_numbers():
     code = """
         from sklearn_gru._engines.numba.compile import jit
         jit.VECTOR_UNIT = jit.NEON
-        from sklearn_gru._engines.numba import Network
+        from sklearn_gru._model.spec import NetworkSpec as Network
         from tests.test_kernels import check_layers
         check_layers(Network("gru", 3, 39, 2, True), 33, 5, True, 0)
         print("agrees")
@@ -732,7 +765,7 @@ def test_the_avx2_code_gives_the_same_numbers():
         pytest.skip("needs a processor with AVX-512 to tell the two apart")
     code = """
         from sklearn_gru._engines import numba as kernels
-        from sklearn_gru._engines.numba import Network
+        from sklearn_gru._model.spec import NetworkSpec as Network
         from tests.test_kernels import check_layers
         assert kernels.vector_unit() == "AVX2"
         check_layers(Network("gru", 3, 20, 2, True), 33, 5, True, 0)

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
-from sklearn_gru._engines.numba import Network
+from sklearn_gru._model.spec import NetworkSpec
 from tests.benchmarks import ours, rivals
 from tests.benchmarks.bench_step import floor_seconds, measured_peak
 from tests.benchmarks.contest import race_epochs, ratio
@@ -41,7 +41,7 @@ def windows_problem():
         "estimator, torch": lambda n: ours.fit(ours.regressor(n), X, y, kernels=False),
         "estimator, numba": lambda n: ours.fit(ours.regressor(n), X, y),
     }
-    network = Network("gru", INPUTS, HIDDEN)
+    network = NetworkSpec("gru", INPUTS, HIDDEN)
     return fits, floor_seconds(network, np.full(N, STEPS), peak=1.0)
 
 
@@ -78,7 +78,7 @@ def classes_problem():
         "estimator, torch": lambda n: estimator(n, kernels=False),
         "estimator, numba": lambda n: estimator(n, kernels=True),
     }
-    network = Network(
+    network = NetworkSpec(
         "gru", INPUTS, HIDDEN, 1, True, "mean_max", N_CLASSES, "cross_entropy"
     )
     return fits, floor_seconds(network, lengths, peak=1.0)
@@ -121,7 +121,7 @@ def frame_problem():
         "estimator, torch": lambda n: estimator(n, kernels=False),
         "estimator, numba": lambda n: estimator(n, kernels=True),
     }
-    network = Network("gru", INPUTS, hidden)
+    network = NetworkSpec("gru", INPUTS, hidden)
     return fits, floor_seconds(network, np.full(N - HELD_OUT, STEPS), peak=1.0)
 
 

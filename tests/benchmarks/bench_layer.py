@@ -19,9 +19,10 @@ import numpy as np
 import torch
 
 from sklearn_gru._engines import numba as kernels
-from sklearn_gru._engines.numba import Network, Predictor
+from sklearn_gru._engines.numba import Predictor
 from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 from sklearn_gru._engines.numba.engine import flatten_parameters
+from sklearn_gru._model.spec import NetworkSpec
 
 # batch, steps, inputs, hidden, layers
 SIZES = [
@@ -58,7 +59,7 @@ def layer_of(size):
     gru = torch.nn.GRU(n_inputs, hidden, layers, batch_first=True)
     return (
         gru,
-        Network("gru", n_inputs, hidden, layers),
+        NetworkSpec("gru", n_inputs, hidden, layers),
         torch.randn(n, n_steps, n_inputs),
     )
 

@@ -12,7 +12,8 @@ import time
 import numpy as np
 import torch
 
-from sklearn_gru._engines.numba import Network, Trainer
+from sklearn_gru._engines.numba import Trainer
+from sklearn_gru._model.spec import NetworkSpec
 from tests.benchmarks import rivals
 from tests.benchmarks.bench_layer import compare, machine
 
@@ -25,10 +26,10 @@ def problem(kind):
     values = rng.standard_normal((N + STEPS, INPUTS)).astype(np.float32)
     starts, lengths = np.arange(N), np.full(N, STEPS)
     if kind == "windows, last state, squared error":
-        network = Network("gru", INPUTS, HIDDEN)
+        network = NetworkSpec("gru", INPUTS, HIDDEN)
         targets = rng.standard_normal((N, 1)).astype(np.float32)
     else:
-        network = Network(
+        network = NetworkSpec(
             "gru", INPUTS, HIDDEN, 1, True, "mean_max", 9, "cross_entropy"
         )
         lengths = rng.integers(8, STEPS + 1, N)

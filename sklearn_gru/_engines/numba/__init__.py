@@ -9,7 +9,7 @@ The seam to the rest of the package, all of it plain numpy:
 
 * `available()` says whether the kernels can be used on this machine, `reason()` why
   not. numba is imported by the first call of either, never by importing this package.
-* `Network` is the frozen description of a network; `supports(network)` returns None,
+* A network is described by a `NetworkSpec`; `supports(network)` returns None,
   or the reason for which the kernels decline it.
 * `Trainer(network, params, ...)` runs epochs: `train_epoch(...)` is one call.
 * `Predictor(network, params)` packs the weights once and predicts any number of
@@ -25,13 +25,13 @@ Sequences are never materialised: sequence i is the rows `starts[i]` to
 The flat vector of parameters holds, in the order of torch's state_dict,
 `weight_ih_l0 (gates H, inputs)`, `weight_hh_l0 (gates H, H)`, `bias_ih_l0`,
 `bias_hh_l0`, the same with `_reverse`, the following layers, then the head's weight
-`(n_outputs, pooled)` and bias; `Network.split(flat)` returns the named views.
+`(n_outputs, pooled)` and bias: `NetworkSpec.parameters()` lists them.
 
 Results are a function of the batch alone: not of the number of threads, nor, for
 predictions and states, of the other sequences in the batch.
 
->>> supports(Network("gru", n_inputs=8, hidden_size=32))
->>> supports(Network("gru", n_inputs=8, hidden_size=32, pooling="attention"))
+>>> supports(NetworkSpec("gru", n_inputs=8, hidden_size=32))
+>>> supports(NetworkSpec("gru", n_inputs=8, hidden_size=32, pooling="attention"))
 "pooling 'attention' has no kernel"
 """
 
@@ -41,14 +41,14 @@ import os
 
 import numpy as np
 
-from sklearn_gru._engines.numba.spec import Network, dropout_mask, why_unsupported
+from sklearn_gru._engines.numba.support import has_cell, why_unsupported
+from sklearn_gru._model.spec import NetworkSpec
 
 __all__ = [
-    "Network",
     "Predictor",
     "Trainer",
     "available",
-    "dropout_mask",
+    "has_cell",
     "is_compiled",
     "reason",
     "supports",
@@ -82,7 +82,7 @@ def _import_failure() -> str | None:
     return None
 
 
-def supports(network: Network) -> str | None:
+def supports(network: NetworkSpec) -> str | None:
     """Return None if the kernels can train this network, or why they decline it."""
     return why_unsupported(network)
 
@@ -92,13 +92,13 @@ def vector_unit() -> str:
     return importlib.import_module(".compile.jit", __name__).VECTOR_UNIT.name
 
 
-def warm_up(network: Network) -> None:
+def warm_up(network: NetworkSpec) -> None:
     """Compile, or load from disk, all that training this kind of cell needs.
 
     Programs are shared by all networks of one kind of cell, whatever their sizes.
     """
     params = np.zeros(network.n_parameters, dtype=np.float32)
-    values = np.zeros((1, network.n_inputs), dtype=np.float32)
+    values = np.zeros((1, network.n_read), dtype=np.float32)
     start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
     width = network.target_width
     Trainer(network, params).train_epoch(
@@ -108,16 +108,16 @@ def warm_up(network: Network) -> None:
     Predictor(network, params).predict(values, start, length)
 
 
-def warm_up_layers(network: Network) -> None:
+def warm_up_layers(network: NetworkSpec) -> None:
     """Compile, or load from disk, what the layers need behind `run_layers`."""
     calls = importlib.import_module(".calls", __name__)
     kernel = calls.Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
-    values = np.zeros((1, network.n_inputs), dtype=np.float32)
+    values = np.zeros((1, network.n_read), dtype=np.float32)
     start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-    batch = calls.Batch(values, start, length)
+    rows = calls.Rows(values, start, length)
     kernel.pack_layers(calls.address(kernel.params))
-    last, _ = kernel.run(batch, all_steps=False, keep=True)
-    kernel.run_backward(batch, last, None)
+    last, _ = kernel.run(rows, all_steps=False, keep=True)
+    kernel.run_backward(rows, last, None)
 
 
 def is_compiled(cell: str) -> bool:
@@ -131,7 +131,7 @@ class Trainer:
 
     Parameters
     ----------
-    network : Network
+    network : NetworkSpec
         What to train; `supports(network)` must be None.
     params : float32 array (n_parameters,)
         Torch's parameters, flat; every step changes them in place, so a torch module
@@ -153,7 +153,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: NetworkSpec,
         params: np.ndarray,
         *,
         clip_norm: float = 0.0,
@@ -192,7 +192,7 @@ class Trainer:
         rates : float64 (n_batches,)
             Learning rate of each step.
         seeds : uint64 (n_batches,), optional
-            Of the dropout masks; see `dropout_mask`.
+            Of the dropout masks.
         threads : int
             At most; used where they pay, and never seen in the result.
         segment_length : int
@@ -207,17 +207,22 @@ class Trainer:
         losses : float64 (n_batches,)
         """
         calls, n = self._calls, len(starts)
-        batch = calls.Batch(
+        rows = calls.Rows(
             values, starts, lengths, segment_length=segment_length, levels=levels
         )
-        task = calls.Task(
+        objective = calls.Objective(
             calls.as_targets(targets, self.network, n),
             calls.checked(weights, np.float32, n, "weights"),
-            self.grads, self.mean, self.square, calls.as_parameters(self.network),
-            int(batch_size), self.clip_norm, self.weight_decay, self.step,
+            calls.as_parameters(self.network),
+        )
+        optimizer = calls.Optimizer(
+            self.grads, self.mean, self.square, self.clip_norm, self.weight_decay,
+            self.step,
         )  # fmt: skip
-        losses = self._kernel.train_epoch(batch, task, order, rates, seeds, threads)
-        self.step = task.step
+        losses = self._kernel.train_epoch(
+            rows, objective, optimizer, order, int(batch_size), rates, seeds, threads
+        )
+        self.step += len(losses)
         return losses
 
     def predict(
@@ -225,10 +230,10 @@ class Trainer:
     ) -> np.ndarray:
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
-        batch = self._calls.Batch(
+        rows = self._calls.Rows(
             values, starts, lengths, segment_length=segment_length, levels=levels
         )
-        return self._kernel.predict(batch, threads)
+        return self._kernel.predict(rows, threads)
 
 
 class Predictor:
@@ -236,31 +241,27 @@ class Predictor:
 
     Parameters
     ----------
-    network : Network
+    network : NetworkSpec
     params : float32 array (n_parameters,)
-        Read at construction, and by `refresh` if they have changed.
+        Read at construction only.
     """
 
-    def __init__(self, network: Network, params: np.ndarray):
+    def __init__(self, network: NetworkSpec, params: np.ndarray):
         calls = importlib.import_module(".calls", __name__)
         self.network = network
         self._calls = calls
         self._kernel = calls.Kernel(network, params)
-        self.refresh()
+        self._kernel.pack()
 
     def __reduce__(self):
         """Pickle what it was made of: compiled code and memory belong to a process."""
         return Predictor, (self.network, self._kernel.params)
 
-    def refresh(self) -> None:
-        """Pack the parameters again, after they have changed."""
-        self._kernel.pack()
-
     def predict(
         self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
     ) -> np.ndarray:
         """Return the head's output (n, n_outputs) float32 of every sequence."""
-        batch = self._calls.Batch(
+        rows = self._calls.Rows(
             values, starts, lengths, segment_length=segment_length, levels=levels
         )
-        return self._kernel.predict(batch, threads)
+        return self._kernel.predict(rows, threads)

@@ -1,30 +1,29 @@
 """The recurrent layers as a torch function, for heads and losses the kernels lack.
 
 Attention, quantiles, convolution branches or a user's own module take the states from
-here and go on in torch; gradients flow back to the layers' weights, to the inputs and
-to the initial states. Inputs may be dense (see `dense_sequences`) or flat rows.
+here and go on in torch; gradients flow back to the layers' weights and to the inputs.
+Inputs may be dense (see `dense_sequences`) or flat rows.
 """
 
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from sklearn_gru._engines.numba.calls import Batch, Kernel
-from sklearn_gru._engines.numba.spec import Network
+from sklearn_gru._engines.numba.calls import Kernel, Rows
+from sklearn_gru._model.spec import NetworkSpec
 
 # Memory of past calls, reused: allocating it anew would cost more than small batches.
-_idle: dict[Network, list[Kernel]] = {}
+_idle: dict[NetworkSpec, list[Kernel]] = {}
 _MOST_IDLE = 2
 
 
 def run_layers(
-    network: Network,
+    network: NetworkSpec,
     weights: list[torch.Tensor],
     values: torch.Tensor,
     starts: np.ndarray,
     lengths: np.ndarray,
     *,
-    h0: torch.Tensor | None = None,
     all_steps: bool = True,
     seed: int = 0,
     training: bool = True,
@@ -33,27 +32,30 @@ def run_layers(
 
     Parameters
     ----------
-    network : Network
+    network : NetworkSpec
         Pooling, outputs and loss are not looked at.
     weights : list of float32 tensors
         In the order of torch.nn.GRU's parameters.
     values, starts, lengths
         Flat rows (n_rows, n_inputs), and the sequences over them.
-    h0 : tensor (layers directions, n, H), optional
     all_steps : bool
         If False, only the last states are computed and the others come back empty.
     seed : int
         Of the dropout masks, which `training` turns on.
     """
     rate = network.dropout if training else 0.0
-    layers = Network(
-        network.cell, network.n_inputs, network.hidden_size, network.num_layers,
-        network.bidirectional, dropout=rate,
-    )  # fmt: skip
+    layers = NetworkSpec(
+        network.cell,
+        network.n_read,
+        network.hidden_size,
+        network.num_layers,
+        network.bidirectional,
+        dropout=rate if network.num_layers > 1 else 0.0,
+    )
     # Inside the function autograd is off, and what needs a gradient cannot be asked.
     keep = torch.is_grad_enabled()
     return _RunLayers.apply(
-        layers, values, starts, lengths, h0, all_steps, seed, keep, *weights
+        layers, values, starts, lengths, all_steps, seed, keep, *weights
     )
 
 
@@ -69,18 +71,15 @@ class _RunLayers(torch.autograd.Function):
     """Forward and backward of all layers; the kernel keeps what backward needs."""
 
     @staticmethod
-    def forward(
-        ctx, network, values, starts, lengths, h0, all_steps, seed, keep, *weights
-    ):
+    def forward(ctx, network, values, starts, lengths, all_steps, seed, keep, *weights):
         keep = keep and any(ctx.needs_input_grad)
         kernel = _take_kernel(network)
         _pack(kernel, weights)
-        initial = None if h0 is None else _array(h0)
-        batch = Batch(_array(values), starts, lengths, initial)
-        last, steps = kernel.run(batch, all_steps=all_steps, keep=keep, seed=seed)
+        rows = Rows(_array(values), starts, lengths)
+        last, steps = kernel.run(rows, all_steps=all_steps, keep=keep, seed=seed)
         if keep:
             ctx.set_materialize_grads(False)  # a zero gradient of all states is large
-            ctx.kernel, ctx.batch = kernel, batch
+            ctx.kernel, ctx.rows = kernel, rows
             ctx.all_steps, ctx.seed = all_steps, seed
             ctx.shapes = [w.shape for w in weights]
         else:
@@ -95,19 +94,17 @@ class _RunLayers(torch.autograd.Function):
         if ctx.kernel is None:
             raise RuntimeError("the layers were differentiated twice; run them again")
         kernel, ctx.kernel = ctx.kernel, None
-        grads, d_values, d_h0 = kernel.run_backward(
-            ctx.batch,
+        grads, d_values = kernel.run_backward(
+            ctx.rows,
             None if d_last is None else _array(d_last),
             None if d_steps is None or not ctx.all_steps else _array(d_steps),
             inputs=ctx.needs_input_grad[1],
-            initial=ctx.needs_input_grad[4],
             seed=ctx.seed,
         )
         _give_back(kernel)
         d_inputs = None if d_values is None else torch.from_numpy(d_values)
-        d_initial = None if d_h0 is None else torch.from_numpy(d_h0)
         d_weights = _split(torch.from_numpy(grads), ctx.shapes)
-        return None, d_inputs, None, None, d_initial, None, None, None, *d_weights
+        return None, d_inputs, None, None, None, None, None, *d_weights
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
@@ -125,7 +122,7 @@ def _split(flat: torch.Tensor, shapes: list[torch.Size]) -> list[torch.Tensor]:
     return pieces
 
 
-def _take_kernel(network: Network) -> Kernel:
+def _take_kernel(network: NetworkSpec) -> Kernel:
     """Return memory for a network, of an earlier call if there is any."""
     try:
         return _idle[network].pop()

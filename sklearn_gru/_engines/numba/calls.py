@@ -4,8 +4,7 @@ Importing this module imports numba. Every function checks what compiled code co
 not survive (type, contiguity, length); what the numbers mean is the caller's affair.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,15 +18,21 @@ from sklearn_gru._engines.numba.memory import (
     make_shape,
     packed_floats,
 )
-from sklearn_gru._engines.numba.programs import entries as _entries
-from sklearn_gru._engines.numba.programs.programs import (
-    Memory,
-    Outputs,
-    Sequences,
+from sklearn_gru._engines.numba.programs.bind import bound_name, programs_of
+from sklearn_gru._engines.numba.programs.layers import Outputs, pack_layers
+from sklearn_gru._engines.numba.programs.predict import pack
+from sklearn_gru._engines.numba.programs.rows import (
+    Addresses,
+    RowAddresses,
+    longest_sequence,
+)
+from sklearn_gru._engines.numba.programs.train import (
     Shared,
     Training,
+    join_blocks,
+    prepare_batch,
 )
-from sklearn_gru._engines.numba.spec import Network
+from sklearn_gru._model.spec import NetworkSpec
 
 _CACHE_LINE = 64
 
@@ -58,11 +63,11 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
 
 def is_cached(cell: str) -> bool:
     """Return whether the program that trains a kind of cell lies on the disk."""
-    folder, name = cache_folder(), _entries.PROGRAMS[cell].train.py_func.__name__
-    return folder is not None and any(folder.glob(f"entries.{name}-*.nbi"))
+    folder, name = cache_folder(), bound_name("train_epoch", cell)
+    return folder is not None and any(folder.glob(f"*.{name}-*.nbi"))
 
 
-class Batch:
+class Rows:
     """Flat rows and the sequences over them, checked once.
 
     Parameters
@@ -70,7 +75,6 @@ class Batch:
     values : float32 (n_rows, width)
     starts, lengths : int64 (n,)
         Sequence i is `lengths[i]` rows from `starts[i]` on.
-    h0 : float32 (layers directions, n, H), optional
     segment_length : int
         Rows read at a time; up to one less are reached in front of a sequence, must
         exist and count as 0.
@@ -78,14 +82,11 @@ class Batch:
         Shift and scale of each sequence in the first columns; NaN then counts as 0.
     """
 
-    def __init__(
-        self, values, starts, lengths, h0=None, *, segment_length=1, levels=None
-    ):
+    def __init__(self, values, starts, lengths, *, segment_length=1, levels=None):
         n = len(starts)
         self.values = checked(values, np.float32, None, "values")
         self.starts = checked(starts, np.int64, n, "starts")
         self.lengths = checked(lengths, np.int64, n, "lengths")
-        self.h0 = None if h0 is None else checked(h0, np.float32, None, "h0")
         self.segment_length = segment_length
         self.absent = np.zeros(0, dtype=np.int64)
         if segment_length > 1:
@@ -95,22 +96,21 @@ class Batch:
         self.levels = levels or ()
         for level in self.levels:
             checked(level, np.float32, n * self.levels[0].shape[1], "levels")
-        self.n_steps = _entries.longest_sequence(
+        self.n_steps = longest_sequence(
             address(self.starts), address(self.lengths), n, len(values), segment_length
         )
         if self.n_steps < 0:
             raise ValueError("a sequence reaches outside the rows of values")
         self.addresses = self.part(0, n)
 
-    def part(self, begin: int, end: int) -> Sequences:
+    def part(self, begin: int, end: int) -> RowAddresses:
         """Return the addresses of some of the sequences."""
         shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
-        return Sequences(
+        return RowAddresses(
             address(self.values),
             address(self.starts[begin:]),
             address(self.lengths[begin:]),
             end - begin,
-            0 if self.h0 is None else address(self.h0),
             self.segment_length,
             self.values.shape[-1],
             address(self.absent[begin:]),
@@ -128,16 +128,16 @@ class Kernel:
     """
 
     def __init__(
-        self, network: Network, params: np.ndarray, packed: np.ndarray | None = None
+        self, network: NetworkSpec, params: np.ndarray, packed: np.ndarray | None = None
     ):
         self.network = network
-        self.shape = make_shape(network, LANES)
+        self.programs = programs_of(network.cell)
+        self.shape = make_shape(network, LANES, self.programs.saved_slots)
         self.n_parameters = network.n_parameters
         self.params = checked(params, np.float32, self.n_parameters, "params")
         if packed is None:
             packed = aligned_floats(packed_floats(self.shape))
         self.packed = packed
-        self.programs = _entries.PROGRAMS[network.cell]
         self._workspace = aligned_floats(0)
         self._integers = np.zeros(0, dtype=np.int64)
         self._layouts: dict[tuple[int, int, bool], Layout] = {}
@@ -146,20 +146,20 @@ class Kernel:
 
     def pack(self) -> None:
         """Copy the parameters to where `predict` reads them."""
-        _entries.pack(self.shape, self._memory)
+        pack(self.shape, self._memory)
 
     def pack_layers(self, params: int) -> None:
         """Copy the layers' flat parameters at an address to where `run` reads them."""
-        _entries.pack_layers(self.shape, self._memory, params)
+        pack_layers(self.shape, self._memory, params)
 
-    def _check_width(self, batch: Batch) -> None:
+    def _check_width(self, rows: Rows) -> None:
         """Refuse rows of another width than the network reads."""
-        n_columns = self.network.n_inputs // batch.segment_length
-        if batch.values.ndim != 2 or batch.values.shape[1] != n_columns:
+        n_columns = self.network.n_read // rows.segment_length
+        if rows.values.ndim != 2 or rows.values.shape[1] != n_columns:
             raise ValueError(f"values must have {n_columns} columns")
 
-    def _addresses(self) -> Memory:
-        return Memory(
+    def _addresses(self) -> Addresses:
+        return Addresses(
             address(self.params),
             address(self.packed),
             len(self.packed),
@@ -200,23 +200,23 @@ class Kernel:
             helper._reserve(n, n_steps, train)
         return helpers
 
-    def predict(self, batch: Batch, threads: int = 1) -> np.ndarray:
+    def predict(self, rows: Rows, threads: int = 1) -> np.ndarray:
         """Return the scores (n, n_outputs) of every sequence."""
-        self._check_width(batch)
-        n = len(batch.starts)
+        self._check_width(rows)
+        n = len(rows.starts)
         scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
-        size = _threads.for_prediction(self.shape, n, batch.n_steps, threads)
+        size = _threads.for_prediction(self.shape, n, rows.n_steps, threads)
         if n and size == 1:
-            self._predict(batch.addresses, n, batch.n_steps, scores)
+            self._predict(rows.addresses, n, rows.n_steps, scores)
         elif n:
-            kernels = [self, *self._helpers(size, n, batch.n_steps, train=False)]
+            kernels = [self, *self._helpers(size, n, rows.n_steps, train=False)]
             arguments = []
             for kernel, (begin, end) in zip(
                 kernels, _threads.spread(n, size), strict=True
             ):
-                part = batch.part(begin, end)
+                part = rows.part(begin, end)
                 out = scores[begin:end]
-                arguments.append((kernel, part, end - begin, batch.n_steps, out))
+                arguments.append((kernel, part, end - begin, rows.n_steps, out))
             with _threads.team(size) as team:
                 team.run(Kernel._predict, arguments)
         return scores
@@ -228,12 +228,13 @@ class Kernel:
         )
 
     def train_epoch(
-        self, batch: Batch, task: "Task", order, rates, seeds=None, threads=1
-    ):
+        self, rows: Rows, objective: "Objective", optimizer: "Optimizer",
+        order, batch_size: int, rates, seeds=None, threads=1,
+    ):  # fmt: skip
         """Run one AdamW step for each batch of `order`; return their losses."""
-        self._check_width(batch)
+        self._check_width(rows)
         n_used = len(order)
-        n_batches = -(-n_used // task.batch_size)
+        n_batches = -(-n_used // batch_size)
         checked(order, np.int64, None, "order")
         checked(rates, np.float64, n_batches, "rates")
         if seeds is None:
@@ -242,150 +243,140 @@ class Kernel:
         losses = np.zeros(n_batches)
         if not n_used:
             return losses
-        if order.min() < 0 or order.max() >= len(batch.starts):
+        if order.min() < 0 or order.max() >= len(rows.starts):
             raise ValueError("order names a sequence that does not exist")
-        n = min(task.batch_size, n_used)
-        layout = self._reserve(n, batch.n_steps, train=True)
+        n = min(batch_size, n_used)
+        layout = self._reserve(n, rows.n_steps, train=True)
         for name in ("grads", "mean", "square"):
-            checked(getattr(task, name), np.float32, self.n_parameters, name)
-        training = task.addresses(self.network, order, rates, seeds, losses)
-        size = _threads.for_training(self.shape, n, batch.n_steps, threads)
+            checked(getattr(optimizer, name), np.float32, self.n_parameters, name)
+        training = Training(
+            n_parameters=self.n_parameters,
+            grads=address(optimizer.grads),
+            mean=address(optimizer.mean),
+            square=address(optimizer.square),
+            step=optimizer.step,
+            targets=address(objective.targets),
+            target_width=objective.targets.shape[1],
+            weights=address(objective.weights),
+            order=address(order),
+            n_used=n_used,
+            batch_size=batch_size,
+            rates=address(rates),
+            seeds=address(seeds),
+            losses=address(losses),
+            clip_norm=float(optimizer.clip_norm),
+            weight_decay=float(optimizer.weight_decay),
+            loss_parameters=address(objective.parameters),
+            dropout=float(self.network.dropout),
+        )
+        size = _threads.for_training(self.shape, n, rows.n_steps, threads)
         if size == 1:
-            self.programs.train(
-                self.shape, layout, self._memory, batch.addresses, training
+            self.programs.train_epoch(
+                self.shape, layout, self._memory, rows.addresses, training
             )
         else:
-            self._train_shared(batch, training, layout, n, size)
-        task.step += n_batches
+            self._train_shared(rows, training, layout, n, size)
         return losses
 
-    def _train_shared(self, batch: Batch, training, layout: Layout, n: int, size: int):
+    def _train_shared(self, rows: Rows, training, layout: Layout, n: int, size: int):
         """Train as the program does, with the blocks of a batch shared by threads."""
-        kernels = [self, *self._helpers(size, n, batch.n_steps, train=True)]
+        kernels = [self, *self._helpers(size, n, rows.n_steps, train=True)]
         n_blocks = -(-n // layout.rows)
         grads = np.zeros((n_blocks, len(self.packed)), dtype=np.float32)
         losses = np.zeros(n_blocks)
-        shared = Shared(address(grads), address(losses))
-        ordered, sequences = self._memory.integers, batch.addresses
+        shared = Shared(self._memory.integers, address(grads), address(losses))
+        sequences = rows.addresses
         with _threads.team(size) as team:
             for number in range(-(-training.n_used // training.batch_size)):
-                _entries.prepare_batch(
+                prepare_batch(
                     self.shape, layout, self._memory, sequences, training, number
                 )
                 team.run(
-                    self.programs.share,
+                    self.programs.share_blocks,
                     [
                         (
-                            self.shape, layout, kernel._memory, ordered, sequences,
-                            training, number, shared, member, size,
+                            self.shape, layout, kernel._memory, sequences,
+                            training, shared, number, member, size,
                         )
                         for member, kernel in enumerate(kernels)
                     ],
                 )  # fmt: skip
-                _entries.join_blocks(
-                    self.shape, layout, self._memory, training, number, shared
-                )
+                join_blocks(self.shape, layout, self._memory, training, shared, number)
 
-    def run(self, batch: Batch, *, all_steps: bool, keep: bool, seed: int = 0):
+    def run(self, rows: Rows, *, all_steps: bool, keep: bool, seed: int = 0):
         """Return final states (n, width), and all states (n, n_steps, width) or None.
 
         With `keep`, what `run_backward` needs stays in the workspace.
         """
-        self._check_width(batch)
-        n, width = len(batch.starts), self.shape.width
+        self._check_width(rows)
+        n, width = len(rows.starts), self.shape.width
         last = np.zeros((n, width), dtype=np.float32)
         steps = None
         if all_steps:
-            steps = np.zeros((n, batch.n_steps, width), dtype=np.float32)
+            steps = np.zeros((n, rows.n_steps, width), dtype=np.float32)
         if n:
-            rows = self._layout(n, batch.n_steps, keep).rows
-            blocks = -(-n // rows) if keep else 1
-            layout = self._reserve(n, batch.n_steps, keep, blocks)
+            block = self._layout(n, rows.n_steps, keep).rows
+            blocks = -(-n // block) if keep else 1
+            layout = self._reserve(n, rows.n_steps, keep, blocks)
             outputs = Outputs(
                 address(last),
                 0 if steps is None else address(steps),
-                batch.n_steps,
+                rows.n_steps,
                 keep,
             )
-            self.programs.run(
-                self.shape, layout, self._memory, batch.addresses, outputs,
+            self.programs.run_layers(
+                self.shape, layout, self._memory, rows.addresses, outputs,
                 float(self.network.dropout if keep else 0.0), seed,
             )  # fmt: skip
         return last, steps
 
-    def run_backward(
-        self, batch: Batch, d_last, d_steps, *, inputs=False, initial=False, seed=0
-    ):
-        """Return gradients (flat parameters, values or None, h0 or None).
+    def run_backward(self, rows: Rows, d_last, d_steps, *, inputs=False, seed=0):
+        """Return gradients (flat parameters, values or None).
 
         `d_last (n, width)` and `d_steps (n, n_steps, width)` are None where zero.
         """
-        n = len(batch.starts)
+        n = len(rows.starts)
         if d_last is None:
             d_last = np.zeros((n, self.shape.width), dtype=np.float32)
         grads = np.zeros(self.n_parameters, dtype=np.float32)
-        d_values = np.zeros_like(batch.values) if inputs else None
-        numbers = self.shape.layers * self.shape.directions
-        d_h0 = None
-        if initial:
-            d_h0 = np.zeros((numbers, n, self.shape.hidden), dtype=np.float32)
+        d_values = np.zeros_like(rows.values) if inputs else None
         if n:
-            layout = self._layout(n, batch.n_steps, True)
+            layout = self._layout(n, rows.n_steps, True)
             outputs = Outputs(
                 address(d_last),
                 0 if d_steps is None else address(d_steps),
-                batch.n_steps,
+                rows.n_steps,
                 True,
             )
-            self.programs.run_backward(
-                self.shape, layout, self._memory, batch.addresses, outputs,
+            self.programs.run_layers_backward(
+                self.shape, layout, self._memory, rows.addresses, outputs,
                 address(grads),
                 0 if d_values is None else address(d_values),
-                0 if d_h0 is None else address(d_h0),
                 float(self.network.dropout), seed,
             )  # fmt: skip
-        return grads, d_values, d_h0
+        return grads, d_values
 
 
-@dataclass
-class Task:
-    """What the network is trained toward, and the state of the optimizer."""
+class Objective(NamedTuple):
+    """What the network is trained toward."""
 
     targets: np.ndarray  # (n, target_width) float32
     weights: np.ndarray  # (n,) float32
+    parameters: np.ndarray  # float64; see `as_parameters`
+
+
+class Optimizer(NamedTuple):
+    """The state of AdamW, changed in place, and its constants."""
+
     grads: np.ndarray  # (n_parameters,), of the last step, before clipping
-    mean: np.ndarray  # AdamW's moments
+    mean: np.ndarray  # the moments
     square: np.ndarray
-    loss_parameters: np.ndarray  # float64; see `as_parameters`
-    batch_size: int
     clip_norm: float = 0.0  # 0: no clipping
     weight_decay: float = 0.0
-    step: int = 0
-
-    def addresses(self, network: Network, order, rates, seeds, losses) -> Training:
-        """Return what compiled code needs to find all this."""
-        return Training(
-            address(self.grads),
-            address(self.mean),
-            address(self.square),
-            self.step,
-            address(self.targets),
-            self.targets.shape[1],
-            address(self.weights),
-            address(order),
-            len(order),
-            self.batch_size,
-            address(rates),
-            address(seeds),
-            address(losses),
-            float(self.clip_norm),
-            float(self.weight_decay),
-            address(self.loss_parameters),
-            float(network.dropout),
-        )
+    step: int = 0  # steps taken before
 
 
-def as_targets(targets: np.ndarray, network: Network, n: int) -> np.ndarray:
+def as_targets(targets: np.ndarray, network: NetworkSpec, n: int) -> np.ndarray:
     """Return targets as compiled code reads them: float32, two-dimensional.
 
     Class indices are exact as float32 below 2**24.
@@ -401,6 +392,6 @@ def as_targets(targets: np.ndarray, network: Network, n: int) -> np.ndarray:
     return targets.reshape(n, width)
 
 
-def as_parameters(network: Network) -> np.ndarray:
-    """Return the quantiles, or the label smoothing: what else the loss depends on."""
-    return np.array(network.quantiles or (network.label_smoothing,), dtype=np.float64)
+def as_parameters(network: NetworkSpec) -> np.ndarray:
+    """Return the numbers that the loss depends on, at least one."""
+    return np.array(network.loss_parameters or (0.0,), dtype=np.float64)

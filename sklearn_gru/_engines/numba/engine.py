@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.base import Plan
-from sklearn_gru._engines.numba.memory import CELLS
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 
@@ -42,11 +41,7 @@ class NumbaEngine:
 
     def declines(self, plan: Plan) -> str | None:
         """Return why the kernels do not take a plan; they are compiled here."""
-        reason = layers_decline(plan) or kernels.supports(describe(plan.spec))
-        if reason is None and plan.spec.conv_filters:
-            reason = "a convolution branch has no kernel"
-        if reason is None and plan.spec.embeddings:
-            reason = "embeddings of categories have no kernel"
+        reason = layers_decline(plan) or kernels.supports(plan.spec)
         if reason is None:
             reason = plan.watched
         if reason is None and plan.trains:
@@ -71,7 +66,7 @@ def layers_decline(plan: Plan) -> str | None:
     if plan.dtype != "float32":
         return f"the network computes in {plan.dtype}"
     reason = kernels.reason()
-    if reason is None and plan.spec.cell not in CELLS:
+    if reason is None and not kernels.has_cell(plan.spec.cell):
         reason = f"cell {plan.spec.cell!r} has no kernel"
     return reason
 
@@ -88,31 +83,10 @@ def compile_error(plan: Plan, *, whole_step: bool) -> str | None:
 def _compile_error(cell: str, *, whole_step: bool) -> str | None:
     warm_up = kernels.warm_up if whole_step else kernels.warm_up_layers
     try:
-        warm_up(kernels.Network(cell, n_inputs=1, hidden_size=1))
+        warm_up(NetworkSpec(cell, n_inputs=1, hidden_size=1))
     except Exception as error:  # numba and LLVM fail in many ways on what they lack
         return f"the kernels do not compile: {type(error).__name__}: {error}"
     return None
-
-
-def describe(spec: NetworkSpec) -> kernels.Network:
-    """Return the network in the words of the kernels."""
-    more: dict[str, Any] = {}
-    if spec.loss == "cross_entropy":
-        more = {"label_smoothing": (*spec.loss_parameters, 0.0)[0]}
-    elif spec.loss == "quantile":
-        more = {"quantiles": spec.loss_parameters}
-    return kernels.Network(
-        cell=spec.cell,
-        n_inputs=spec.n_read,
-        hidden_size=spec.hidden_size,
-        num_layers=spec.num_layers,
-        bidirectional=spec.bidirectional,
-        pooling=spec.pooling,
-        n_outputs=spec.n_outputs,
-        dropout=spec.dropout,
-        loss=spec.loss,
-        **more,
-    )
 
 
 def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
@@ -135,7 +109,7 @@ class NumbaTraining:
         self.net = net
         self.threads = threads
         self.trainer = kernels.Trainer(
-            describe(spec),
+            spec,
             flatten_parameters(net.module_),
             clip_norm=net.clip_norm or 0.0,
             weight_decay=group["weight_decay"],
@@ -260,5 +234,5 @@ class NumbaPrediction:
         now = [(p.data_ptr(), p._version) for p in self._parameters]
         if self._predictor is None or now != self._seen:
             flat = torch.cat([p.detach().reshape(-1) for p in self._parameters]).numpy()
-            self._predictor = kernels.Predictor(describe(self.spec), flat)
+            self._predictor = kernels.Predictor(self.spec, flat)
             self._seen = now

@@ -11,24 +11,14 @@ P consecutive floats; the gates of one step of one sequence are a row of slots.
 
 from typing import NamedTuple
 
+from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.spec import NetworkSpec
+
 BLOCK = 32  # sequences computed together; fixed, so that results are too
 CHUNK_FLOATS = 16384  # of gate gradients kept in cache until the weights' product
 
 
-class Cell(NamedTuple):
-    """What one kind of recurrent cell needs."""
-
-    gates: int  # blocks of H rows in weight_ih and weight_hh
-    slots: int  # saved by the forward pass for the backward pass
-    deltas: int  # gradients of sums: as gates, one more where a gate has two sums
-
-
-CELLS = {
-    "gru": Cell(gates=3, slots=4, deltas=4),  # r z hn n; n adds r * hn to its own sum
-    "gru_reset_before": Cell(gates=3, slots=4, deltas=3),  # r z n rh
-    "lstm": Cell(gates=4, slots=6, deltas=4),  # i f g o c tanh(c)
-    "rnn": Cell(gates=1, slots=1, deltas=1),
-}
+SLOT_BITS = 4  # of each gate in Shape.input_slots
 POOLINGS = ("last", "mean", "max", "mean_max")
 LAST, MEAN, MAX, MEAN_MAX = range(4)
 LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "quantile")
@@ -49,8 +39,9 @@ class Shape(NamedTuple):
     layers: int
     directions: int
     gates: int
-    slots: int
+    saved: int
     deltas: int
+    input_slots: int  # SLOT_BITS for each gate, the first one lowest
     width: int  # of a layer's output: directions * H
     padded_width: int
     pooling: int
@@ -62,21 +53,24 @@ class Shape(NamedTuple):
     lanes: int
 
 
-def make_shape(network, lanes: int) -> Shape:
-    """Return the sizes of a `Network` for vectors of `lanes` floats."""
-    cell = CELLS[network.cell]
-    directions = 2 if network.bidirectional else 1
-    width = directions * network.hidden_size
-    pooled = 2 * width if network.pooling == "mean_max" else width
+def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
+    """Return the sizes of a network for vectors of `lanes` floats.
+
+    `saved` is the number of slots that the forward pass of the cell saves.
+    """
+    slots, gates = CELLS[network.cell].input_slots, len(CELLS[network.cell].blocks)
+    width, pooled = network.state_size, network.n_pooled
     return Shape(
-        n_inputs=network.n_inputs,
+        n_inputs=network.n_read,
         hidden=network.hidden_size,
         padded=round_up(network.hidden_size, lanes),
         layers=network.num_layers,
-        directions=directions,
-        gates=cell.gates,
-        slots=cell.slots,
-        deltas=cell.deltas,
+        directions=network.n_directions,
+        gates=gates,
+        saved=saved,
+        # A row of gradients: one sum per gate, more where an input has its own.
+        deltas=max(gates - 1, *slots) + 1,
+        input_slots=sum(slot << (SLOT_BITS * gate) for gate, slot in enumerate(slots)),
         width=width,
         padded_width=round_up(width, lanes),
         pooling=POOLINGS.index(network.pooling),
@@ -101,8 +95,8 @@ class Layout(NamedTuple):
     output_floats: int
     states: int  # layers x directions x (N, P), the state before each step
     state_floats: int
-    slots: int  # layers x directions x (rows + N, slots P)
-    slot_floats: int
+    saved: int  # layers x directions x (rows + N, saved P)
+    saved_floats: int
     finals: int  # directions x (rows, P), the state after the last step
     pooled: int  # (rows, padded_pooled)
     argmax: int  # 2 x (rows, padded_width), where and what the maximum is
@@ -121,38 +115,64 @@ class Layout(NamedTuple):
     total: int
 
 
-def head_floats(shape: Shape) -> int:
-    """Return the floats of the packed head: two copies of its weight, and its bias."""
-    transposed = shape.pooled * shape.padded_outputs
-    rows = shape.n_outputs * shape.padded_pooled
-    return transposed + rows + shape.padded_outputs
+# Compiled code calls the three functions that follow too, so that these offsets are
+# known in one place: they do nothing but arithmetic, and call no other function.
+
+
+class PackedDirection(NamedTuple):
+    """Where the packed weights of one direction of a layer start, after `wx` at 0."""
+
+    wh: int
+    bias: int
+    wx_rows: int
+    wh_rows: int
+    end: int
+
+
+class PackedHead(NamedTuple):
+    """Where the packed weights of the head start."""
+
+    columns: int
+    rows: int
+    bias: int
+    end: int
+
+
+def lay_out_direction(shape, n_inputs):
+    """Lay out the weights of one direction of a layer: see `parts.weights.Weights`."""
+    columns, units = shape.gates * shape.padded, shape.gates * shape.hidden
+    padded_inputs = (n_inputs + shape.lanes - 1) // shape.lanes * shape.lanes
+    wh = n_inputs * columns
+    bias = wh + shape.hidden * columns
+    wx_rows = bias + shape.deltas * shape.padded
+    wh_rows = wx_rows + units * padded_inputs
+    return PackedDirection(wh, bias, wx_rows, wh_rows, wh_rows + units * shape.padded)
+
+
+def start_of_direction(shape, first, later, layer, direction):
+    """Return where a direction starts; the head does where one more layer would.
+
+    `first` and `later` are the layouts of a direction of the first layer, and others.
+    """
+    if layer == 0:
+        return direction * first.end
+    number = (layer - 1) * shape.directions + direction
+    return shape.directions * first.end + number * later.end
+
+
+def lay_out_head(shape, start):
+    """Lay out the weights of the head: see `parts.weights.Head`."""
+    rows = start + shape.pooled * shape.padded_outputs
+    bias = rows + shape.n_outputs * shape.padded_pooled
+    return PackedHead(start, rows, bias, bias + shape.padded_outputs)
 
 
 def packed_floats(shape: Shape) -> int:
     """Return the length of the array of packed weights."""
-    first = direction_floats(shape, shape.n_inputs)
-    other = direction_floats(shape, shape.width)
-    recurrent = first + (shape.layers - 1) * other
-    return shape.directions * recurrent + head_floats(shape)
-
-
-def direction_floats(shape: Shape, n_inputs: int) -> int:
-    """Return the floats of the packed weights of one direction of one layer."""
-    columns = shape.gates * shape.padded
-    transposed = (n_inputs + shape.hidden) * columns
-    padded_inputs = round_up(n_inputs, shape.lanes)
-    rows = shape.gates * shape.hidden * (padded_inputs + shape.padded)
-    return transposed + rows + shape.deltas * shape.padded
-
-
-def n_parameters(shape: Shape) -> int:
-    """Return the length of the flat vector of parameters, as torch counts them."""
-    total = 0
-    for layer in range(shape.layers):
-        n_inputs = shape.n_inputs if layer == 0 else shape.width
-        per_gate_unit = n_inputs + shape.hidden + 2
-        total += shape.directions * shape.gates * shape.hidden * per_gate_unit
-    return total + shape.n_outputs * (shape.pooled + 1)
+    first = lay_out_direction(shape, shape.n_inputs)
+    later = lay_out_direction(shape, shape.width)
+    start = start_of_direction(shape, first, later, shape.layers, 0)
+    return lay_out_head(shape, start).end
 
 
 def block_rows(shape: Shape, steps: int) -> int:
@@ -161,7 +181,7 @@ def block_rows(shape: Shape, steps: int) -> int:
     BLOCK, unless what they keep for the backward pass would take over a gigabyte
     (32 sequences of 10 000 steps, hidden 128); never fewer than a tile has rows.
     """
-    per_direction = (shape.slots + 1) * shape.padded + shape.padded_width
+    per_direction = (shape.saved + 1) * shape.padded + shape.padded_width
     per_row = shape.layers * shape.directions * per_direction + shape.n_inputs
     rows = BLOCK
     while rows > 8 and rows * steps * per_row > 2**28:
@@ -187,7 +207,7 @@ def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
         "x_reversed": n * widest if shape.directions == 2 else 0,
         "outputs": saved_layers * n * shape.padded_width,
         "states": stacks * saved_rows * shape.padded,
-        "slots": stacks * (rows + saved_rows) * shape.slots * shape.padded,
+        "saved": stacks * (rows + saved_rows) * shape.saved * shape.padded,
         "finals": shape.directions * rows * shape.padded,
         "pooled": rows * shape.padded_pooled,
         "argmax": 2 * rows * shape.padded_width,
@@ -214,7 +234,7 @@ def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
         output_floats=n * shape.padded_width,
         d_output_floats=n * widest,
         state_floats=saved_rows * shape.padded,
-        slot_floats=(rows + saved_rows) * shape.slots * shape.padded,
+        saved_floats=(rows + saved_rows) * shape.saved * shape.padded,
         total=total,
         **starts,
     )

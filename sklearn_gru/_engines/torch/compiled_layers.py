@@ -9,7 +9,6 @@ from torch import Tensor
 from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.numba.engine import (
     compile_error,
-    describe,
     flatten_parameters,
     layers_decline,
 )
@@ -51,7 +50,7 @@ class CompiledLayers:
         rows, starts, full = dense_sequences(values)
         between = spec.dropout if spec.num_layers > 1 else 0.0
         return run_layers(
-            describe(spec)._replace(dropout=between),
+            spec,
             list(self.recurrent.parameters()),
             rows,
             starts,

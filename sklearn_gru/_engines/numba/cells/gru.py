@@ -6,7 +6,7 @@
     n  = tanh(W_in x + b_in + r * hn)
     h' = n + z * (h - n)
 
-Row of slots: r | z | hn | n. Row of gradients of the sums: r | z | hn | n.
+Saved slots: r | z | hn | n. Row of gradients of the sums: r | z | hn | n.
 """
 
 from sklearn_gru._engines.numba.compile.jit import inner
@@ -14,6 +14,8 @@ from sklearn_gru._engines.numba.compile.simd import LANES, fma, load, store
 from sklearn_gru._engines.numba.compile.tile import gemm
 from sklearn_gru._engines.numba.compile.vector_math import sigmoid, tanh
 from sklearn_gru._engines.numba.parts.rows import add_state_product
+
+SAVED_SLOTS = 4  # per step, for the backward pass
 
 
 @inner

@@ -6,7 +6,7 @@
     h' = n + z * (h - n)
 
 Keras calls it reset_after=False; torch has no such cell, its parameters are laid out
-as torch.nn.GRU's. Row of slots: r | z | n | rh = r * h. Row of gradients of the sums:
+as torch.nn.GRU's. Saved slots: r | z | n | rh = r * h. Row of gradients of the sums:
 r | z | n.
 """
 
@@ -19,6 +19,8 @@ from sklearn_gru._engines.numba.parts.rows import (
     add_state_product,
     fill,
 )
+
+SAVED_SLOTS = 4  # per step, for the backward pass
 
 
 @inner

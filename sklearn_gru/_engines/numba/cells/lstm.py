@@ -5,7 +5,7 @@
     c' = f * c + i * g
     h' = o * tanh(c')
 
-Row of slots: i | f | g | o | c' | tanh(c'), so c is in the row of the step before.
+Saved slots: i | f | g | o | c' | tanh(c'), so c is in the row of the step before.
 Row of gradients of the sums: i | f | g | o.
 """
 
@@ -14,6 +14,8 @@ from sklearn_gru._engines.numba.compile.simd import LANES, fma, load, store
 from sklearn_gru._engines.numba.compile.tile import gemm
 from sklearn_gru._engines.numba.compile.vector_math import sigmoid, tanh
 from sklearn_gru._engines.numba.parts.rows import add_state_product, fill
+
+SAVED_SLOTS = 6  # per step, for the backward pass
 
 
 @inner

@@ -1,6 +1,6 @@
 """One step of torch's RNN with tanh, h' = tanh(W_i x + b_i + W_h h + b_h).
 
-Row of slots: h'. Row of gradients of the sums: one slot.
+Saved slots: h'. Row of gradients of the sums: one slot.
 """
 
 from sklearn_gru._engines.numba.compile.jit import inner
@@ -8,6 +8,8 @@ from sklearn_gru._engines.numba.compile.simd import LANES, load, store
 from sklearn_gru._engines.numba.compile.tile import gemm
 from sklearn_gru._engines.numba.compile.vector_math import tanh
 from sklearn_gru._engines.numba.parts.rows import add_state_product, fill
+
+SAVED_SLOTS = 1  # per step, for the backward pass
 
 
 @inner

@@ -2,8 +2,8 @@
 
 A mask value depends on (seed, layer, sequence, step, unit) through a hash alone, so
 that neither the order of the blocks nor the thread that runs them, nor padding,
-changes it, nothing is stored between the passes, and `dropout_mask` in `_spec` gives
-the same masks to any other implementation.
+changes it, nothing is stored between the passes, and any other implementation can
+have the same masks (the tests have one in numpy).
 """
 
 from typing import Any, NamedTuple

@@ -20,9 +20,6 @@ class Data(NamedTuple):
     values: Any  # (n_rows, width)
     starts: Any  # (n,) first row, of the first segment
     lengths: Any  # (n,) in steps
-    h0_given: bool
-    h0: Any  # (layers directions, n, H)
-    n_sequences: int
     stride: int
     width: int
     absent: Any  # (n,), where stride > 1

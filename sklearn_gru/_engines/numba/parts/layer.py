@@ -1,7 +1,7 @@
 """One direction of one layer over a block of sequences: all steps, and back.
 
-forward_step, backward_step and state_gradient are those of one of the cell modules;
-everything else is the same for all cells.
+`cell` is one of the cell modules; everything but its forward_step, backward_step and
+state_gradient is the same for all cells.
 
 Forward: the state before each step and the gates are kept (training), or overwritten
 every other step (prediction). Backward: the recurrence runs over a chunk of steps and
@@ -20,62 +20,57 @@ from sklearn_gru._engines.numba.parts.rows import (
     copy_row,
     fill,
 )
-from sklearn_gru._engines.numba.parts.weights import padded
+from sklearn_gru._engines.numba.parts.weights import input_slot, joint_gates, padded
 
 
-class Memory(NamedTuple):
+class Trace(NamedTuple):
     """Where one direction of one layer keeps what its passes share."""
 
     x: Any  # (N, x_step), inputs in this direction's order
     x_step: int
     states: Any  # (N, P), the state before each step
-    slots: Any  # (rows + N, slots P): zeros before the first step, then the gates
+    saved: Any  # (rows + N, saved P): zeros before the first step, then the gates
     final: Any  # (rows, P)
     keep: bool  # all steps are kept (training), not two
 
 
 @inner
-def forward_layer(forward_step, shape, block, direction, weights, memory, outputs):
+def forward_layer(cell, shape, block, direction, weights, trace, wanted, outputs):
     """Run all steps; write the states to `outputs` in time order, if it is wanted."""
-    size, row = shape.padded, shape.slots * shape.padded
-    outputs_wanted, out = outputs
+    size, row = shape.padded, shape.saved * shape.padded
     at, slots = 0, block.rows * row
     before = 0
     for s in range(block.steps):
         n, n_next, first = block.counts[s], block.counts[s + 1], block.firsts[s]
-        if memory.keep:
+        if trace.keep:
             next_at, next_slots = at + n * size, slots + n * row
         else:  # two places, in turn
             next_at = block.rows * size - at
             next_slots = 3 * block.rows * row - slots
-        h, h_next = memory.states + at, memory.states + next_at
-        x = memory.x + first * memory.x_step
-        forward_step(
-            shape, n, x, memory.x_step, weights, h, memory.slots + before,
-            memory.slots + slots, h_next, n_next, memory.final,
+        h, h_next = trace.states + at, trace.states + next_at
+        x = trace.x + first * trace.x_step
+        cell.forward_step(
+            shape, n, x, trace.x_step, weights, h, trace.saved + before,
+            trace.saved + slots, h_next, n_next, trace.final,
         )  # fmt: skip
-        if outputs_wanted:
+        if wanted:
             for i in range(n):
-                new = (h_next if i < n_next else memory.final) + i * size
+                new = (h_next if i < n_next else trace.final) + i * size
                 place = block.mirror[first + i] if direction == 1 else first + i
-                target = out + (place * shape.padded_width + direction * shape.hidden)
+                target = outputs + (
+                    place * shape.padded_width + direction * shape.hidden
+                )
                 copy_row(target, new, shape.hidden)
         at, before, slots = next_at, slots, next_slots
 
 
 @inner
-def start_state(shape, block, memory, h0):
-    """Set the state before the first step, to zeros or to rows of h0 (n, H)."""
-    given, rows = h0
+def start_state(shape, block, trace):
+    """Set the state before the first step to zeros."""
     size = shape.padded
-    n = block.counts[0]
-    fill(memory.slots, block.rows * shape.slots * size, 0.0)
-    fill(memory.states, n * size, 0.0)
-    fill(memory.final, block.rows * size, 0.0)  # of empty sequences, it stays
-    if given:
-        for i in range(block.rows):
-            target = (memory.states if i < n else memory.final) + i * size
-            copy_row(target, rows + block.sequences[i] * shape.hidden, shape.hidden)
+    fill(trace.saved, block.rows * shape.saved * size, 0.0)
+    fill(trace.states, block.counts[0] * size, 0.0)
+    fill(trace.final, block.rows * size, 0.0)  # of empty sequences, it stays
 
 
 class Gradients(NamedTuple):
@@ -83,7 +78,7 @@ class Gradients(NamedTuple):
 
     d_outputs_given: bool
     d_outputs: Any  # (N, padded_width) in time order, gradient of the states
-    d_h: Any  # (rows, P), gradient of the final state; of the initial one at the end
+    d_h: Any  # (rows, P), gradient of the final state, then of those before
     d_c: Any  # (rows, P), used by the LSTM; zeros
     deltas: Any  # (chunk, deltas P)
     chunk: int
@@ -91,16 +86,13 @@ class Gradients(NamedTuple):
     d_x_wanted: bool
     d_x: Any  # (chunk, inputs), scratch
     d_inputs: Any  # (N, padded inputs) in time order; added to
-    carry_first: bool  # the gradient of the initial state is wanted
 
 
 @inner
-def backward_layer(
-    backward_step, state_gradient, shape, block, direction, weights, memory, flow, grads
-):
+def backward_layer(cell, shape, block, direction, weights, trace, flow, grads):
     """Run the steps backward; add to the gradients of the weights and inputs."""
-    size, row = shape.padded, shape.slots * shape.padded
-    gates = memory.slots + block.rows * row
+    size, row = shape.padded, shape.saved * shape.padded
+    gates = trace.saved + block.rows * row
     d_row = shape.deltas * size
     end = block.steps
     while end > 0:
@@ -111,16 +103,16 @@ def backward_layer(
             if flow.d_outputs_given:
                 _add_output_gradients(shape, block, direction, s, flow)
             previous = 0 if s == 0 else block.rows + block.firsts[s - 1]
-            backward_step(
-                shape, n, weights, memory.states + first * size,
-                memory.slots + previous * row, gates + first * row, flow.d_h, flow.d_c,
-                flow.deltas + (first - origin) * d_row, s > 0 or flow.carry_first,
+            cell.backward_step(
+                shape, n, weights, trace.states + first * size,
+                trace.saved + previous * row, gates + first * row, flow.d_h, flow.d_c,
+                flow.deltas + (first - origin) * d_row, s > 0,
             )  # fmt: skip
         n = block.firsts[end] - origin
-        x = memory.x + origin * memory.x_step
-        _input_gradient(shape, n, x, memory.x_step, flow, grads)
-        state_gradient(shape, n, memory.states + origin * size,
-                       gates + origin * row, flow.deltas, grads)  # fmt: skip
+        x = trace.x + origin * trace.x_step
+        _input_gradient(shape, n, x, trace.x_step, flow, grads)
+        states, saved = trace.states + origin * size, gates + origin * row
+        cell.state_gradient(shape, n, states, saved, flow.deltas, grads)
         if flow.d_x_wanted:
             _add_input_deltas(shape, block, direction, origin, n, weights, flow)
         end = begin
@@ -151,14 +143,13 @@ def _input_gradient(shape, n, x, x_step, flow, grads):
     """Add to the gradients of W_i, x' delta, and of the biases, 1' delta."""
     size, columns = shape.padded, shape.gates * shape.padded
     d_row, deltas = shape.deltas * size, flow.deltas
-    together = shape.gates - (1 if shape.deltas > shape.gates else 0)
-    gemm(grads.n_inputs, together * size // LANES, n, x, 1, x_step, deltas, d_row,
-         grads.wx, columns, grads.wx, columns)  # fmt: skip
-    if together < shape.gates:  # n of torch's GRU: its input sum has the last slot
-        wx_n = grads.wx + together * size
-        deltas_n = deltas + shape.gates * size
-        gemm(grads.n_inputs, size // LANES, n, x, 1, x_step, deltas_n, d_row,
-             wx_n, columns, wx_n, columns)  # fmt: skip
+    gate = 0
+    while gate < shape.gates:
+        n_gates = joint_gates(shape, gate)
+        wx, sums = grads.wx + gate * size, deltas + input_slot(shape, gate) * size
+        gemm(grads.n_inputs, n_gates * size // LANES, n, x, 1, x_step, sums, d_row,
+             wx, columns, wx, columns)  # fmt: skip
+        gate += n_gates
     gemm(1, d_row // LANES, n, flow.one, 0, 0, deltas, d_row,
          grads.bias, 0, grads.bias, 0)  # fmt: skip
 
@@ -169,13 +160,15 @@ def _add_input_deltas(shape, block, direction, origin, n, weights, flow):
     size, d_row = shape.padded, shape.deltas * shape.padded
     x_step = padded(weights.n_inputs)
     fill(flow.d_x, n * x_step, 0.0)
-    together = shape.gates - (1 if shape.deltas > shape.gates else 0)
-    add_gate_product(shape, together, n, flow.deltas, d_row,
-                     weights.wx_rows, x_step, flow.d_x, x_step)  # fmt: skip
-    if together < shape.gates:
-        add_gate_product(shape, 1, n, flow.deltas + shape.gates * size, d_row,
-                         weights.wx_rows + together * shape.hidden * x_step, x_step,
-                         flow.d_x, x_step)  # fmt: skip
+    gate = 0
+    while gate < shape.gates:
+        n_gates = joint_gates(shape, gate)
+        sums = flow.deltas + input_slot(shape, gate) * size
+        wx_rows = weights.wx_rows + gate * shape.hidden * x_step
+        add_gate_product(
+            shape, n_gates, n, sums, d_row, wx_rows, x_step, flow.d_x, x_step
+        )
+        gate += n_gates
     for k in range(n):
         row = origin + k
         place = block.mirror[row] if direction == 1 else row

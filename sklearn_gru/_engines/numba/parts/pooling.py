@@ -2,7 +2,7 @@
 
 All are exact for every length: a packed block has no padded steps. "last" is the
 state after the last step of each direction (torch's h_n). An empty sequence is
-pooled to its initial state ("last") or to zeros.
+pooled to zeros.
 """
 
 from sklearn_gru._engines.numba.compile.jit import inner

@@ -9,7 +9,7 @@ from sklearn_gru._engines.numba.parts.dropout import drop
 from sklearn_gru._engines.numba.parts.inputs import Data, gather_inputs, scatter_inputs
 from sklearn_gru._engines.numba.parts.layer import (
     Gradients,
-    Memory,
+    Trace,
     backward_layer,
     forward_layer,
     start_state,
@@ -32,7 +32,7 @@ class Work(NamedTuple):
 
 
 @inner
-def forward_stack(forward_step, work, keep, all_steps):
+def forward_stack(cell, work, keep, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
     shape, layout, block, workspace, packed, data, dropout = work
     x = workspace + layout.x
@@ -41,23 +41,17 @@ def forward_stack(forward_step, work, keep, all_steps):
         x, x_step = layer_input(shape, layout, layer, workspace, keep)
         out = workspace + output_at(layout, layer, keep)
         is_last = layer == shape.layers - 1
-        outputs = (not is_last or shape.pooling != LAST or all_steps, out)
+        wanted = not is_last or shape.pooling != LAST or all_steps
         for direction in range(shape.directions):
-            memory = direction_memory(work, layer, direction, x, x_step, keep)
-            number = layer * shape.directions + direction
-            h0 = data.h0 + number * data.n_sequences * shape.hidden
-            start_state(shape, block, memory, (data.h0_given, h0))
+            trace = trace_of(work, layer, direction, x, x_step, keep)
+            start_state(shape, block, trace)
             weights = weights_of(shape, packed, layer, direction)
-            forward_layer(
-                forward_step, shape, block, direction, weights, memory, outputs
-            )
+            forward_layer(cell, shape, block, direction, weights, trace, wanted, out)
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, out)
-    pool(
-        shape, block, workspace + layout.finals,
-        workspace + output_at(layout, shape.layers - 1, keep),
-        workspace + layout.pooled, workspace + layout.argmax,
-    )  # fmt: skip
+    outputs = workspace + output_at(layout, shape.layers - 1, keep)
+    finals, pooled = workspace + layout.finals, workspace + layout.pooled
+    pool(shape, block, finals, outputs, pooled, workspace + layout.argmax)
 
 
 @inner
@@ -76,40 +70,33 @@ def layer_input(shape, layout, layer, workspace, keep):
 
 
 @inner
-def direction_memory(work, layer, direction, x, x_step, keep):
-    """Return the memory of one direction, its inputs turned around for the second."""
-    shape, layout, block, workspace = (
-        work.shape,
-        work.layout,
-        work.block,
-        work.workspace,
-    )
+def trace_of(work, layer, direction, x, x_step, keep):
+    """Return the trace of one direction, its inputs turned around for the second."""
+    shape, layout, block, workspace, _, _, _ = work
     number = layer * shape.directions + direction if keep else 0
     if direction == 1:
         reversed_x = workspace + layout.x_reversed
         reverse_rows(block, x, x_step, layer_inputs(shape, layer), reversed_x)
         x = reversed_x
-    return Memory(
+    return Trace(
         x,
         x_step,
         workspace + (layout.states + number * layout.state_floats),
-        workspace + (layout.slots + number * layout.slot_floats),
+        workspace + (layout.saved + number * layout.saved_floats),
         workspace + (layout.finals + direction * block.rows * shape.padded),
         keep,
     )
 
 
 class Wanted(NamedTuple):
-    """Gradients beyond those of the weights."""
+    """Whether the gradient of the inputs is wanted too, and where it goes."""
 
     inputs: bool
     d_values: Any  # (n_rows, n_inputs), added to
-    initial: bool
-    d_h0: Any  # (layers directions, n, H)
 
 
 @inner
-def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
+def backward_stack(cell, work, wanted, d_out_given):
     """From d_pooled (and d_outputs, if given) to the gradients of all weights."""
     shape, layout, block, workspace, packed, data, dropout = work
     if shape.pooling != LAST:
@@ -128,7 +115,7 @@ def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, d_outputs)
         for direction in range(shape.directions):
-            memory = direction_memory(work, layer, direction, x, x_step, True)
+            trace = trace_of(work, layer, direction, x, x_step, True)
             flow = Gradients(
                 not is_last or shape.pooling != LAST or d_out_given,
                 d_outputs,
@@ -140,20 +127,11 @@ def backward_stack(backward_step, state_gradient, work, wanted, d_out_given):
                 d_inputs_wanted,
                 workspace + layout.d_x,
                 d_inputs,
-                wanted.initial,
             )
             _start_d_state(work, is_last, direction)
-            backward_layer(
-                backward_step, state_gradient, shape, block, direction,
-                weights_of(shape, packed, layer, direction), memory, flow,
-                weights_of(shape, workspace + layout.grads, layer, direction),
-            )  # fmt: skip
-            if wanted.initial:
-                number = layer * shape.directions + direction
-                target = wanted.d_h0 + number * data.n_sequences * shape.hidden
-                for i in range(block.rows):
-                    row = target + block.sequences[i] * shape.hidden
-                    copy_row(row, flow.d_h + i * shape.padded, shape.hidden)
+            weights = weights_of(shape, packed, layer, direction)
+            grads = weights_of(shape, workspace + layout.grads, layer, direction)
+            backward_layer(cell, shape, block, direction, weights, trace, flow, grads)
         if layer == 0 and wanted.inputs:
             step = padded(shape.n_inputs)
             scatter_inputs(block, d_inputs, step, data, wanted.d_values)
@@ -168,12 +146,7 @@ def d_output_at(shape, layout, layer):
 @inner
 def _start_d_state(work, is_last, direction):
     """Set the gradient of the final states, which only "last" pooling reads."""
-    shape, layout, block, workspace = (
-        work.shape,
-        work.layout,
-        work.block,
-        work.workspace,
-    )
+    shape, layout, block, workspace, _, _, _ = work
     d_state = workspace + layout.d_state
     fill(d_state, block.rows * shape.padded, 0.0)
     fill(workspace + layout.d_cell, block.rows * shape.padded, 0.0)

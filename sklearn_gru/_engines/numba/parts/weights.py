@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 
 from sklearn_gru._engines.numba.compile.jit import inner
 from sklearn_gru._engines.numba.compile.simd import LANES
+from sklearn_gru._engines.numba.memory import (
+    SLOT_BITS,
+    lay_out_direction,
+    lay_out_head,
+    start_of_direction,
+)
 from sklearn_gru._engines.numba.parts.rows import fill
+
+_lay_out_direction, _lay_out_head = inner(lay_out_direction), inner(lay_out_head)
+_start_of_direction = inner(start_of_direction)
 
 
 class Weights(NamedTuple):
@@ -50,39 +59,25 @@ def layer_inputs(shape, layer):
 
 
 @inner
-def _floats(shape, n_inputs):
-    """Return the length of one direction's packed weights."""
-    transposed = (n_inputs + shape.hidden) * shape.gates * shape.padded
-    rows = shape.gates * shape.hidden * (padded(n_inputs) + shape.padded)
-    return transposed + rows + shape.deltas * shape.padded
-
-
-@inner
 def weights_of(shape, packed, layer, direction):
     """Return where the weights of one direction of one layer lie."""
     n_inputs = layer_inputs(shape, layer)
-    if layer == 0:
-        wx = packed + direction * _floats(shape, n_inputs)
-    else:
-        first = shape.directions * _floats(shape, shape.n_inputs)
-        before = (layer - 1) * shape.directions + direction
-        wx = packed + (first + before * _floats(shape, n_inputs))
-    columns = shape.gates * shape.padded
-    wh = wx + n_inputs * columns
-    bias = wh + shape.hidden * columns
-    wx_rows = bias + shape.deltas * shape.padded
-    wh_rows = wx_rows + shape.gates * shape.hidden * padded(n_inputs)
-    return Weights(n_inputs, wx, wh, bias, wx_rows, wh_rows)
+    at = _lay_out_direction(shape, n_inputs)
+    first = _lay_out_direction(shape, shape.n_inputs)
+    wx = packed + _start_of_direction(shape, first, at, layer, direction)
+    return Weights(
+        n_inputs, wx, wx + at.wh, wx + at.bias, wx + at.wx_rows, wx + at.wh_rows
+    )
 
 
 @inner
 def head_of(shape, packed):
     """Return where the weights of the head lie."""
-    start = _floats(shape, shape.n_inputs)
-    start += (shape.layers - 1) * _floats(shape, shape.width)
-    columns = packed + shape.directions * start
-    rows = columns + shape.pooled * shape.padded_outputs
-    return Head(columns, rows, rows + shape.n_outputs * shape.padded_pooled)
+    first = _lay_out_direction(shape, shape.n_inputs)
+    later = _lay_out_direction(shape, shape.width)
+    start = _start_of_direction(shape, first, later, shape.layers, 0)
+    at = _lay_out_head(shape, start)
+    return Head(packed + at.columns, packed + at.rows, packed + at.bias)
 
 
 @inner
@@ -121,7 +116,7 @@ def _pack_direction(shape, params, weights):
     for gate in range(shape.gates):
         for j in range(shape.hidden):
             at = gate * shape.hidden + j
-            weights.bias[_input_slot(shape, gate) * shape.padded + j] += bias_ih[at]
+            weights.bias[input_slot(shape, gate) * shape.padded + j] += bias_ih[at]
             weights.bias[gate * shape.padded + j] += bias_hh[at]
     return bias_hh + units
 
@@ -141,14 +136,21 @@ def _pack_matrix(shape, matrix, n_columns, transposed, rows):
 
 
 @inner
-def _input_slot(shape, gate):
-    """Return the slot to which a gate's input sum and bias_ih belong.
+def input_slot(shape, gate):
+    """Return the slot to which a gate's sum of inputs and its bias_ih belong.
 
-    It is the gate's own slot, except for n of torch's GRU, whose two sums meet only
-    after the reset gate: W_hn h + b_hn keeps slot 2, W_in x + b_in has slot 3.
+    The sum of the state and bias_hh have the slot of the gate's own number.
     """
-    last_is_split = shape.deltas > shape.gates and gate == shape.gates - 1
-    return shape.gates if last_is_split else gate
+    return (shape.input_slots >> (SLOT_BITS * gate)) & ((1 << SLOT_BITS) - 1)
+
+
+@inner
+def joint_gates(shape, gate):
+    """Return how many gates, from this one on, have input slots side by side."""
+    first, n = input_slot(shape, gate), 1
+    while gate + n < shape.gates and input_slot(shape, gate + n) == first + n:
+        n += 1
+    return n
 
 
 @inner
@@ -180,7 +182,7 @@ def _unpack_direction(shape, weights, grads):
                 grads[unit * n_inputs + i] = weights.wx[i * step + at]
             for i in range(shape.hidden):
                 weight_hh[unit * shape.hidden + i] = weights.wh[i * step + at]
-            slot = _input_slot(shape, gate)
+            slot = input_slot(shape, gate)
             bias_ih[unit] = weights.bias[slot * shape.padded + j]
             bias_hh[unit] = weights.bias[at]
     return bias_hh + units
