@@ -18,14 +18,14 @@ from sklearn_gru._engines.numba.memory import (
     make_shape,
     packed_floats,
 )
-from sklearn_gru._engines.numba.programs.bind import bound_name, programs_of
-from sklearn_gru._engines.numba.programs.layers import Outputs, pack_layers
-from sklearn_gru._engines.numba.programs.predict import pack
-from sklearn_gru._engines.numba.programs.rows import (
+from sklearn_gru._engines.numba.programs.batch import (
     Addresses,
     RowAddresses,
     longest_sequence,
 )
+from sklearn_gru._engines.numba.programs.bind import bound_name, programs_of
+from sklearn_gru._engines.numba.programs.layers import Outputs, pack_layers
+from sklearn_gru._engines.numba.programs.predict import pack
 from sklearn_gru._engines.numba.programs.train import (
     Shared,
     Training,

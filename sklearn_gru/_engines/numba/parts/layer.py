@@ -35,8 +35,8 @@ class Trace(NamedTuple):
 
 
 @inner
-def forward_layer(cell, shape, block, direction, weights, trace, wanted, outputs):
-    """Run all steps; write the states to `outputs` in time order, if it is wanted."""
+def forward_layer(cell, shape, block, direction, weights, trace, wanted, out):
+    """Run all steps; write the states to `out` in time order, if they are wanted."""
     size, row = shape.padded, shape.saved * shape.padded
     at, slots = 0, block.rows * row
     before = 0
@@ -57,9 +57,7 @@ def forward_layer(cell, shape, block, direction, weights, trace, wanted, outputs
             for i in range(n):
                 new = (h_next if i < n_next else trace.final) + i * size
                 place = block.mirror[first + i] if direction == 1 else first + i
-                target = outputs + (
-                    place * shape.padded_width + direction * shape.hidden
-                )
+                target = out + (place * shape.padded_width + direction * shape.hidden)
                 copy_row(target, new, shape.hidden)
         at, before, slots = next_at, slots, next_slots
 

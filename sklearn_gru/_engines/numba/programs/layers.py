@@ -21,7 +21,7 @@ from sklearn_gru._engines.numba.parts.stack import (
     forward_stack,
     output_at,
 )
-from sklearn_gru._engines.numba.programs.rows import block_of, sorted_batch, view_data
+from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
 

@@ -11,7 +11,7 @@ from sklearn_gru._engines.numba.parts.dropout import Dropout
 from sklearn_gru._engines.numba.parts.losses import apply_head
 from sklearn_gru._engines.numba.parts.rows import copy_row
 from sklearn_gru._engines.numba.parts.stack import Work, forward_stack
-from sklearn_gru._engines.numba.programs.rows import block_of, sorted_batch, view_data
+from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
 

@@ -37,7 +37,7 @@ from sklearn_gru._engines.numba.parts.stack import (
     forward_stack,
 )
 from sklearn_gru._engines.numba.parts.weights import head_of, pack, unpack_gradients
-from sklearn_gru._engines.numba.programs.rows import block_of, view_data
+from sklearn_gru._engines.numba.programs.batch import block_of, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
 
