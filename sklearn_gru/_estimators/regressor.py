@@ -262,7 +262,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         if self.target_feature is not None and self.normalization is None:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} names the channel whose level "
-                "is added back to predictions, but normalization=None removes no level. "
+                "is added back to predictions, but normalization=None removes none. "
                 "Set normalization='last' or 'standard', or target_feature=None."
             )
 
@@ -293,8 +293,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         column = find_channel(data.sequences, self.target_feature, "target_feature")
         if column in encoder.categories.columns:
             raise InvalidParameterError(
-                f"target_feature={self.target_feature!r} is categorical, but y can only "
-                "continue a numeric feature. Name a numeric feature, or set "
+                f"target_feature={self.target_feature!r} is categorical, but y can "
+                "only continue a numeric feature. Name a numeric feature, or set "
                 "target_feature=None."
             )
         continuation = Continuation.fit(
