@@ -86,7 +86,7 @@ class Calibration:
             least = int(np.ceil(coverage / (1 - coverage) * (1 - 1e-12)))
             raise InvalidParameterError(
                 f"coverage={coverage:g} needs at least {least} sequences in the "
-                f"validation set, which has {m}. Ask for a coverage of at most "
+                f"validation set, but there are {m}. Ask for a coverage of at most "
                 f"{np.floor(m / (m + 1) * 1000) / 1000:g}, raise validation_fraction, "
                 "or pass a larger X_val to fit."
             )
