@@ -68,7 +68,7 @@ class CategoryTable:
             assert known is not None
             code = {value: k for k, value in enumerate(known.tolist())}
             raw, at = np.unique(values[:, j], return_inverse=True)
-            raw = raw[~np.isnan(raw)]  # NaN sorts behind all others
+            raw = raw[~np.isnan(raw)]  # NaN sorts after all other values
             seen = _values(sequences, int(j), raw)
             place = [code.get(value, np.nan) for value in seen]
             if np.isnan(place).all():

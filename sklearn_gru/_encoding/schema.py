@@ -55,7 +55,7 @@ class InputSchema:
 
     @property
     def learns(self) -> bool:
-        """True until an X has been learned."""
+        """State of the schema: True until an X has been learned."""
         return self.ndim is None
 
     def learn(self, X: Any) -> tuple[InputSchema, Sequences]:

@@ -78,7 +78,7 @@ class NetworkSpec:
 
     @property
     def keeps_gaps(self) -> bool:
-        """True if a step without any value keeps its place among the others."""
+        """Flag that a step without any value keeps its place among the others."""
         return self.segment_length > 1 or bool(self.conv_filters)
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
