@@ -450,7 +450,7 @@ def test_skorch_callbacks():
 def test_scoring_callbacks_of_skorch_are_refused():
     """They need skorch's own data sets; the message says what to use."""
     scoring = skorch.callbacks.EpochScoring("r2", lower_is_better=False)
-    with pytest.raises(ValueError, match=r"EpochScoring reads batches.*X_val"):
+    with pytest.raises(ValueError, match=r"EpochScoring needs skorch's own.*X_val"):
         regressor(callbacks=[scoring]).fit(X, Y)
 
 

@@ -270,13 +270,13 @@ def test_without_validation_part(early_stopping):
     """The error names both remedies, and both work."""
     fitted = model(early_stopping=early_stopping).fit(X, Y)
     with pytest.raises(
-        InvalidParameterError, match="early_stopping=True, or give fit X_val"
+        InvalidParameterError, match="early_stopping=True, or pass X_val"
     ):
         fitted.predict_interval(X)
     fitted.set_params(early_stopping=True).fit(X, Y).predict_interval(X)
     fitted.set_params(early_stopping=early_stopping)
     fitted.fit(X, Y, X_val=X, y_val=Y).predict_interval(X)
-    with pytest.raises(InvalidParameterError, match="none"):
+    with pytest.raises(InvalidParameterError, match="did not have one"):
         fitted.fit(X, Y).predict_interval(X)
 
 

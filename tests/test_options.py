@@ -127,5 +127,5 @@ def test_each_option_beside_categories(option):
     np.testing.assert_array_equal(model.predict(renamed), model.predict(missing))
     assert (model.predict(renamed) != together).any()
     if target:
-        with pytest.raises(InvalidParameterError, match="is a category"):
+        with pytest.raises(InvalidParameterError, match="is categorical"):
             model.set_params(target_feature=2).fit(items, y)

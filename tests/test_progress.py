@@ -247,7 +247,7 @@ class LooksLikeScikitLearns:
     [
         ([LooksLikeScikitLearns()], "scikit-learn's: pass it to set_callbacks"),
         (LooksLikeScikitLearns(), "scikit-learn's: pass it to set_callbacks"),
-        (skorch.callbacks.Checkpoint(), r"Write callbacks=\[…\]"),
+        (skorch.callbacks.Checkpoint(), r"Pass it in a list: callbacks=\[…\]"),
         ([print], "takes a list of skorch callbacks; got <built-in"),
     ],
 )

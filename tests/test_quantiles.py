@@ -314,7 +314,8 @@ def test_what_is_no_quantile(quantile):
 def test_loss_and_quantile_belong_together():
     """As in HistGradientBoostingRegressor: needed by the loss, unused without it."""
     with pytest.raises(
-        InvalidParameterError, match=r"needs to know which: quantile=0\.9"
+        InvalidParameterError,
+        match=r"needs quantile, which is None\. Set one, such as quantile=0\.9",
     ):
         model(None).fit(X, Y)
     unused = GRURegressor(4, max_iter=2, random_state=0)

@@ -1,1 +1,1 @@
-"""X, y and weights to numbers."""
+"""The encoding of X, y and weights as numbers."""

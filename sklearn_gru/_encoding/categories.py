@@ -1,6 +1,6 @@
-"""The categories of fit, to which all others are mapped by value.
+"""The categories seen in fit, to which later categories are mapped by value.
 
-What fit has not seen becomes missing, as in HistGradientBoosting.
+A category that fit has not seen becomes missing, as in HistGradientBoosting.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from sklearn_gru._tables.codebook import (
 )
 from sklearn_gru.exceptions import LayoutWarning
 
-# HistGradientBoosting's limit; a column of fractions with more is hardly categorical.
+# HistGradientBoosting's limit; a column of fractions with more is probably numeric.
 _MANY = 255
 
 
 @dataclass(frozen=True, eq=False)
 class CategoryTable:
-    """The categories of fit: an array for each column, None where numeric."""
+    """The categories seen in fit: one array per column, None for a numeric column."""
 
     categories: tuple[np.ndarray | None, ...]
 
     @classmethod
     def learn(cls, sequences: Sequences, mask: np.ndarray | None) -> CategoryTable:
-        """Values of the steps in use, sorted where they can be."""
+        """Learn the values at the steps in use, sorted if they can be sorted."""
         n_features = sequences.shape[2]
         if mask is None:
             return cls((None,) * n_features)
@@ -55,11 +55,11 @@ class CategoryTable:
 
     @property
     def sizes(self) -> list[int]:
-        """How many categories each of them has."""
+        """Number of categories of each categorical feature."""
         return [len(values) for values in self.categories if values is not None]
 
     def encode(self, sequences: Sequences) -> Sequences:
-        """The same sequences in the codes of fit; NaN where fit saw no such value."""
+        """Return the sequences in the codes of fit; NaN where fit saw no such value."""
         if not len(self.columns):
             return sequences
         values = np.array(sequences.values)
@@ -68,7 +68,7 @@ class CategoryTable:
             assert known is not None
             code = {value: k for k, value in enumerate(known.tolist())}
             raw, at = np.unique(values[:, j], return_inverse=True)
-            raw = raw[~np.isnan(raw)]  # NaN sorts behind all others
+            raw = raw[~np.isnan(raw)]  # NaN sorts after all other values
             seen = _values(sequences, int(j), raw)
             place = [code.get(value, np.nan) for value in seen]
             if np.isnan(place).all():
@@ -78,7 +78,7 @@ class CategoryTable:
 
 
 def _values(sequences: Sequences, j: int, codes: np.ndarray) -> list[Any]:
-    """What stands behind the codes of a column: itself, where it carries no values."""
+    """Return the values of a column's codes; the codes if it carries no values."""
     carried = None if sequences.categories is None else sequences.categories[j]
     if carried is None:
         return codes.tolist()
@@ -96,6 +96,6 @@ def _warn_fractions(what: str, values: np.ndarray) -> None:
         warn(
             f"{what} has {len(values)} categories, and some are fractions such as "
             f"{values[values != np.rint(values)][0]:g}: it looks numeric. If it is, "
-            "take it out of categorical_features.",
+            "remove it from categorical_features.",
             LayoutWarning,
         )

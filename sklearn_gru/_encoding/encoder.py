@@ -1,6 +1,6 @@
-"""The encoder: from any accepted X to what an engine reads.
+"""The encoder: from any accepted X to the arrays that an engine reads.
 
-It is learned by the first fit and frozen: categories by value, moments, levels. Later
+The first fit learns it (categories by value, moments, levels) and freezes it. Later
 fits, predictions, hidden states, streams and exports read X through the same object.
 """
 
@@ -23,7 +23,7 @@ from sklearn_gru.exceptions import InputError
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """What the first fit learned of X.
+    """Everything that the first fit learned about X.
 
     Attributes
     ----------
@@ -32,15 +32,15 @@ class Encoder:
     categories : CategoryTable
         Values of the categorical features.
     standardizer : Standardizer
-        Moments of the others.
+        Moments of the numeric features.
     normalizer : Normalizer or None
-        Levels of single sequences.
+        Levels of individual sequences.
     segment_length : int
-        Steps that the network reads together.
+        Number of steps that the network reads together.
     keeps_gaps : bool
         Whether a step without any value keeps its place among the others.
     marks_observed : bool
-        Whether the network has to know which steps hold a value.
+        Whether the network needs to know which steps hold a value.
     """
 
     schema: InputSchema
@@ -91,7 +91,7 @@ class Encoder:
         return self.standardizer.n_inputs - len(self.categories.sizes)
 
     def read(self, X: Any) -> Sequences:
-        """Return X as sequences, in the codes of fit."""
+        """Return X as sequences, with categories in the codes of fit."""
         return self.categories.encode(self.schema.check(X))
 
     def condense(self, given: Sequences) -> Sequences:
@@ -99,7 +99,7 @@ class Encoder:
         return given.without_gaps(interior=not self.keeps_gaps)
 
     def recode(self, data: TrainingData) -> TrainingData:
-        """Return training data in the codes of fit, without what holds none of them."""
+        """Return training data in the codes of fit, without sequences left empty."""
         sequences = self.categories.encode(data.sequences)
         if sequences is data.sequences:
             return data
@@ -107,13 +107,13 @@ class Encoder:
         some = sequences.lengths > 0
         if not some.any():
             raise InputError(
-                f"None of the {len(some)} sequences holds a category that fit has seen "
-                "or a number: there is nothing to learn from."
+                f"None of the {len(some)} sequences holds a number or a category that "
+                "fit has seen: there is nothing to learn from."
             )
         return data._replace(sequences=sequences).select(some)
 
     def rows(self, sequences: Sequences, dtype: np.dtype) -> np.ndarray:
-        """Return the rows standardized, absent ones of a first segment in front."""
+        """Return the standardized rows, after absent rows that pad a first segment."""
         rows = self.standardizer.transform(
             sequences.values, dtype, keep_missing=self.normalizer is not None
         )
@@ -127,7 +127,7 @@ class Encoder:
         target: np.ndarray | None = None,
         weight: np.ndarray | None = None,
     ) -> Encoded:
-        """Return condensed sequences over encoded rows."""
+        """Return condensed sequences and the encoded rows they refer to."""
         absent = self.segment_length - 1
         levels = observed = None
         if self.normalizer is not None:

@@ -1,8 +1,8 @@
-"""Layouts of X: each way to lay out sequences, and how it is read; ``LAYOUTS``.
+"""Layouts of X: the accepted ways to lay out sequences, listed in ``LAYOUTS``.
 
-A layout is one class. It accepts an X, reads it into
-:class:`~sklearn_gru.Sequences`, and takes some of its sequences. To add a layout, write
-one class and put it into ``LAYOUTS`` in front of those that would accept the same X.
+A layout is one class. It decides whether it accepts an X, reads X into
+:class:`~sklearn_gru.Sequences`, and selects some of its sequences. To add a layout,
+write one class and put it into ``LAYOUTS`` before those that would accept the same X.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from sklearn_gru.exceptions import InputError, LayoutWarning
 
 FLOATS = [np.float64, np.float32]
 
-# Peers keep channels before steps; a "sequence" this much wider than long is theirs.
+# Other libraries put channels before steps. A sequence with this many times as many
+# features as steps probably comes from one of them.
 _CHANNEL_MAJOR = 8
 
 
@@ -40,13 +41,13 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, sequences: Sequences) -> Seen:
-        """Return those of sequences."""
+        """Return the number and names of the features of sequences."""
         names = sequences.feature_names
         array = None if names is None else np.asarray(names, dtype=object)
         return cls(sequences.shape[2], array)
 
 
-# Sequences, the mask of features called categorical, and what was seen.
+# Sequences, the mask of features named as categorical, and the features seen.
 Read = tuple[Sequences, np.ndarray, Seen]
 
 
@@ -62,11 +63,11 @@ class Layout:
     ndim: ClassVar[int] = 3
 
     def accepts(self, X: Any) -> bool:
-        """Return whether X is laid out in this way."""
+        """Return whether X has this layout."""
         raise NotImplementedError(f"{type(self).__name__} defines no accepts")
 
     def read(self, X: Any, schema: Any) -> Read:
-        """Return X as sequences, checked against a schema or to be learned by it."""
+        """Return X as sequences, checked against a schema unless it still learns."""
         raise NotImplementedError(f"{type(self).__name__} defines no read")
 
     def take(self, X: Any, index: np.ndarray) -> Any:
@@ -75,7 +76,7 @@ class Layout:
 
 
 class Described(Layout):
-    """A :class:`~sklearn_gru.Sequences`, as SlidingWindow returns it."""
+    """A :class:`~sklearn_gru.Sequences`, such as SlidingWindow returns."""
 
     def accepts(self, X: Any) -> bool:
         return isinstance(X, Sequences)
@@ -86,7 +87,7 @@ class Described(Layout):
 
 
 class Ragged(Layout):
-    """A list of 2-D arrays, frames, 1-D arrays or lists of tokens, of any lengths."""
+    """A list of 2-D arrays, frames, 1-D arrays or token lists that differ in length."""
 
     def accepts(self, X: Any) -> bool:
         return _as_items(X) is not None
@@ -101,7 +102,7 @@ class Ragged(Layout):
 
 
 class Array3D(Layout):
-    """An array (n, n_steps, n_features)."""
+    """An array of shape (n, n_steps, n_features)."""
 
     def accepts(self, X: Any) -> bool:
         return _ndim(X) == 3
@@ -111,7 +112,7 @@ class Array3D(Layout):
 
 
 class Rows2D(Layout):
-    """Rows of which each is a whole series, step after step."""
+    """A table in which each row is a whole series, step after step."""
 
     ndim = 2
 
@@ -129,7 +130,7 @@ class Rows2D(Layout):
         return X[index.tolist()] if hasattr(X, "get_columns") else X[index]
 
 
-# In the order in which they are asked; the last takes everything.
+# In the order in which they are tried; the last one accepts everything.
 LAYOUTS: list[Layout] = [Described(), Ragged(), Array3D(), Rows2D()]
 
 
@@ -139,7 +140,7 @@ def layout_of(X: Any) -> Layout:
 
 
 def without_index(X: Any) -> Any:
-    """Return the array of a Series, whose index means nothing here, else X."""
+    """Return the array of a Series, because its index is not used here, else X."""
     return X.to_numpy() if isinstance(X, pd.Series) else X
 
 
@@ -153,7 +154,7 @@ def _ndim(X: Any) -> int:
 
 
 def _as_items(X: Any) -> list[Any] | None:
-    """The items of a ragged collection, or None if X is something else."""
+    """Return the items of a ragged collection, or None if X is something else."""
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
         return list(X) if len(X) and np.ndim(X[0]) else None
     if not isinstance(X, (list, tuple)) or not len(X):
@@ -215,14 +216,17 @@ def _from_2d(schema: Any, X: Any) -> Read:
 
 
 def _coded_in_rows(table: pd.DataFrame, named: np.ndarray) -> np.ndarray:
-    """Features of a step whose values become codes; all of their columns, or none."""
+    """Return a mask of the features per step whose values become codes.
+
+    A feature becomes codes in all of its columns or in none.
+    """
     coded = np.array([has_categories(dtype) for dtype in table.dtypes], dtype=bool)
     steps = coded.reshape(-1, len(named))
     if ((steps.any(axis=0) & ~steps.all(axis=0)) & ~named).any():
         name = table.columns[int(coded.argmax())]
         raise InputError(
             f"Column {name!r} holds categories, but not all columns of its feature do: "
-            f"a row of 2-D X is a whole series of {len(named)} features a step "
+            f"a row of 2-D X is a whole series of {len(named)} features per step "
             "(features_per_step). If rows are steps, put a SlidingWindow in front."
         )
     text = [needs_codes(dtype, True) for dtype in table.dtypes]
@@ -230,7 +234,7 @@ def _coded_in_rows(table: pd.DataFrame, named: np.ndarray) -> np.ndarray:
 
 
 def _coded_rows(table: pd.DataFrame, coded: np.ndarray) -> Sequences:
-    """2-D rows of which some features are categories, one set for all its steps."""
+    """Return 2-D rows as sequences; a feature has the same categories at all steps."""
     n_steps, per_step = table.shape[1] // len(coded), len(coded)
     values = np.empty((len(table), n_steps, per_step))
     books: list[Codebook | None] = [Codebook() if c else None for c in coded]
@@ -241,7 +245,7 @@ def _coded_rows(table: pd.DataFrame, coded: np.ndarray) -> Sequences:
 
 
 def _as_table(X: Any) -> pd.DataFrame | None:
-    """A 2-D array that may hold text, as a frame; None if it is something else."""
+    """Return a 2-D array that may hold text as a frame; None if X is not one."""
     text = isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS"
     return pd.DataFrame(X) if text else None
 
@@ -263,9 +267,8 @@ def _from_3d(schema: Any, X: Any) -> Read:
     named = schema.named(range(array.shape[2]))
     if array.size == 0:
         raise InputError(
-            f"Found array with shape {array.shape}, of which at least one side is 0 "
-            f"sample(s), step(s) or feature(s), while {schema.owner} "
-            "requires at least 1 of each."
+            f"Found array with shape {array.shape}: it has 0 sample(s), step(s) or "
+            f"feature(s), while {schema.owner} requires at least 1 of each."
         )
     categories = None
     if array.dtype.kind not in "fiub" and named.any():
@@ -288,7 +291,7 @@ def _from_3d(schema: Any, X: Any) -> Read:
     if schema.learns and n_features >= _CHANNEL_MAJOR * max(n_steps, 2):
         warn(
             f"X of shape {array.shape} is read as {n_steps} steps of {n_features} "
-            "features. If it is channel-major, as in sktime and aeon, turn it: "
+            "features. If it is channel-major, as in sktime and aeon, swap the axes: "
             "X.swapaxes(1, 2).",
             LayoutWarning,
         )
@@ -299,7 +302,7 @@ def _from_3d(schema: Any, X: Any) -> Read:
 def _read_columns(
     columns: list[pd.Series], coded: np.ndarray
 ) -> tuple[np.ndarray, tuple[Any, ...] | None]:
-    """Columns as floats, and the categories of those that become codes."""
+    """Return the columns as floats, and the categories of those that become codes."""
     books = [Codebook() if code else None for code in coded]
     values, grown = read_columns(columns, books)
     return values, categories_of(grown)
@@ -340,7 +343,7 @@ def _from_items(schema: Any, items: list[Any]) -> Read:
 
 
 def _coded_in_items(tables: list[Any], named: np.ndarray) -> np.ndarray:
-    """Features whose values become codes in all items, because they must in one."""
+    """Return a mask of the features that need codes in at least one item."""
     coded = np.zeros(len(named), dtype=bool)
     for table in tables:
         if not isinstance(table, pd.DataFrame):
@@ -354,7 +357,7 @@ def _coded_in_items(tables: list[Any], named: np.ndarray) -> np.ndarray:
 def _item_names(
     schema: Any, frames: Sequence[pd.DataFrame | None]
 ) -> tuple[str, ...] | None:
-    """Column names of the frames in a list: those of fit, else of the first."""
+    """Return the column names of fit, else those of the first frame in a list."""
     if all(frame is None for frame in frames):
         return None
     if schema.feature_names is not None:
@@ -366,15 +369,15 @@ def _item_names(
 def _item_table(
     k: int, item: Any, frame: pd.DataFrame | None, names: tuple[str, ...] | None
 ) -> Any:
-    """One item as a frame with its columns in order, or as an array (n_steps, …)."""
+    """Return an item as a frame with ordered columns, or as an array (n_steps, …)."""
     if frame is not None and names is not None:
         columns = [str(c) for c in frame.columns]
         if sorted(columns) != sorted(names):
             missing = sorted(set(names) - set(columns))
             extra = sorted(set(columns) - set(names))
             raise InputError(
-                f"Item {k} of X has other columns than the first sequence or fit: "
-                f"missing {missing}, not expected {extra}."
+                f"Item {k} of X does not have the same columns as the first sequence "
+                f"or fit: missing {missing}, not expected {extra}."
             )
         return frame.iloc[:, [columns.index(name) for name in names]]
     array = np.asarray(item)
@@ -389,7 +392,7 @@ def _item_table(
 
 
 def _item_array(k: int, table: Any) -> np.ndarray:
-    """One item without categories as numbers (n_steps, n_features)."""
+    """Return an item without categories as numbers (n_steps, n_features)."""
     if isinstance(table, pd.DataFrame):
         columns = [table.iloc[:, j] for j in range(table.shape[1])]
         return read_columns(columns, [None] * len(columns))[0]
@@ -398,8 +401,8 @@ def _item_array(k: int, table: Any) -> np.ndarray:
             return table.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"Item {k} of X is not numeric: {error}. Tokens and other categories "
-                "are named by categorical_features=[0] (their positions)."
+                f"Item {k} of X is not numeric: {error}. If it holds tokens or other "
+                "categories, pass their positions, such as categorical_features=[0]."
             ) from error
     return table
 
@@ -407,10 +410,10 @@ def _item_array(k: int, table: Any) -> np.ndarray:
 def _joined(
     tables: list[Any], coded: np.ndarray
 ) -> tuple[np.ndarray, tuple[Any, ...] | None]:
-    """All items as numbers, one below the other, and the categories of the codes.
+    """Return all items as numbers, stacked vertically, and the categories of the codes.
 
-    Values are joined before they get codes: a long list of short texts would have its
-    vocabulary extended thousands of times.
+    Values are joined before they get codes; otherwise a long list of short texts would
+    extend its vocabulary thousands of times.
     """
     columns = []
     for j, code in enumerate(coded):

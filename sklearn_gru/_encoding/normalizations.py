@@ -1,14 +1,14 @@
-"""Each sequence seen from its own level, and a target that continues a channel.
+"""Per-sequence normalization, and targets that continue a channel.
 
-A series that wanders is at another level in every window: what the network learned at
-one level is worth nothing at the next. Normalisation takes the level out of each
-sequence and, where the target continues one of the channels, puts it back into the
+A drifting series is at a different level in every window, so what the network learns at
+one level does not carry over to the next. Normalization removes the level from each
+sequence and, if the target continues one of the channels, adds it back to the
 prediction (NLinear, Zeng et al. 2023; RevIN, Kim et al. 2022).
 
-What is computed is one shift and one scale for every sequence and channel, two arrays
-``(n, n_features)``: windows are read in blocks and never stored, and the rows stay as
-they are. Each entry depends on its own sequence alone. Batches subtract and divide
-while they gather.
+This module computes one shift and one scale per sequence and channel, two arrays
+``(n, n_features)``. Windows are read in blocks and never stored, and the rows stay
+unchanged. Each entry depends only on its own sequence. Batches subtract the shift and
+divide by the scale while they gather rows.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ import numpy as np
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.standardizer import Standardizer
 
-_CELLS = 1 << 18  # of the windows read at a time: two megabytes of float64
+_CELLS = 1 << 18  # cells of windows read at a time: two megabytes of float64
 
 
 class Normalization:
-    """One way to see a sequence from its own level.
+    """One way to remove the level of a sequence.
 
     Attributes
     ----------
     name : str
         Name in the registry and value of the parameter `normalization`.
     scales : bool
-        Whether each sequence has a scale of its own, besides a shift.
+        Whether each sequence has its own scale in addition to a shift.
     """
 
     name: ClassVar[str]
@@ -47,7 +47,7 @@ class Normalization:
 
 
 class LastValue(Normalization):
-    """Subtract the last observed value (NLinear, Zeng et al. 2023)."""
+    """Normalization by the last observed value (NLinear, Zeng et al. 2023)."""
 
     name = "last"
 
@@ -59,7 +59,7 @@ class LastValue(Normalization):
 
 
 class MeanAndDeviation(Normalization):
-    """Subtract the mean, divide by the standard deviation (RevIN, Kim et al. 2022)."""
+    """Normalization by mean and standard deviation (RevIN, Kim et al. 2022)."""
 
     name = "standard"
     scales = True
@@ -89,9 +89,9 @@ class Normalizer:
     kind : str
         A name in ``NORMALIZATIONS``.
     standardizer : Standardizer
-        Of the training set.
+        Moments of the training set.
     precision : float
-        Rounding of what the network computes in: below it a deviation is none.
+        Rounding unit of the network's dtype; a smaller deviation counts as zero.
     """
 
     kind: str
@@ -99,9 +99,10 @@ class Normalizer:
     precision: float
 
     def levels(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and scale (n, n_features) in units of X.
+        """Return shift and scale (n, n_features) in units of X.
 
-        NaN where a sequence has none: it was never observed, or never moved.
+        They are NaN where a channel of the sequence was never observed; the scale is
+        also NaN where the channel is constant.
         """
         return NORMALIZATIONS[self.kind].levels(
             sequences, self.standardizer, self.precision
@@ -110,9 +111,9 @@ class Normalizer:
     def inputs(
         self, sequences: Sequences, dtype: np.dtype
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and scale (n, n_numeric) in units of standardised rows.
+        """Return shift and scale (n, n_numeric) in units of standardized rows.
 
-        Categories, which stand behind all numbers there, have no level.
+        Categories, which come last in those rows, have no level.
         """
         shift, scale = self.levels(sequences)
         whole = self.standardizer
@@ -121,7 +122,7 @@ class Normalizer:
             scale = scale / whole.scale
         else:
             scale = np.ones_like(shift)
-        # A channel never observed has no cell to shift; a constant one is 0 already.
+        # An unobserved channel has no cell to shift; a constant channel is already 0.
         shift[np.isnan(shift)] = 0.0
         scale[np.isnan(scale)] = 1.0
         if len(whole.embedded):
@@ -133,23 +134,23 @@ class Normalizer:
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """How the target continues one of the channels: ``y = y' * scale + shift``.
+    """Relation of the target to the channel it continues: ``y = y' * scale + shift``.
 
     Attributes
     ----------
     normalizer : Normalizer
-        That of the inputs.
+        The normalizer of the inputs.
     column : int
         The channel that is continued.
     power : int
-        Degree of the loss. Each sequence weighs ``scale**power`` more, so that the
-        loss of y' stays one in units of y.
+        Degree of the loss. The weight of each sequence is multiplied by
+        ``scale**power``, so that the loss of y' remains a loss in units of y.
     shift, scale : float
-        Of a sequence that has none of its own, because the channel was never observed
-        or is constant: the weighted means over those of the training set.
+        Values for a sequence that does not have its own, because the channel was never
+        observed or is constant: the weighted means over the training set.
     unit : float
-        Weighted mean of ``scale**power`` over the training set, where factors
-        therefore have mean 1.
+        Weighted mean of ``scale**power`` over the training set; dividing by it gives
+        the factors mean 1 there.
     """
 
     normalizer: Normalizer
@@ -168,7 +169,7 @@ class Continuation:
         sequences: Sequences,
         weights: np.ndarray | None,
     ) -> Continuation:
-        """Typical shift and scale of a training set."""
+        """Learn the typical shift and scale of a training set."""
         own = cls(normalizer, column, power)._own_levels(sequences)
         shift, scale = (_mean_of_known(level, weights) for level in own)
         if np.isnan(scale):
@@ -184,7 +185,7 @@ class Continuation:
         )
 
     def levels(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        """Shift and scale (n, 1) of the target of every sequence."""
+        """Return shift and scale (n, 1) of the target of every sequence."""
         shift, scale = self._own_levels(sequences)
         shift[np.isnan(shift)] = self.shift
         scale[np.isnan(scale)] = self.scale
@@ -197,7 +198,7 @@ class Continuation:
         return y * scale.reshape(-1, 1, *extra) + shift.reshape(-1, 1, *extra)
 
     def factors(self, scale: np.ndarray) -> np.ndarray | None:
-        """Weights (n,) that keep the loss in units of y; None where all are 1."""
+        """Return weights (n,) that keep the loss in units of y; None if all are 1."""
         if not NORMALIZATIONS[self.normalizer.kind].scales:
             return None
         return scale[:, 0] ** self.power / self.unit
@@ -218,7 +219,7 @@ class Continuation:
 
 
 def _mean_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
-    """Weighted mean of what is not NaN; NaN if all is."""
+    """Return the weighted mean of the values that are not NaN; NaN without any."""
     known = ~np.isnan(level)
     if not known.any():
         return np.nan
@@ -227,7 +228,7 @@ def _mean_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
 
 
 def last_observed(sequences: Sequences) -> np.ndarray:
-    """Last value that is not missing (n, n_features) in float64; NaN if there is none.
+    """Return the last observed value (n, n_features) in float64; NaN without any.
 
     One pass over the rows finds, for every row, the latest one observed up to it.
     """
@@ -244,11 +245,11 @@ def last_observed(sequences: Sequences) -> np.ndarray:
 
 
 def moments(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (n, n_features) of observed cells; NaN without any.
+    """Return mean and deviation (n, n_features) of observed cells; NaN without any.
 
-    From the cells of each sequence and in two passes: running sums would be faster and
-    lose the deviation of a small ripple on a high level, and make it depend on what
-    stands before the sequence.
+    They are computed from the cells of each sequence in two passes. Running sums would
+    be faster, but would lose the deviation of a small ripple on a high level, and make
+    it depend on the rows before the sequence.
     """
     mean = np.empty((len(sequences), sequences.values.shape[1]))
     deviation = np.empty_like(mean)
@@ -265,7 +266,7 @@ def moments(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _windows(sequences: Sequences) -> Iterator[tuple[np.ndarray, Sequences]]:
-    """All sequences in blocks of about equal length and a bounded number of cells."""
+    """Yield all sequences in blocks of similar length and a bounded number of cells."""
     lengths = sequences.lengths
     order = np.argsort(lengths, kind="stable")
     end = len(order)

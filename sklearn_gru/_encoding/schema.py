@@ -1,8 +1,8 @@
-"""The schema of X: what fit has seen, and what every later X is held to.
+"""The schema of X, learned in fit and checked against every later X.
 
-A schema is learned from one X and then never changes; nothing is written into the
-estimator. Where scikit-learn has words for a mistake, they are used: its checks run on
-a stand-in that carries the estimator's name.
+A schema is learned from one X and never changes after that; nothing is written into the
+estimator. Error messages are scikit-learn's own wherever it has one: its checks run on
+a stand-in that carries the name of the estimator.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class InputSchema:
     owner : str
         Name of the estimator, for messages.
     features_per_step : int
-        Columns per step of 2-D X.
+        Number of columns per step of a 2-D X.
     categorical_features : object
         The parameter of that name.
     ndim : {None, 2, 3}
-        2 for rows of which each is a series, 3 for sequences; None before learning.
+        2 if each row is a series, 3 for sequences, None before learning.
     n_features : int
-        Columns of 2-D X, features per step otherwise.
+        Number of columns of a 2-D X; number of features per step otherwise.
     feature_names : ndarray or None
         Names of the features, if X had any.
     is_categorical : ndarray of bool or None
@@ -55,7 +55,7 @@ class InputSchema:
 
     @property
     def learns(self) -> bool:
-        """True before an X was learned."""
+        """State of the schema: True until an X has been learned."""
         return self.ndim is None
 
     def learn(self, X: Any) -> tuple[InputSchema, Sequences]:
@@ -82,7 +82,7 @@ class InputSchema:
         return learned, sequences
 
     def check(self, X: Any) -> Sequences:
-        """Return a later X as sequences, if it is like the one learned."""
+        """Return a later X as sequences, after checking that it matches the schema."""
         X = without_index(X)
         layout = layout_of(X)
         if layout.ndim == 2:
@@ -102,7 +102,7 @@ class InputSchema:
     # -- for layouts ------------------------------------------------------------------
 
     def named(self, names: Sequence[Any]) -> np.ndarray:
-        """Return the features called categorical, or found to be so in fit."""
+        """Return a mask of the features named as categorical, or found so in fit."""
         if self.learns:
             return named_features(self._explicit, names)
         known = self.is_categorical
@@ -111,7 +111,7 @@ class InputSchema:
         return known
 
     def named_in_rows(self, columns: Sequence[Any]) -> np.ndarray:
-        """Return the same for 2-D rows: by position in a step, or names of columns."""
+        """Return the mask for 2-D rows, by position in a step or by column name."""
         per_step = self.features_per_step
         keys = as_list(self._explicit)
         if not self.learns or not any(isinstance(key, str) for key in keys):
@@ -121,13 +121,13 @@ class InputSchema:
             raise InputError(
                 f"categorical_features={keys} names some columns of X but not those of "
                 f"the same feature at other steps. A row of 2-D X is a whole series of "
-                f"{per_step} features per step (features_per_step): give their "
+                f"{per_step} features per step (features_per_step): pass their "
                 f"positions within a step, 0 to {per_step - 1}."
             )
         return steps[0]
 
     def validated(self, X: Any, **checks: Any) -> tuple[Any, Seen]:
-        """Return 2-D X after scikit-learn's checks, and what they saw of it."""
+        """Return 2-D X after scikit-learn's checks, and the features they saw."""
         stand_in: Any = _stand_in(self.owner)()
         if not self.learns:
             stand_in.n_features_in_ = self.n_features
@@ -138,7 +138,10 @@ class InputSchema:
         return array, Seen(stand_in.n_features_in_, names)
 
     def finite(self, sequences: Sequences) -> Sequences:
-        """Return the sequences, if there are any and none holds an infinity."""
+        """Return the sequences, after checking that there are some and all are finite.
+
+        NaN is allowed.
+        """
         if not len(sequences):
             raise InputError(
                 f"Found X with 0 sample(s) while a minimum of 1 is required by "
@@ -146,8 +149,8 @@ class InputSchema:
             )
         values = sequences.values
         with np.errstate(over="ignore", invalid="ignore"):
-            # Of numbers with a finite sum none is infinite; for one window check_array
-            # takes longer than all the rest.
+            # If the sum is finite, no number is infinite. For a single window,
+            # check_array takes longer than everything else.
             doubtful = values.dtype not in FLOATS or not np.isfinite(values.sum())
         if values.size and doubtful:
             check_array(
@@ -175,13 +178,13 @@ class InputSchema:
             return
         if ndim == 2:
             raise InputError(
-                f"X is 2-D, but this {self.owner} was fitted on sequences. Give a 3-D "
+                f"X is 2-D, but this {self.owner} was fitted on sequences. Pass a 3-D "
                 "array (sequences, steps, features), a list of 2-D arrays, or the "
-                "Sequences of the same SlidingWindow; one sequence x is x[None]."
+                "Sequences of the same SlidingWindow; pass one sequence x as x[None]."
             )
         raise InputError(
             f"X holds sequences, but this {self.owner} was fitted on 2-D rows of "
-            f"{self.n_features} columns, each row one series. Give rows, or fit on "
+            f"{self.n_features} columns, each row one series. Pass rows, or fit on "
             "sequences."
         )
 
@@ -202,12 +205,12 @@ class InputSchema:
 
 @functools.cache
 def _stand_in(owner: str) -> type:
-    """Return an estimator class of that name, without anything of the estimator."""
+    """Return an empty estimator class with the name of the estimator."""
     return type(owner, (BaseEstimator,), {})
 
 
 def _carried(sequences: Sequences, n: int) -> np.ndarray:
-    """Return which features carry categories."""
+    """Return a mask of the features that carry categories."""
     if sequences.categories is None:
         return np.zeros(n, dtype=bool)
     return np.array([values is not None for values in sequences.categories], dtype=bool)
@@ -225,8 +228,8 @@ def find_channel(sequences: Sequences, key: str | int, parameter: str) -> int:
     if isinstance(key, str) and names is None:
         raise InvalidParameterError(
             f"{parameter}={key!r} is a name, but the {n_channels} channels of the "
-            "sequences have none (columns of 2-D X are steps). Give the position, 0 "
-            f"to {n_channels - 1}, or X as Sequences or as a list of frames."
+            "sequences have none (columns of 2-D X are steps). Pass the position, 0 "
+            f"to {n_channels - 1}, or pass X as Sequences or as a list of frames."
         )
     if not isinstance(key, str) and key >= n_channels:
         raise InvalidParameterError(

@@ -4,12 +4,12 @@ Windows overlap: n windows of T time steps repeat every row T times, so a dense 
 array costs T times the memory of the rows, and a copy in every fold of a search. A
 :class:`Sequences` keeps the rows once, with the start and the length of each sequence.
 Selecting sequences selects these numbers, and batches are gathered from the rows when
-they are needed. All code below the validation sees only this structure.
+they are needed. All code after input validation sees only this structure.
 
 Two conventions hold everywhere:
 
-* in a dense array, absent steps are NaN *before* the others: the last step of every
-  sequence is the last step of the array;
+* in a dense array, absent steps are NaN and come *before* the others: the last step of
+  every sequence is the last step of the array;
 * a row in which every value is NaN is a step that was not observed.
 
 **Shape**: ``values (n_rows, n_features)``, ``starts (n,)``, ``lengths (n,)``; as an
@@ -30,7 +30,8 @@ __all__ = ["Sequences"]
 class Sequences:
     """Many, possibly overlapping, possibly ragged sequences over one array of rows.
 
-    It behaves like a read-only array of shape ``(n_sequences, n_steps, n_features)``:
+    A Sequences behaves like a read-only array of shape
+    ``(n_sequences, n_steps, n_features)``:
     ``shape``, ``ndim``, ``dtype``, ``len``, selection of sequences and ``np.asarray``
     work, so it passes through Pipeline, searches and cross-validation.
 
@@ -125,16 +126,16 @@ class Sequences:
             groups[:] = self.groups
             object.__setattr__(self, "groups", groups)
 
-    # -- the array that it represents --------------------------------------------------
+    # -- the dense array that a Sequences represents -----------------------------------
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """``(n_sequences, n_steps, n_features)``."""
+        """Shape of the dense array, ``(n_sequences, n_steps, n_features)``."""
         return len(self.starts), int(self.n_steps or 0), self.values.shape[1]
 
     @property
     def ndim(self) -> int:
-        """Always 3."""
+        """Number of dimensions, always 3."""
         return 3
 
     @property
@@ -144,7 +145,7 @@ class Sequences:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows and their description."""
+        """Number of bytes of the rows and their description."""
         return self.values.nbytes + self.starts.nbytes + self.lengths.nbytes
 
     def __len__(self) -> int:
@@ -165,8 +166,8 @@ class Sequences:
         if isinstance(key, tuple):
             rows, *rest = key if key else (Ellipsis,)
             if any(not _is_full(k) for k in rest):
-                # An array handles the keys after the first. If they are simple, only
-                # the selected rows become an array.
+                # A dense array handles the keys after the first. If they are simple,
+                # only the selected rows become a dense array.
                 if rows is Ellipsis or not all(_is_simple(k) for k in rest):
                     return np.asarray(self)[key]
                 if isinstance(rows, (int, np.integer)):
@@ -201,7 +202,7 @@ class Sequences:
             f"{self.dtype}, over {len(self.values)} rows)"
         )
 
-    # -- pickling, with only the rows that are used ------------------------------------
+    # -- pickling, which keeps only the rows in use ------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         packed = self._keep_rows(self.coverage() > 0)
@@ -220,7 +221,7 @@ class Sequences:
     def from_array(cls, array: np.ndarray, **description: Any) -> Sequences:
         """Return the sequences of a 3-D array, without a copy if its strides allow.
 
-        A C-ordered array and a sliding-window view are both rows at a fixed stride
+        Both a C-ordered array and a sliding-window view are rows at a fixed stride,
         with sequences that start at multiples of it.
         """
         n, n_steps, _ = array.shape
@@ -231,7 +232,7 @@ class Sequences:
         return cls(flat, starts, lengths, n_steps=n_steps, **description)
 
     def coverage(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return the count, or the weight, with which each row is used (n_rows,)."""
+        """Return how many times, or with what weight, each row is used (n_rows,)."""
         some = self.lengths > 0
         starts, ends = self.starts[some], (self.starts + self.lengths)[some]
         n = len(self.values)
@@ -297,7 +298,7 @@ class Sequences:
 
 
 def may_have_nan(values: np.ndarray) -> bool:
-    """Return False if no value is NaN, in a quarter of the time of checking each."""
+    """Return False if no value is NaN; four times as fast as checking each value."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(values.sum()))
 

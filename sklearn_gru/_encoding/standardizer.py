@@ -1,10 +1,10 @@
-"""Standardisation of sequences, and what a missing cell becomes.
+"""Standardization of sequences, including their missing cells.
 
-The moments are those of the dense array of all steps, every sequence counted with its
-weight; they are computed on the flat rows, each weighted by the sequences that use it,
-so windows cost no more than their rows. Accumulation is in float64, block by block:
-a column of large numbers (a timestamp, a price) keeps its digits although the network
-computes in float32.
+The moments are those of the dense array of all steps, with every sequence counted by
+its weight. They are computed on the flat rows, each weighted by the sequences that use
+it, so windows cost no more than their rows. Sums are accumulated in float64, block by
+block: a column of large numbers (a timestamp, a price) keeps its digits even though the
+network computes in float32.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import numpy as np
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
 from sklearn_gru._support.numbers import nonzero_scale
 
-_BLOCK = 8192  # rows: some hundred kilobytes of float64, which stay in the cache
+_BLOCK = 8192  # rows: a few hundred kilobytes of float64, which stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
     """Affine map of the columns, and the columns whose missing cells are marked.
 
-    Columns of categories are no quantities: code k becomes the row k + 1 of a table of
-    embeddings, and a missing one row 0.
+    Columns of categories are not quantities: code k becomes row k + 1 of a table of
+    embeddings, and a missing category becomes row 0.
 
     Attributes
     ----------
     mean, scale : ndarray of shape (n_features,)
-        ``(x - mean) / scale`` is what the network sees.
+        The network sees ``(x - mean) / scale``.
     marked : ndarray of shape (n_marked,)
         Columns in which fit saw missing cells; each adds an indicator column.
     embedded : ndarray of shape (n_embedded,)
-        Columns of categories; they stand last in the output.
+        Columns of categories; they come last in the output.
     """
 
     mean: np.ndarray
@@ -52,7 +52,7 @@ class Standardizer:
         identity: bool,
         embedded: np.ndarray | None = None,
     ) -> Standardizer:
-        """Weighted moments of all observed steps; `identity` learns only the marks."""
+        """Learn weighted moments of all observed steps; with `identity`, only marks."""
         found = cls._moments(sequences, weights, identity=identity)
         if embedded is None or not len(embedded):
             return found
@@ -95,15 +95,16 @@ class Standardizer:
 
     @property
     def n_inputs(self) -> int:
-        """Columns after :meth:`transform`."""
+        """Number of columns after :meth:`transform`."""
         return len(self.mean) + len(self.marked)
 
     def transform(
         self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
     ) -> np.ndarray:
-        """Rows (n_rows, n_inputs): standardised, missing cells 0; marks; indices.
+        """Return rows (n_rows, n_inputs): standardized columns, then marks and indices.
 
-        With `keep_missing` they stay NaN, for whoever shifts the others later.
+        Missing cells become 0. With `keep_missing` they stay NaN, so that a later shift
+        can leave them out.
         """
         n_numeric = len(self.mean) - len(self.embedded)
         numeric: Any = slice(None)
@@ -130,7 +131,7 @@ class Standardizer:
 
 
 def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """The first value of each column: seen from there a constant is exactly 0."""
+    """Return the first value of each column, relative to which a constant is 0."""
     origin = np.full(values.shape[1], np.nan)
     for rows, _ in _blocks(values, coverage):
         known = ~np.isnan(rows)
@@ -145,7 +146,7 @@ def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
 def _blocks(
     values: np.ndarray, coverage: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Used rows in float64 with their weights, block by block."""
+    """Yield the rows in use in float64 with their weights, block by block."""
     for at in range(0, len(values), _BLOCK):
         weight = coverage[at : at + _BLOCK]
         used = weight > 0

@@ -1,4 +1,4 @@
-"""Checks of y and sample_weight, and the part of the data that takes part."""
+"""Checks of y and sample_weight, and the selection of the data used for training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sklearn_gru.exceptions import InputError
 
 
 class TrainingData(NamedTuple):
-    """What takes part in training: no zero weight, no empty sequence."""
+    """Data used for training, without zero weights and empty sequences."""
 
     sequences: Sequences
     y: np.ndarray
@@ -34,7 +34,7 @@ class TrainingData(NamedTuple):
 
 
 def require_target(y: Any, owner: str) -> None:
-    """Refuse a missing y before anything else is looked at."""
+    """Raise an error if y is missing, before any other check."""
     if y is None:
         raise ValueError(
             f"This {owner} estimator requires y to be passed, but the target y is None."
@@ -49,7 +49,7 @@ def training_data(
     *,
     keeps_gaps: bool,
 ) -> TrainingData:
-    """Check all that fit is given with X; drop what takes no part in training."""
+    """Check y and weights, and drop sequences that are not used for training."""
     y = check_y(y)
     check_consistent_length(sequences, y)
     weights = check_sample_weight(sample_weight, len(sequences))
@@ -58,8 +58,8 @@ def training_data(
     if not part.any():
         raise InputError(
             f"None of the {len(part)} sequences has an observed step: there is nothing "
-            "to learn from. Every value of X is NaN, or every sequence is empty (a "
-            "lag longer than the data does that)."
+            "to learn from. Every value of X is NaN, or every sequence is empty (for "
+            "example because a lag is longer than the data)."
         )
     if weights is not None:
         part &= weights > 0
@@ -76,7 +76,7 @@ def training_data(
 
 
 def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
-    """Weights as float64 (n,), or None where all are equal by default."""
+    """Return the weights as float64 (n,), or None if none were passed."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
@@ -101,7 +101,10 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
 
 
 def check_regression_target(y: Any, owner: str) -> np.ndarray:
-    """Real targets, (n,) or (n, n_outputs); finiteness is judged after weighting."""
+    """Return real targets, (n,) or (n, n_outputs).
+
+    Finiteness is checked after weighting.
+    """
     try:
         return check_array(
             y,
@@ -114,13 +117,13 @@ def check_regression_target(y: Any, owner: str) -> np.ndarray:
     except ValueError as error:
         if "could not convert" in str(error):
             raise InputError(
-                f"y is not numeric: {error}. To predict classes, take GRUClassifier."
+                f"y is not numeric: {error}. To predict classes, use GRUClassifier."
             ) from error
         raise
 
 
 def check_class_target(y: Any) -> np.ndarray:
-    """Class labels (n,)."""
+    """Return the class labels (n,)."""
     y = column_or_1d(y, warn=True)
     missing = pd.isna(y) if y.dtype == object else np.zeros(len(y), dtype=bool)
     if missing.any():
@@ -133,7 +136,7 @@ def check_class_target(y: Any) -> np.ndarray:
 
 
 def _check_finite_target(y: np.ndarray, part: np.ndarray) -> None:
-    """Rows that take no part may hold anything."""
+    """Check that y is finite in the rows used for training."""
     if y.dtype.kind != "f" or np.isfinite(y).all():
         return
     bad = part & ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
@@ -142,7 +145,7 @@ def _check_finite_target(y: np.ndarray, part: np.ndarray) -> None:
     what = "NaN" if np.isnan(y[bad]).any() else "infinity or a value too large"
     raise InputError(
         f"Input y contains {what} in {bad.sum()} of {len(y)} rows, the first at row "
-        f"{int(bad.argmax())}. Drop those rows from X and y; or, so that they stay in "
-        "the windows of later rows, fill y with any number there and give them "
+        f"{int(bad.argmax())}. Drop those rows from X and y. Or, to keep them in the "
+        "windows of later rows, fill y with any number there and give them "
         "sample_weight 0."
     )

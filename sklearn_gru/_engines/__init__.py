@@ -1,1 +1,1 @@
-"""Who computes."""
+"""The engines, which train networks and compute predictions."""

@@ -1,7 +1,7 @@
-"""The interface of an engine: it is offered a plan, may decline, and opens sessions.
+"""The interface of an engine, which accepts or declines a plan and opens sessions.
 
 To add an engine, write a class with the members of :class:`Engine` and put it into
-``ENGINES`` of :mod:`sklearn_gru._engines.choice`, in front of those it is preferred to.
+``ENGINES`` of :mod:`sklearn_gru._engines.choice`, before the engines it should replace.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from sklearn_gru._model.spec import NetworkSpec
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be computed, and under which conditions.
+    """Description of a computation and its conditions.
 
     Attributes
     ----------
     spec : NetworkSpec
         The network and its loss.
     work : int
-        Steps of training in the first fit: sequences x steps x epochs.
+        Amount of training in the first fit: sequences x steps x epochs.
     device, dtype : str
-        Where the parameters are and what they are, such as "cpu" and "float32".
+        Device and dtype of the parameters, such as "cpu" and "float32".
     trains : bool
-        Whether the session will train; else it only predicts.
+        Whether the session trains; otherwise it only predicts.
     watched : str or None
-        Why an engine must show every single batch, or leave the step to PyTorch.
+        Reason why an engine must report every single batch, or leave the optimizer step
+        to PyTorch; None without such a reason.
     announce : bool
         Whether to report a compilation that takes seconds.
     """
@@ -45,7 +46,7 @@ class Plan:
 
 
 class Session(Protocol):
-    """One training, or predictions with the parameters as they are."""
+    """A training run, or predictions with fixed parameters."""
 
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""
@@ -60,26 +61,26 @@ class Session(Protocol):
         ...
 
     def write_optimizer(self) -> None:
-        """Leave the state of the optimizer where PyTorch keeps it."""
+        """Write the state of the optimizer to where PyTorch keeps it."""
         ...
 
     def close(self) -> None:
-        """Give back what the session holds."""
+        """Release the resources of the session."""
         ...
 
 
 class Engine(Protocol):
-    """One way to compute."""
+    """A way to train networks and compute predictions."""
 
     @property
     def name(self) -> str:
-        """Name, as `engine_` reports it."""
+        """Name that `engine_` reports."""
         ...
 
     def declines(self, plan: Plan) -> str | None:
-        """Return the reason for not taking a plan, or None."""
+        """Return the reason for declining a plan, or None."""
         ...
 
     def open(self, net: Any, plan: Plan, threads: int = 1) -> Session:
-        """Start to compute with the parameters of a net."""
+        """Open a session that computes with the parameters of a net."""
         ...

@@ -1,7 +1,7 @@
 """The choice of an engine: the first in ``ENGINES`` that does not decline.
 
-The choice depends on the problem and the machine alone, never on how many rows are
-predicted at once.
+The choice depends only on the problem and the machine, never on the number of rows that
+are predicted at once.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from sklearn_gru._engines.numba.engine import NumbaEngine
 from sklearn_gru._engines.torch.compiled_layers import CompiledLayersEngine
 from sklearn_gru._engines.torch.session import TorchEngine
 
-# In the order in which they are asked; the last takes everything.
+# In the order in which they are tried; the last one accepts everything.
 ENGINES: list[Engine] = [NumbaEngine(), CompiledLayersEngine(), TorchEngine()]
 
 
 class Choice(NamedTuple):
-    """An engine, and why those in front of it declined."""
+    """An engine, and the reasons why the engines before it declined."""
 
     engine: Engine
     reasons: dict[str, str]
 
 
 def choose(plan: Plan) -> Choice:
-    """Ask the engines in turn."""
+    """Return the first engine that accepts a plan."""
     reasons: dict[str, str] = {}
     for engine in ENGINES:
         reason = engine.declines(plan)

@@ -1,4 +1,4 @@
-"""A net's life: made, trained by the engine that takes it, asked for outputs, moved."""
+"""Functions that make a net, train it, compute its outputs, copy it and move it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sklearn_gru._model.tasks import Task
 
 
 class TrainingParams(NamedTuple):
-    """How to train; everything skorch and torch are told."""
+    """Training parameters for skorch and torch."""
 
     learning_rate: float
     weight_decay: float
@@ -41,7 +41,7 @@ class TrainingParams(NamedTuple):
 
 
 class Stopping(NamedTuple):
-    """When to stop before the last epoch."""
+    """Conditions for stopping before the last epoch."""
 
     patience: int
     tol: float
@@ -59,11 +59,12 @@ def make_net(
 ) -> SequenceNet:
     """Make an initialized net with its own sources of randomness.
 
-    `work` is the number of steps to train: sequences x steps x epochs.
+    `work` is the amount of training: sequences x steps x epochs.
     """
     seeds = spawn_seeds(seed, 3)
     generator = torch.Generator().manual_seed(seeds[0])
-    # Parameters are drawn in float32 whatever the dtype: one seed, one start.
+    # Parameters are always drawn in float32, so that a seed gives the same initial
+    # parameters for every dtype.
     module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
     net = SequenceNet(
@@ -104,7 +105,7 @@ def train(
         (None if validation is None else SequenceDataset(validation, device)),
     )
     own: list[Any] = [FiniteLoss()]
-    # A learning-rate scheduler of the user's own takes the place of ours.
+    # A learning-rate scheduler passed by the user replaces the default one.
     chosen = any(isinstance(c, LRScheduler) for _, c in net.callbacks_)
     if scheduled and not chosen:
         n_batches = len(net.get_iterator(datasets[0], training=True))
@@ -156,10 +157,10 @@ def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
 
 
 def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
-    """The net as it is now, in the middle of a training that does not touch it.
+    """Return a copy of the net during training, which further training does not change.
 
-    What training changes is copied, so that the net can be kept, pickled and trained
-    on; `callbacks` are those it had before.
+    Everything that training changes is copied, so that the result can be kept, pickled
+    and trained further. `callbacks` are the callbacks the net had before training.
     """
     if net.session_ is not None:
         net.session_.write_optimizer()
@@ -173,7 +174,7 @@ def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
 
 
 def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:
-    """Return the net on a device; a copy if it was on another."""
+    """Return the net on a device, as a copy if it was on another device."""
     if next(net.module_.parameters()).device.type == device.type:
         return net
     moved = copy.deepcopy(net)

@@ -1,1 +1,1 @@
-"""What a user constructs and fits."""
+"""The public estimators and the parts they are made of."""

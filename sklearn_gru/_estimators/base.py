@@ -1,8 +1,8 @@
 """The base of the estimators: fit, partial_fit and predict as lists of calls.
 
-The order of a fit: check parameters, read the data, hold out a validation part, freeze
-what the first fit freezes (schema, standardization, dtype, network, target), train, and
-assign all that was fitted at the end. Constructor parameters are never written.
+A fit checks the parameters, reads the data, holds out a validation set, freezes the
+schema, standardization, dtype, network and target (first fit only), trains, and assigns
+all fitted attributes at the end. Constructor parameters are never written.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ from sklearn_gru._support.sklearn_callbacks import (
 )
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 
-# Fitted attributes that not every fit leaves.
+# Fitted attributes that only some fits set.
 _SOMETIMES_FITTED = ("feature_names_in_", "validation_scores_", "best_iteration_")
 
 
 class BaseGRU(
     HiddenStatesMixin, DocumentationLink, CallbackSupportMixin, BaseEstimator
 ):
-    """Everything but the target."""
+    """Base class of the estimators: everything that does not depend on the target."""
 
     _fitted: Fitted
 
@@ -86,15 +86,17 @@ class BaseGRU(
         Parameters
         ----------
         X : Sequences, list of arrays or DataFrames, or array-like
-            Sequences: of shape (n, n_steps, n_features), or a list of arrays
-            (n_steps, n_features) of any lengths, or 2-D rows of which each is a series
-            (see `features_per_step`). NaN is a missing value.
+            Sequences: an array of shape (n, n_steps, n_features), a list of arrays of
+            shape (n_steps, n_features) that may differ in length, or a 2-D array in
+            which each row is a series (see `features_per_step`). NaN marks a missing
+            value.
         y : array-like of shape (n,) or (n, n_outputs)
             Target.
         sample_weight : array-like of shape (n,), default=None
-            Weight of each sequence; an integer weight is as good as repeated rows.
+            Weight of each sequence; an integer weight is equivalent to repeating the
+            sequence that many times.
         X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
-            Validation data for early stopping, instead of a part of X.
+            Validation data for early stopping. If given, no part of X is held out.
 
         Returns
         -------
@@ -151,7 +153,7 @@ class BaseGRU(
     def _read(
         self, before: Fitted | None, X: Any, y: Any, sample_weight: Any
     ) -> tuple[TrainingData, InputSchema]:
-        """Check what fit was given, against the first fit if there was one."""
+        """Check the arguments of fit, against the first fit if there was one."""
         require_target(y, type(self).__name__)
         if before is None:
             schema = InputSchema(
@@ -179,9 +181,11 @@ class BaseGRU(
         y_val: Any,
         sample_weight_val: Any,
     ) -> tuple[TrainingData, TrainingData | None]:
-        """Return training and validation part."""
+        """Return the training set and the validation set, if there is one."""
         if (X_val is None) != (y_val is None):
-            raise InputError("X_val and y_val were not given together.")
+            raise InputError(
+                "X_val and y_val were not given together. Pass both to fit, or neither."
+            )
         if X_val is not None:
             sequences = schema.check(X_val)
             return data, self._training_data(sequences, y_val, sample_weight_val)
@@ -190,30 +194,30 @@ class BaseGRU(
         codes = self._strata(labels, data.y)
         return hold_out(data, self.validation_fraction, self._seed, codes)
 
-    # -- what depends on the kind of target -------------------------------------------
+    # -- hooks that depend on the kind of target --------------------------------------
 
     def _check_y(self, y: Any) -> np.ndarray:
-        """Return y as an array; finiteness is judged after weighting."""
+        """Return y as an array; finiteness is checked after weighting."""
         raise NotImplementedError
 
     def _learn_labels(
         self, before: Fitted | None, y: np.ndarray, classes: Any = None
     ) -> Any:
-        """Return what all of y, not only its training part, says of the target."""
+        """Return what is learned from all of y, including the validation set."""
         return None
 
     def _strata(self, labels: Any, y: np.ndarray) -> np.ndarray | None:
-        """Return codes to hold out in proportion, or None."""
+        """Return the codes to stratify the validation set by, or None."""
         return None
 
     def _loss_weights(self, labels: Any, data: TrainingData) -> np.ndarray | None:
-        """Return how much each sequence counts in the loss."""
+        """Return the weight of each sequence in the loss."""
         return data.weights
 
     def _make_task(
         self, labels: Any, data: TrainingData, encoder: Encoder
     ) -> tuple[Task, Continuation | None]:
-        """Learn the target from the training part."""
+        """Learn the target from the training set."""
         raise NotImplementedError
 
     def _calibrate(
@@ -223,7 +227,7 @@ class BaseGRU(
         encoded: Encoded | None,
         threads: int,
     ) -> Fitted:
-        """Learn from the validation part what else there is to learn."""
+        """Learn anything that the validation set is needed for after training."""
         return fitted
 
     # -- the steps of a fit, continued ------------------------------------------------
@@ -234,7 +238,7 @@ class BaseGRU(
     def _start(
         self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
     ) -> Fitted:
-        """Freeze what the first fit freezes, and make the net."""
+        """Freeze everything that later fits reuse, and make the net."""
         dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
         encoder = Encoder.learn(
             schema,
@@ -284,7 +288,7 @@ class BaseGRU(
         )
 
     def _keeps_gaps(self) -> bool:
-        """As :attr:`NetworkSpec.keeps_gaps`, before there is a network."""
+        """Return :attr:`NetworkSpec.keeps_gaps` before there is a network."""
         return int(self.segment_length or 1) > 1 or self.conv_filters is not None
 
     def _batch_size(self, n_sequences: int) -> int:
@@ -301,12 +305,16 @@ class BaseGRU(
         epochs: int,
         report: FitReport | None = None,
     ) -> Fitted:
-        """Train the net; with a report of epochs at scheduled rates, else one pass."""
+        """Train the net.
+
+        With a report, train for `epochs` epochs at scheduled learning rates; without
+        one, at a constant rate.
+        """
         net, spec = fitted.net, self._spec(fitted.encoder, fitted.task)
         if net.module_.spec != spec:
             raise InvalidParameterError(
                 f"warm_start=True continues the network {net.module_.spec}, but the "
-                f"parameters now describe {spec}. Set warm_start=False to start anew."
+                f"parameters now describe {spec}. Set warm_start=False to start over."
             )
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
@@ -332,7 +340,7 @@ class BaseGRU(
             return self._calibrate(fitted, validation, pair[1], threads)
 
     def _watcher(self, fitted: Fitted, report: FitReport | None) -> EpochReports | None:
-        """Return what reports epochs to scikit-learn's callbacks, if there are any."""
+        """Return the reporter to scikit-learn's callbacks; None without callbacks."""
         if report is None or not report.is_watched:
             return None
         net, callbacks = fitted.net, fitted.net.callbacks_
@@ -344,7 +352,7 @@ class BaseGRU(
         )
 
     def _keep(self, fitted: Fitted, began: float, *, fresh: bool) -> None:
-        """Assign all that was fitted, and remove what was not this time."""
+        """Assign all fitted attributes, and remove those that this fit did not set."""
         spent = 0.0 if fresh else getattr(self, "fit_time_", 0.0)
         for name in _SOMETIMES_FITTED:
             if hasattr(self, name):
@@ -354,7 +362,7 @@ class BaseGRU(
         self.fit_time_ = spent + time.perf_counter() - began
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
-        """Return everything that a fit leaves on the estimator."""
+        """Return all attributes that a fit sets on the estimator."""
         net, schema = fitted.net, fitted.encoder.schema
         losses = [row["train_loss"] for row in net.history if "train_loss" in row]
         scores = [-row["valid_loss"] for row in net.history if "valid_loss" in row]
@@ -383,7 +391,7 @@ class BaseGRU(
         check_is_fitted(self)
         return self._fitted.predict(X)
 
-    # -- pickling: CPU tensors inside, the device is chosen again at load -------------
+    # -- pickling: tensors are stored on the CPU, loading chooses the device again ----
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -398,7 +406,7 @@ class BaseGRU(
         if "_fitted" in state:
             try:
                 device = resolve_device(self.device)
-            except InvalidParameterError:  # trained where there was one
+            except InvalidParameterError:  # that device exists only where it was fitted
                 device = torch.device("cpu")
             net = move_net(self.net_, device)
             self.net_, self._fitted = net, replace(self._fitted, net=net)
@@ -406,7 +414,7 @@ class BaseGRU(
 
 
 def auto_batch_size(n_sequences: int) -> int:
-    """All of a small data set, then about 16 batches an epoch, up to 128 sequences."""
+    """Return all of a small data set, else about a sixteenth of it, from 32 to 128."""
     if n_sequences <= 64:
         return n_sequences
     power = round(np.log2(n_sequences / 16))

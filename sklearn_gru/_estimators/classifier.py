@@ -23,8 +23,8 @@ __all__ = ["GRUClassifier"]
 class GRUClassifier(ClassifierMixin, BaseGRU):
     """Classification of sequences with a gated recurrent unit network.
 
-    Features are standardised inside, sequences may have any lengths and missing values,
-    and the newest weights are kept or, with early stopping, the best.
+    X is standardized inside. Sequences may differ in length and contain missing values.
+    The final weights are kept, or the best ones with early stopping.
 
     {parameters}
 
@@ -33,41 +33,43 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     n_features_in_ : int
-        Columns of 2-D X, features a step otherwise.
+        Number of columns of a 2-D X; number of features per step otherwise.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if X had any.
+        Names of the features. Set only if X has feature names.
     is_categorical_ : ndarray of shape (n_features,) or None
         Mask of the categorical features; None if there are none.
     categories_ : tuple of length n_features
-        For each feature the array of its categories, None for a numeric one.
+        Array of categories of each feature; None for a numeric feature.
     n_outputs_ : int
-        Number of outputs of the network, one a class.
+        Number of outputs of the network, one per class.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
-        Negative validation loss of each epoch (higher is better), if there was
+        Negative validation loss of each epoch (higher is better). Set only if there was
         validation data.
     best_iteration_ : int
-        Epoch whose weights were kept, counted from 1, if training was watched.
+        Epoch whose weights were kept, counted from 1. Set only with early stopping.
     net_ : skorch.NeuralNet
         The skorch net, with its ``history``.
     module_ : torch.nn.Module
         The network itself.
     n_parameters_ : int
-        Number of its parameters.
+        Number of parameters of the network.
     engine_ : {"numba", "numba+autograd", "torch"}
-        What trained: compiled steps; compiled layers under PyTorch's autograd; or
-        PyTorch alone, where the kernels decline (``net_.declined`` says why).
+        Engine that trained the network: "numba" runs whole optimizer steps in compiled
+        code, "numba+autograd" compiles only the recurrent layers and leaves the rest to
+        PyTorch's autograd, and "torch" is PyTorch alone. ``net_.declined`` holds the
+        reasons why a compiled engine was not used.
     fit_time_ : float
-        Seconds that fit took, of which compiling the kernels may be some;
-        ``warm_start`` and `partial_fit` add theirs.
+        Duration of fit in seconds, including the time to compile the kernels, if any.
+        ``warm_start`` and `partial_fit` add their own duration.
 
     See Also
     --------
-    GRURegressor : The same for real targets.
-    to_sequences : One sequence a group from a long frame.
+    GRURegressor : The same network for real-valued targets.
+    to_sequences : Make one sequence per group from a long frame.
 
     References
     ----------
@@ -103,7 +105,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     >>> model.classes_
     array(['down', 'up'], dtype='<U4')
 
-    Words are categories, and texts sequences of any lengths:
+    Words can be categories, and texts are sequences that differ in length:
 
     >>> words = [["so", "good"], ["so", "bad"], ["bad"], ["good", "day"]] * 5
     >>> model = GRUClassifier(8, categorical_features=[0], random_state=0)
@@ -184,20 +186,20 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         y : array-like of shape (n,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur; only the first call needs it, if not all
-            of them are in its y.
+            All classes that will ever occur. Needed only in the first call, and only if
+            y does not contain all of them there.
         sample_weight : array-like of shape (n,), default=None
             Weight of each sequence.
 
         Returns
         -------
         self : GRUClassifier
-            The estimator, with standardisation, dtype and classes as in its first call.
+            The estimator. Standardization, dtype and classes stay as in the first call.
         """
         if self.class_weight == "balanced":
             raise InvalidParameterError(
                 "class_weight='balanced' needs all of y, which partial_fit never sees: "
-                "give the weights as a dict."
+                "pass the weights as a dict."
             )
         return self._partial_fit(X, y, sample_weight, classes)
 
@@ -218,7 +220,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         return self.classes_[probability.argmax(axis=1)]
 
     def predict_proba(self, X):
-        """Probability of each class for each sequence.
+        """Predict the probability of each class for each sequence.
 
         Parameters
         ----------
@@ -228,13 +230,13 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         Returns
         -------
         p : ndarray of shape (n, n_classes)
-            In the order of ``classes_``. A sequence without any observed step gets the
-            frequencies of the classes, weighted as in the loss.
+            Probabilities, in the order of ``classes_``. A sequence without any observed
+            step gets the frequencies of the classes, weighted as in the loss.
         """
         return self._prediction(X).values
 
     def predict_log_proba(self, X):
-        """Logarithm of the probability of each class.
+        """Predict the logarithm of the probability of each class.
 
         Parameters
         ----------
@@ -244,7 +246,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         Returns
         -------
         log_p : ndarray of shape (n, n_classes)
-            In the order of ``classes_``.
+            Log-probabilities, in the order of ``classes_``.
         """
         p = self.predict_proba(X)
         return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
@@ -279,7 +281,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         codes = class_codes(data.y, labels)
         ones = np.ones(len(codes)) if data.weights is None else data.weights
         if isinstance(self.class_weight, str):
-            # As "balanced" of scikit-learn, counting each sequence by its weight.
+            # scikit-learn's "balanced", with each sequence counted by its weight.
             counts = np.bincount(codes, ones, minlength=len(labels))
             per_class = ones.sum() / (
                 np.count_nonzero(counts) * np.maximum(counts, 1e-300)

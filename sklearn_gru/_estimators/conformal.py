@@ -1,12 +1,13 @@
-"""How far predictions were off where the network did not learn: intervals from that.
+"""Split-conformal prediction intervals, calibrated on held-out errors.
 
-Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): if the rows that
-judged and the rows to come are exchangeable, an interval widened by the right quantile
-of the errors covers a new y with at least the probability asked for, whatever the
-network and whatever the distribution. With quantiles the error is how far y lies
-outside the band of two of them, negative inside (Romano, Patterson & Candès 2019),
-counted in widths of the band (Sesia & Candès 2020), so that a band is widened and
-narrowed in proportion. A single number is a band without width; its error is absolute.
+Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): if the held-out
+rows and future rows are exchangeable, an interval widened by the right quantile of the
+held-out errors covers a new y with at least the requested probability, for any network
+and any distribution. With quantiles, the error is the distance by which y lies outside
+the band between two of them, negative inside (Romano, Patterson & Candès 2019), in
+units of the width of the band (Sesia & Candès 2020), so that bands are widened and
+narrowed in proportion. A point prediction is a band of width zero; its error is
+absolute.
 """
 
 from __future__ import annotations
@@ -17,23 +18,24 @@ import numpy as np
 
 from sklearn_gru.exceptions import InvalidParameterError
 
-# A band narrower than this share of the mean width counts as that wide.
+# A band narrower than this fraction of the mean width is treated as having that width.
 _NARROWEST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Errors of bands, and how much each row counts.
+    """Errors of bands, and the weight of each row.
 
     Attributes
     ----------
     errors : ndarray of shape (m, n_outputs, n_bands)
-        How far y lies outside each band, in its units; negative inside. float32: they
-        may outnumber the parameters of the network.
+        Distance by which y lies outside each band, in units of the band; negative
+        inside. Stored as float32, because there may be more errors than network
+        parameters.
     weights : ndarray of shape (m,) or None
-        Of mean 1.
+        Weights with mean 1.
     least : ndarray of shape (n_outputs, n_bands)
-        The least unit of each band.
+        The smallest unit of each band.
     """
 
     errors: np.ndarray
@@ -47,7 +49,7 @@ class Calibration:
         bands: tuple[np.ndarray, np.ndarray],
         weights: np.ndarray | None,
     ) -> Calibration:
-        """Errors of bands (m, n_outputs, n_bands) for y (m, n_outputs)."""
+        """Measure the errors of bands (m, n_outputs, n_bands) for y (m, n_outputs)."""
         lower, upper = bands
         width = np.broadcast_to(upper - lower, (len(y), *lower.shape[1:]))
         least = _NARROWEST * np.average(width, axis=0, weights=weights)
@@ -61,9 +63,9 @@ class Calibration:
     def interval(
         self, lower: np.ndarray, upper: np.ndarray, coverage: float, band: int
     ) -> np.ndarray:
-        """The band (n, n_outputs) widened to a coverage; (n, n_outputs, 2).
+        """Return the band (n, n_outputs) fitted to a coverage; (n, n_outputs, 2).
 
-        Or narrowed, at most to its middle.
+        The band is widened or narrowed, at most down to its middle.
         """
         margin = self.quantile(coverage, band) * np.maximum(
             upper - lower, self.least[:, band]
@@ -72,10 +74,10 @@ class Calibration:
         return np.stack([lower - margin, upper + margin], axis=-1)
 
     def quantile(self, coverage: float, band: int) -> np.ndarray:
-        """The error (n_outputs,) to allow for.
+        """Return the error (n_outputs,) to allow for.
 
-        That which a share ``coverage * (m + 1) / m`` of the weight does not exceed: the
-        row to come counts as one more, of weight 1.
+        It is the error that a share ``coverage * (m + 1) / m`` of the weight does not
+        exceed: the future row counts as one more row, with weight 1.
         """
         errors = self.errors[:, :, band].astype(np.float64)
         m = len(errors)
@@ -84,10 +86,9 @@ class Calibration:
             least = int(np.ceil(coverage / (1 - coverage) * (1 - 1e-12)))
             raise InvalidParameterError(
                 f"coverage={coverage:g} needs at least {least} sequences in the "
-                f"validation part, of which there are {m}: a finite interval cannot "
-                "promise more than they have seen. Ask for a coverage of at most "
+                f"validation set, but there are {m}. Ask for a coverage of at most "
                 f"{np.floor(m / (m + 1) * 1000) / 1000:g}, raise validation_fraction, "
-                "or give a larger X_val."
+                "or pass a larger X_val to fit."
             )
         order = np.argsort(errors, axis=0)
         weights = np.ones(m) if self.weights is None else self.weights

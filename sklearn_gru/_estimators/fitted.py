@@ -1,6 +1,6 @@
-"""All that a fit leaves: one object, assigned last.
+"""The result of a fit: one object, assigned at the end.
 
-A refit that fails in between leaves the old object, whole.
+If a refit fails before the end, the old object stays in place unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sklearn_gru._model.tasks import Task
 
 
 class Prediction(NamedTuple):
-    """What the task decodes, one row per sequence, and which sequences had input."""
+    """Decoded predictions, one row per sequence, and a mask of sequences with input."""
 
     values: np.ndarray
     observed: np.ndarray
@@ -31,22 +31,23 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted model: X to predictions.
+    """A fitted model, from X to predictions.
 
     Attributes
     ----------
     encoder : Encoder
-        From X to what the network reads.
+        Encoder of X into the arrays that the network reads.
     task : Regression, QuantileRegression or Classification
-        From y to what the loss reads, and from outputs to predictions.
+        Encoder of y for the loss, and decoder of outputs into predictions.
     continuation : Continuation or None
-        How y continues a channel of X.
+        Relation of y to the channel of X that it continues.
     net : SequenceNet
         The network and its training.
     calibrations : pair of Calibration, or None
-        Errors on the validation part, with input and without.
+        Errors on the validation set: those of the network, and those of the constant
+        prediction for sequences without input.
     best_epoch : int or None
-        Epoch whose weights were kept, if training was watched.
+        Epoch whose weights were kept; None without early stopping.
     """
 
     encoder: Encoder
@@ -58,11 +59,11 @@ class Fitted:
 
     @property
     def dtype(self) -> np.dtype:
-        """What the network computes in."""
+        """Dtype that the network computes in."""
         return np.dtype(str(self.net.module_.head.weight.dtype).removeprefix("torch."))
 
     def predict(self, X: Any) -> Prediction:
-        """Return what the task predicts, in the float dtype of X."""
+        """Return the predictions of the task, in the float dtype of X."""
         sequences = self.encoder.condense(self.encoder.read(X))
         observed = sequences.lengths > 0
         values = np.empty((len(observed), *self.task.without_input.shape))
@@ -76,7 +77,7 @@ class Fitted:
         return Prediction(values.astype(sequences.dtype, copy=False), observed)
 
     def decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
-        """Return outputs of sequences on the scale of y."""
+        """Return the outputs of sequences on the scale of y."""
         y = self.task.decode(output)
         return y if self.continuation is None else self.continuation.add(y, sequences)
 
@@ -87,7 +88,7 @@ class Fitted:
         validation: TrainingData | None,
         validation_weights: np.ndarray | None,
     ) -> tuple[Encoded, Encoded | None]:
-        """Return both parts encoded, over the same rows where they share them."""
+        """Return the encoded training and validation sets, sharing rows if possible."""
         rows = self.encoder.rows(training.sequences, self.dtype)
         encoded = self._with_target(training, training_weights, rows)
         if validation is None:
@@ -113,7 +114,7 @@ def relative_target(
     sequences: Sequences,
     continuation: Continuation | None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return y relative to what it continues, and weights in the loss, of mean 1."""
+    """Return y relative to the channel it continues, and loss weights with mean 1."""
     if weights is not None:
         weights = weights / weights.mean()
     if continuation is None:

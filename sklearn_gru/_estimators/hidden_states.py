@@ -1,8 +1,9 @@
-"""What a fitted network does inside, step by step: attention and gates as arrays.
+"""Attention weights and gates of a fitted network at every step, as arrays.
 
-The network reads right-padded batches without the steps that were never observed; a
-user asks about the steps of X. Both methods run the network over the same batches as
-predict does and lay what it found back on the steps of X, last step in the last column.
+The network reads right-padded batches from which unobserved steps have been removed,
+while a user asks about the steps of X. Both methods run the network over the same
+batches as predict and map the results back to the steps of X, with the last step in the
+last column.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru.exceptions import InvalidParameterError
 
-# Sequences in one pass: gates are many times as large as states.
+# Sequences per pass: gates take many times as much memory as states.
 _PASS_SIZE = 256
 
 
@@ -34,7 +35,7 @@ class HiddenStatesMixin:
     _fitted: Any
 
     def attention_weights(self, X):
-        """Weight of each step in the pooled state; only with ``pooling="attention"``.
+        """Return the attention weight of each step; only with ``pooling="attention"``.
 
         Parameters
         ----------
@@ -44,24 +45,24 @@ class HiddenStatesMixin:
         Returns
         -------
         weights : ndarray of shape (n, n_steps)
-            The last step of every sequence is in the last column, as in
-            :class:`~sklearn_gru.Sequences`. Each row sums to 1 over its observed steps;
-            steps that were not observed are NaN, and all of a sequence without any.
-            With ``segment_length=k`` the columns are segments,
-            ``(n, ceil(n_steps / k))``, the last of which ends with the last observed
-            step.
+            Weight of each step in the pooled state. The last step of every sequence is
+            in the last column, as in :class:`~sklearn_gru.Sequences`. Each row sums to
+            1 over its observed steps. Unobserved steps are NaN; a sequence without any
+            observed step is NaN throughout. With ``segment_length=k`` the columns are
+            segments, ``(n, ceil(n_steps / k))``, and the last segment ends with the
+            last observed step.
 
         Raises
         ------
         InvalidParameterError
-            The estimator was fitted with another pooling.
+            If the estimator was fitted with another pooling.
 
         Notes
         -----
-        A weight says how much the state *at* a step counts [1]_. That state has read
-        the steps before it too (both ways, if `bidirectional`), so it is no measure of
-        the step's own influence; see
-        :func:`~sklearn_gru.inspection.step_permutation_importance` for that.
+        A weight is the contribution of the state *at* a step [1]_. That state has also
+        read the steps before it (in both directions if `bidirectional`), so the weight
+        is not a measure of the influence of the step itself. For that, see
+        :func:`~sklearn_gru.inspection.step_permutation_importance`.
 
         References
         ----------
@@ -93,7 +94,7 @@ class HiddenStatesMixin:
         return _along_steps(self._fitted, X, _attention, 1)[0]
 
     def gate_activations(self, X):
-        """Gates of every unit at every step, each between 0 and 1.
+        """Return the gates of every unit at every step, each between 0 and 1.
 
         Parameters
         ----------
@@ -103,26 +104,26 @@ class HiddenStatesMixin:
         Returns
         -------
         gates : :class:`~sklearn.utils.Bunch`
-            For the cells "gru" and "gru_reset_before" the arrays `update_gate` (near 1
-            the unit keeps its state, near 0 it takes a new one) and `reset_gate` (near
-            0 the new one is made without the old), for "lstm" `input_gate`,
-            `forget_gate` and `output_gate`, each of shape
-            ``(n, n_steps, num_layers, n_directions, hidden_size)``. The second
-            direction is the backward one, at the steps that it reads. Steps are placed,
-            and missing ones NaN, as in :meth:`attention_weights`; they are segments
-            where there are segments.
+            Arrays of shape ``(n, n_steps, num_layers, n_directions, hidden_size)``.
+            The cells "gru" and "gru_reset_before" have `update_gate` (near 1, the unit
+            keeps its state; near 0, it takes a new one) and `reset_gate` (near 0, the
+            new state is computed without the old one). The cell "lstm" has
+            `input_gate`, `forget_gate` and `output_gate`. The second direction is the
+            backward one, at the steps that it reads. Steps are aligned as in
+            :meth:`attention_weights`: the last step comes last, unobserved steps are
+            NaN, and with `segment_length` the steps are segments.
 
         Raises
         ------
         InvalidParameterError
-            The cell is "rnn", which has no gates.
+            If the cell is "rnn", which has no gates.
 
         Notes
         -----
         As in PyTorch and [1]_, ``h = (1 - update) * new + update * h``; some texts
-        [2]_ have the update gate the other way round. The arrays hold
-        ``n * n_steps * num_layers * n_directions * hidden_size`` numbers each: choose
-        the sequences to look at.
+        [2]_ define the update gate the other way around. Each array holds
+        ``n * n_steps * num_layers * n_directions * hidden_size`` numbers, so pass only
+        the sequences that you want to inspect.
 
         References
         ----------
@@ -171,7 +172,7 @@ def _along_steps(
     n_kinds: int,
     shape: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """What `look` finds in batches, (G, B, S, …), on the steps of X: (G, n, S, …)."""
+    """Map results of `look` on batches (G, B, S, …) to the steps of X: (G, n, S, …)."""
     encoder, module = fitted.encoder, fitted.net.module_
     spec = module.spec
     given = encoder.read(X)
@@ -203,7 +204,7 @@ def _along_steps(
 
 
 def _step_places(given: Sequences) -> np.ndarray:
-    """Which steps of X are observed; boolean (n, n_steps), ends aligned."""
+    """Return a mask (n, n_steps) of the observed steps of X, with aligned ends."""
     back = np.arange(given.shape[1], 0, -1)  # steps from the end: n_steps … 1
     at = (given.starts + given.lengths)[:, None] - back
     inside = back <= given.lengths[:, None]
@@ -212,7 +213,7 @@ def _step_places(given: Sequences) -> np.ndarray:
 
 
 def _segment_places(given: Sequences, read: Sequences, k: int) -> np.ndarray:
-    """Which segments hold steps that are read; boolean (n, n_segments)."""
+    """Return a mask (n, n_segments) of the segments that hold steps that are read."""
     n_segments = -(-given.shape[1] // k)
     counts = -(-read.lengths // k)
     return np.arange(n_segments, 0, -1) <= counts[:, None]

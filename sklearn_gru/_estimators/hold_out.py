@@ -1,4 +1,4 @@
-"""The validation part of a fit: the latest sequences, or a random part."""
+"""The validation set of a fit: the most recent sequences, or a random subset."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn_gru._encoding.targets import TrainingData
 from sklearn_gru.exceptions import InputError
 
-# Early stopping "auto": below, a tenth of the data is too few to judge by and too much
-# to lose.
+# Early stopping "auto" starts here: with fewer sequences, a tenth of them is too few to
+# validate on and too many to lose for training.
 STOP_EARLY_FROM = 1000
 
 
 def stops_early(early_stopping: Any, n_sequences: int) -> bool:
-    """Return whether a fit of so many sequences holds a part out."""
+    """Return whether a fit of `n_sequences` sequences holds out a validation set."""
     if isinstance(early_stopping, str):
         return n_sequences >= STOP_EARLY_FROM
     return bool(early_stopping)
@@ -26,16 +26,16 @@ def stops_early(early_stopping: Any, n_sequences: int) -> bool:
 def hold_out(
     data: TrainingData, share: float, seed: Callable[[], int], codes: np.ndarray | None
 ) -> tuple[TrainingData, TrainingData]:
-    """Return training and validation part.
+    """Return the training set and the validation set.
 
-    The latest times are held out where the sequences have times, else a random part:
-    stratified by `codes` if each class can be in both parts.
+    The validation set is the most recent sequences if they carry times, and a random
+    subset otherwise, stratified by `codes` if each class can be in both sets.
     """
     n = len(data.sequences)
     if n < 2:
         raise InputError(
-            f"early_stopping=True holds out a part for validation, but there is "
-            f"only {n} sequence: pass X_val and y_val, or early_stopping=False."
+            f"early_stopping=True holds out a validation set, but there is only {n} "
+            "sequence: pass X_val and y_val, or set early_stopping=False."
         )
     held = _choose(data, min(max(1, round(share * n)), n - 1), seed, codes)
     return data.select(~held), data.select(held)

@@ -20,15 +20,14 @@ from sklearn_gru._support.rules import check_value, real
 from sklearn_gru.exceptions import InvalidParameterError
 
 NO_ERRORS = (
-    "predict_interval goes by the errors on a validation part, but the last training "
-    "had none: with early_stopping={!r}, fit holds out sequences if it is True, or "
-    "'auto' and there are 1000 of them, and partial_fit never does. Fit with "
-    "early_stopping=True, or give fit X_val and y_val."
+    "predict_interval needs a validation set, and the last fit did not have one. Refit "
+    "with early_stopping=True, or pass X_val and y_val to fit. (early_stopping='auto' "
+    "holds out data only from 1000 sequences; partial_fit never does.)"
 )
 
 
 def has_quantiles(estimator: Any) -> bool:
-    """Whether a model predicts quantiles: as it was fitted, or is going to be."""
+    """Return True if a model predicts quantiles, now or once it is fitted."""
     fitted = getattr(estimator, "_fitted", None)
     if fitted is None and estimator.loss == "quantile":
         return True
@@ -41,7 +40,7 @@ def has_quantiles(estimator: Any) -> bool:
 
 
 class IntervalsMixin:
-    """predict_quantiles and predict_interval of a fitted regressor."""
+    """The methods predict_quantiles and predict_interval of a fitted regressor."""
 
     early_stopping: Any
     _fitted: Any
@@ -59,9 +58,9 @@ class IntervalsMixin:
         Returns
         -------
         quantiles : ndarray of shape (n, q) or (n, n_outputs, q)
-            For y of shape (n,) or (n, n_outputs), in the order of `quantile`; they
-            cross in no row. A sequence without any observed step gets the quantiles of
-            y.
+            Quantiles for y of shape (n,) or (n, n_outputs), in the order of `quantile`.
+            Quantiles never cross. A sequence without any observed step gets the
+            quantiles of y.
         """
         values, _ = self._prediction(X)
         task = self._fitted.task
@@ -70,19 +69,20 @@ class IntervalsMixin:
     def predict_interval(self, X, coverage=0.9):
         """Predict an interval that y falls into with a given probability.
 
-        The prediction, with as much on both sides as the errors on the validation part
-        of the last fit ask for (split conformal prediction [1]_), for each output of y
-        on its own. With two quantiles or more it is a band of two of them that is
-        widened or narrowed in proportion (conformalised quantile regression [2]_,
-        [3]_): the first and the last, the second and the last but one, and so on,
-        whichever spans a share nearest to `coverage`.
+        The interval extends the prediction by an equal margin on both sides, taken from
+        the errors on the validation set of the last fit (split conformal prediction
+        [1]_), separately for each output of y. With two or more quantiles, the interval
+        is instead a band between two of them, widened or narrowed in proportion
+        (conformalized quantile regression [2]_, [3]_). The candidate bands are the
+        first and the last quantile, the second and the second-to-last, and so on; the
+        one that spans the share nearest to `coverage` is used.
 
         Parameters
         ----------
         X : like X of fit
             Sequences.
         coverage : float, default=0.9
-            Share of y that is to lie inside, above 0 and below 1.
+            Share of y that should lie inside the interval, above 0 and below 1.
 
         Returns
         -------
@@ -92,19 +92,22 @@ class IntervalsMixin:
         Raises
         ------
         InvalidParameterError
-            The last fit had no validation part, or one too small for `coverage`.
+            If the last fit had no validation set, or one too small for `coverage`.
 
         Notes
         -----
-        The coverage holds on average over rows that could as well have stood in the
-        validation part: the latest times, where sequences have times. A series that
-        changes after them is covered less, or more. ``ceil(coverage / (1 - coverage))``
-        rows are needed there, 19 for 0.95. Weights count; errors are those of the
-        weights of the network that were kept. Early stopping has chosen these by the
-        same rows, which flatters a little; ``early_stopping=False`` with ``X_val`` and
-        ``y_val`` does not. ``fit`` with ``warm_start`` measures anew, ``partial_fit``
-        has no validation part and forgets the errors. Sequences without any observed
-        step are given errors of their own, those of a constant.
+        The coverage holds on average over rows that are exchangeable with the
+        validation set, which is the most recent sequences if they carry times. If a
+        series changes after that, its coverage may be lower or higher. The validation
+        set needs at least ``ceil(coverage / (1 - coverage))`` rows, 19 for 0.95.
+        Validation weights are taken into account.
+
+        The errors are those of the network weights that were kept. Early stopping
+        chooses these weights on the same rows, which makes the errors slightly
+        optimistic; ``early_stopping=False`` with ``X_val`` and ``y_val`` avoids this.
+        ``fit`` with ``warm_start`` measures the errors again; ``partial_fit`` has no
+        validation set and discards them. Sequences without any observed step have
+        separate errors, those of the constant that is predicted for them.
 
         References
         ----------
@@ -120,7 +123,7 @@ class IntervalsMixin:
         check_value("predict_interval", "coverage", coverage, [rule])
         task, calibrations = self._fitted.task, self._fitted.calibrations
         if calibrations is None:
-            raise InvalidParameterError(NO_ERRORS.format(self.early_stopping))
+            raise InvalidParameterError(NO_ERRORS)
         prediction, observed = self._prediction(X)
         band = task.band_for(coverage)
         lower, upper = (end[:, :, band] for end in task.bands(prediction))
@@ -141,14 +144,15 @@ class IntervalsMixin:
         encoded: Encoded | None,
         threads: int,
     ) -> Fitted:
-        """Measure the errors on the validation part."""
+        """Measure the errors on the validation set."""
         if validation is None or encoded is None:
             return fitted
         output = outputs(fitted.net, encoded, threads)
         found = fitted.decode(output, validation.sequences)
         task: Any = fitted.task
         y, weights = task.prepare(validation.y), validation.weights
-        # Sequences without input are further off, and are as many as there are series.
+        # Sequences without input have larger errors; there are about as many of them as
+        # there are series.
         blind = task.without_input[None]
         seen, unseen = (
             Calibration.measure(y, task.bands(prediction), weights)

@@ -35,41 +35,43 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     Attributes
     ----------
     n_features_in_ : int
-        Columns of 2-D X, features a step otherwise.
+        Number of columns of a 2-D X; number of features per step otherwise.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if X had any.
+        Names of the features. Set only if X has feature names.
     is_categorical_ : ndarray of shape (n_features,) or None
         Mask of the categorical features; None if there are none.
     categories_ : tuple of length n_features
-        For each feature the array of its categories, None for a numeric one.
+        Array of categories of each feature; None for a numeric feature.
     n_outputs_ : int
         Number of outputs.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
-        Mean training loss of each epoch, on the standardised target.
+        Mean training loss of each epoch, on the standardized target.
     validation_scores_ : list of float
-        Negative validation loss of each epoch (higher is better), if there was
+        Negative validation loss of each epoch (higher is better). Set only if there was
         validation data.
     best_iteration_ : int
-        Epoch whose weights were kept, counted from 1, if training was watched.
+        Epoch whose weights were kept, counted from 1. Set only with early stopping.
     net_ : skorch.NeuralNet
         The skorch net, with its ``history``.
     module_ : torch.nn.Module
         The network itself.
     n_parameters_ : int
-        Number of its parameters.
+        Number of parameters of the network.
     engine_ : {"numba", "numba+autograd", "torch"}
-        What trained: compiled steps; compiled layers under PyTorch's autograd; or
-        PyTorch alone, where the kernels decline (``net_.declined`` says why).
+        Engine that trained the network: "numba" runs whole optimizer steps in compiled
+        code, "numba+autograd" compiles only the recurrent layers and leaves the rest to
+        PyTorch's autograd, and "torch" is PyTorch alone. ``net_.declined`` holds the
+        reasons why a compiled engine was not used.
     fit_time_ : float
-        Seconds that fit took, of which compiling the kernels may be some;
-        ``warm_start`` and `partial_fit` add theirs.
+        Duration of fit in seconds, including the time to compile the kernels, if any.
+        ``warm_start`` and `partial_fit` add their own duration.
 
     See Also
     --------
-    GRUClassifier : The same for classes.
-    SlidingWindow : Turns rows into the sequences that lead to them.
+    GRUClassifier : The same network for classes.
+    SlidingWindow : Turn each row into the sequence of rows that leads to it.
 
     References
     ----------
@@ -104,13 +106,14 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     >>> model.score(X[150:], y[150:]) > 0.8
     True
 
-    Sequences may have any lengths; NaN is a missing value:
+    Sequences may differ in length; NaN marks a missing value:
 
     >>> ragged = [x[: 3 + i % 7] for i, x in enumerate(X)]
     >>> GRURegressor(max_iter=2).fit(ragged, y).predict(ragged[:3]).shape
     (3,)
 
-    A series that goes where it has never been is learned from where each window ends:
+    A series with a trend reaches values that were not in the training data. Predict it
+    relative to the last value of each window:
 
     >>> t = np.arange(300)
     >>> series = 0.1 * t + np.sin(t / 3) + 0.1 * rng.normal(size=300)
@@ -121,7 +124,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     >>> model.fit(X[:150], series[12:162]).score(X[200:], series[212:]) > 0.9
     True
 
-    Quantiles, and an interval that covers 80 %:
+    Predict quantiles, and an interval that covers 80 %:
 
     >>> model = GRURegressor(
     ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5
@@ -212,8 +215,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         Returns
         -------
         self : GRURegressor
-            The estimator, with standardisation, dtype and shape of y as in its first
-            call.
+            The estimator. Standardization, dtype and the shape of y stay as in the
+            first call.
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -228,9 +231,9 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         Returns
         -------
         y : ndarray of shape (n,) or (n, n_outputs)
-            In the shape and on the scale of y in fit; of several quantiles, the one
-            nearest 0.5. A sequence without any observed step gets the mean of y, or
-            its quantile.
+            Predictions, in the shape and on the scale of y in fit. With
+            ``loss="quantile"``, the quantile nearest to 0.5. A sequence without any
+            observed step gets the mean of y, or that quantile of y.
         """
         values, _ = self._prediction(X)
         task = self._fitted.task
@@ -251,16 +254,16 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         if LOSSES[self.loss].task == "quantiles":
             if self.quantile is None:
                 raise InvalidParameterError(
-                    f"loss={self.loss!r} needs to know which: quantile=0.9, for "
-                    "example, or several, quantile=(0.1, 0.5, 0.9)."
+                    f"loss={self.loss!r} needs quantile, which is None. Set one, such "
+                    "as quantile=0.9, or several, such as quantile=(0.1, 0.5, 0.9)."
                 )
             if self.warm_start and self.__sklearn_is_fitted__():
                 self._check_same_quantiles()
         if self.target_feature is not None and self.normalization is None:
             raise InvalidParameterError(
-                f"target_feature={self.target_feature!r} names the channel to which "
-                "normalization is added back, but normalization=None takes nothing "
-                "out. Set normalization='last' or 'standard', or target_feature=None."
+                f"target_feature={self.target_feature!r} names the channel whose level "
+                "is added back to predictions, but normalization=None removes none. "
+                "Set normalization='last' or 'standard', or target_feature=None."
             )
 
     def _check_same_quantiles(self) -> None:
@@ -269,7 +272,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
             raise InvalidParameterError(
                 f"warm_start=True continues a network whose outputs are the quantiles "
                 f"{None if learned is None else learned.tolist()}, but quantile="
-                f"{self.quantile!r}. Set warm_start=False to start anew."
+                f"{self.quantile!r}. Set warm_start=False to start over."
             )
 
     def _learn_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
@@ -290,8 +293,9 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         column = find_channel(data.sequences, self.target_feature, "target_feature")
         if column in encoder.categories.columns:
             raise InvalidParameterError(
-                f"target_feature={self.target_feature!r} is a category; y can only "
-                "continue a number. Name that column, or set target_feature=None."
+                f"target_feature={self.target_feature!r} is categorical, but y can "
+                "only continue a numeric feature. Name a numeric feature, or set "
+                "target_feature=None."
             )
         continuation = Continuation.fit(
             encoder.normalizer, column, plain.degree, data.sequences, data.weights

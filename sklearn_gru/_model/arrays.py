@@ -1,7 +1,8 @@
-"""Array functions that equations are written in, for NumPy; PyTorch has its own.
+"""The array functions used by the equations, and their NumPy version.
 
 A cell or a pooling is one set of equations. It receives `xp`, the functions below for
-the library at hand, so that the same lines run on arrays and on tensors.
+one array library, so that the same code runs on arrays and on tensors. The PyTorch
+version is in :mod:`sklearn_gru._engines.torch.arrays`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 
 class Arrays(Protocol):
-    """Functions of one array library. Everything acts on the last axis or on `axis`."""
+    """Functions of one array library, which act on the last axis or on `axis`."""
 
     def sigmoid(self, x: Any) -> Any: ...
     def tanh(self, x: Any) -> Any: ...
@@ -42,7 +43,7 @@ class NumpyArrays:
 
     @staticmethod
     def sigmoid(x: Any) -> Any:
-        """Return 1 / (1 + exp(-x)), by way of tanh, which never overflows."""
+        """Return 1 / (1 + exp(-x)), computed with tanh, which never overflows."""
         return 0.5 * (1.0 + np.tanh(0.5 * x))
 
     @staticmethod

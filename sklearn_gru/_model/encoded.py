@@ -1,4 +1,4 @@
-"""What an engine reads: rows as numbers, and the sequences over them."""
+"""The input of an engine: rows as numbers, and the sequences over them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Standardized rows, the sequences over them, and what they are trained toward.
+    """Standardized rows, the sequences over them, and the training targets.
 
-    With or without `levels`, what the network reads at a cell of sequence i is
-    ``(row - shift[i]) / scale[i]``, and 0 where the row is NaN; columns behind those of
-    `shift` (the marks of missing cells) are read as they are. Every engine has to
-    follow this rule.
+    With `levels`, the network reads ``(row - shift[i]) / scale[i]`` at a cell of
+    sequence i, and 0 where the row is NaN; columns after those of `shift` (the marks of
+    missing cells) are read unchanged. Without `levels`, all columns are read unchanged.
+    Every engine must follow this rule.
 
-    Segments of k steps end where their sequence ends, so the first may reach up to
-    k - 1 rows in front of it; those are read as 0, and exist in front of the first.
+    The last segment of k steps ends where its sequence ends, so the first segment may
+    start up to k - 1 rows before its sequence. Those rows are read as 0; `rows` starts
+    with k - 1 of them, so that they exist for the first sequence too.
 
     Attributes
     ----------
     rows : ndarray of shape (n_rows, n_inputs)
-        Missing cells are 0, but NaN where `levels` are given.
+        Missing cells are 0, or NaN if `levels` are given.
     starts, lengths : ndarray of shape (n,)
         First row and number of rows of each sequence.
     levels : pair of ndarrays of shape (n, n_levels), or None
         Shift and scale of each sequence, in units of `rows` and in their dtype.
     segment_length : int
-        Steps read together, k.
+        Number of steps read together, k.
     observed : ndarray of shape (n_rows,), or None
-        Rows that hold a value, for a network that has to know.
+        Mask of the rows that hold a value, for a network that needs it.
     target : ndarray of shape (n, n_targets) or (n,), or None
+        Encoded target of each sequence.
     weight : ndarray of shape (n,), or None
-        Weights of mean 1.
+        Weights with mean 1.
     """
 
     rows: np.ndarray

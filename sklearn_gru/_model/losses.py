@@ -1,12 +1,12 @@
-"""Losses: what training minimizes, per sequence; ``LOSSES`` by name.
+"""Losses that training minimizes, computed per sequence; ``LOSSES`` lists them by name.
 
-A loss compares the outputs of the network with an encoded target. It is stateless; what
-it depends on beyond its name (levels of quantiles, label smoothing) travels as
-`parameters`, a tuple of numbers. Its `task` names the class of
+A loss compares the outputs of the network with an encoded target. It is stateless;
+anything it depends on besides its name (levels of quantiles, label smoothing) is passed
+as `parameters`, a tuple of numbers. Its `task` names the class of
 :mod:`sklearn_gru._model.tasks` that encodes targets for it and decodes its outputs.
 
-To add a loss, write one class and list it at the end. Where the compiled engine has no
-branch for it, the layers stay compiled and PyTorch computes the loss.
+To add a loss, write one class and list it at the end. If the compiled engine does not
+support it, the layers stay compiled and PyTorch computes the loss.
 
 **Shape**: output ``(B, n_outputs)`` and target tensors; result ``(B,)``.
 """
@@ -19,7 +19,7 @@ Parameters = tuple[float, ...]
 
 
 class Loss:
-    """One loss.
+    """Base class of the losses.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Loss:
     task : {"values", "quantiles", "classes"}
         Kind of target.
     degree : int
-        Power with which the loss grows when target and outputs are scaled.
+        Power of the scale of target and outputs by which the loss grows.
     """
 
     name: ClassVar[str]
@@ -36,16 +36,16 @@ class Loss:
     degree: ClassVar[int] = 2
 
     def target_width(self, n_outputs: int, parameters: Parameters) -> int:
-        """Return how many numbers the target of a sequence has."""
+        """Return the number of target values per sequence."""
         return n_outputs
 
     def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
-        """Return the loss of each sequence, the mean over its outputs."""
+        """Return the loss of each sequence, averaged over its outputs."""
         raise NotImplementedError(f"{type(self).__name__} defines no per_sequence")
 
 
 class SquaredError(Loss):
-    """(target - output)²."""
+    """Squared error, (target - output)²."""
 
     name = "squared_error"
 
@@ -56,7 +56,7 @@ class SquaredError(Loss):
 
 
 class AbsoluteError(Loss):
-    """|target - output|."""
+    """Absolute error, |target - output|."""
 
     name = "absolute_error"
     degree = 1
@@ -68,7 +68,10 @@ class AbsoluteError(Loss):
 
 
 class Huber(Loss):
-    """Squared up to an error of 1, then linear; weighed by its quadratic part."""
+    """Huber loss: squared up to an error of 1, then linear.
+
+    Its `degree` is that of the quadratic part.
+    """
 
     name = "huber"
 
@@ -81,7 +84,7 @@ class Huber(Loss):
 class Quantile(Loss):
     """Pinball loss (Koenker & Bassett 1978); `parameters` are the levels, ascending.
 
-    Each target has one output per level, next to each other.
+    Each target has one output per level, and these outputs are adjacent.
     """
 
     name = "quantile"
@@ -125,5 +128,5 @@ LOSSES: dict[str, Loss] = {
 
 
 def regression_losses() -> list[str]:
-    """Return the names of the losses of real targets."""
+    """Return the names of the losses for real targets."""
     return [name for name, loss in LOSSES.items() if loss.task != "classes"]

@@ -1,13 +1,13 @@
-"""Poolings: from one state per step to one vector per sequence; ``POOLINGS`` by name.
+"""Poolings of one state per step into one vector per sequence, listed in ``POOLINGS``.
 
-Every pooling is exact for every length: steps behind the end of a sequence take no
-part. "last" reads the final state of each direction, which for the backward direction
-is the state that has read the whole sequence, not the one at the last step.
+Every pooling is exact for every length: steps after the end of a sequence are ignored.
+"last" reads the final state of each direction. For the backward direction this is the
+state that has read the whole sequence, not the state at the last step.
 
-To add a pooling, write one class and list it at the end. Where the compiled engine has
-no branch for it, the layers stay compiled and PyTorch pools.
+To add a pooling, write one class and list it at the end. If the compiled engine does
+not support it, the layers stay compiled and PyTorch computes the pooling.
 
-**Shape**: states ``(B, T, D)``, last ``(B, D)``, present ``(B, T)`` or None where all
+**Shape**: states ``(B, T, D)``, last ``(B, D)``, present ``(B, T)`` or None if all
 steps are real; result ``(B, n_pooled)``.
 """
 
@@ -28,9 +28,9 @@ class Pooling:
     name : str
         Name in the registry and value of the parameter `pooling`.
     reads_steps : bool
-        False if only the final states are read, so that the others need not be kept.
+        False if only the final states are read; the others are then not kept.
     weighs_steps : bool
-        True if :meth:`step_weights` says how much each step counts.
+        True if :meth:`step_weights` returns the weight of each step.
     """
 
     name: ClassVar[str]
@@ -42,7 +42,7 @@ class Pooling:
         return size
 
     def parameters(self, size: int) -> dict[str, tuple[int, ...]]:
-        """Return names and shapes of what the pooling learns."""
+        """Return the names and shapes of the learned parameters."""
         return {}
 
     def pool(
@@ -54,12 +54,12 @@ class Pooling:
     def step_weights(
         self, weights: Weights, states: Any, present: Any, xp: Arrays
     ) -> Any:
-        """Return the weight of each step ``(B, T)``, where steps are weighed."""
+        """Return the weight of each step ``(B, T)``, if the pooling weighs steps."""
         raise NotImplementedError(f"{type(self).__name__} does not weigh steps")
 
 
 class Last(Pooling):
-    """The final state of each direction."""
+    """Pooling by the final state of each direction."""
 
     name = "last"
     reads_steps = False
@@ -71,7 +71,7 @@ class Last(Pooling):
 
 
 class Mean(Pooling):
-    """The mean over the steps."""
+    """Pooling by the mean over the steps."""
 
     name = "mean"
 
@@ -82,7 +82,7 @@ class Mean(Pooling):
 
 
 class Max(Pooling):
-    """The maximum over the steps."""
+    """Pooling by the maximum over the steps."""
 
     name = "max"
 
@@ -93,9 +93,9 @@ class Max(Pooling):
 
 
 class Attention(Pooling):
-    """A learned weighted mean: softmax over ``context . tanh(W h + b)``.
+    """Pooling by a learned weighted mean: softmax over ``context . tanh(W h + b)``.
 
-    The word attention of Yang et al. (2016), Hierarchical Attention Networks.
+    This is the word attention of Yang et al. (2016), Hierarchical Attention Networks.
     """
 
     name = "attention"
@@ -113,7 +113,7 @@ class Attention(Pooling):
     def step_weights(
         self, weights: Weights, states: Any, present: Any, xp: Arrays
     ) -> Any:
-        """Return the weight of each step, 0 behind the end; rows sum to 1."""
+        """Return the weight of each step, 0 after the end; rows sum to 1."""
         hidden = xp.tanh(xp.linear(states, weights["project"], weights["project_bias"]))
         score = xp.linear(hidden, weights["context"])[:, :, 0]  # (B, T)
         if present is not None:
@@ -122,7 +122,7 @@ class Attention(Pooling):
 
 
 class MeanMax(Pooling):
-    """Mean and maximum side by side."""
+    """Pooling by the mean and the maximum, side by side."""
 
     name = "mean_max"
 

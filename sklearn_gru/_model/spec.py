@@ -1,4 +1,4 @@
-"""The description of a network: all that an engine may know."""
+"""The description of a network: everything that an engine may know about it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from sklearn_gru._model.poolings import POOLINGS
 class NetworkSpec:
     """Shape and kind of a network, in names and numbers.
 
-    One object crosses every border between estimators, PyTorch and compiled code, so
-    that nothing reaches back for a parameter, and an engine is offered the whole
-    description and may decline it. Names are those of the registries.
+    Estimators, PyTorch and compiled code exchange only this object, so that no part
+    needs to ask another for a parameter, and an engine sees the whole description
+    before it accepts or declines it. Names are those of the registries.
 
-    `n_inputs` is what one step gives to the first recurrent layer. With `embeddings`,
-    pairs of a number of categories and a width, the last ``len(embeddings)`` columns of
-    the values are indices, and the widths are part of `n_inputs`.
+    `n_inputs` is the number of values per step that the first recurrent layer reads.
+    `embeddings` are pairs (number of categories, width). With them, the last
+    ``len(embeddings)`` columns of the values are indices, and the widths are part of
+    `n_inputs`.
 
     >>> spec = NetworkSpec("gru", n_inputs=8, hidden_size=32)
     >>> for name, shape in spec.parameters().items():
@@ -43,21 +44,21 @@ class NetworkSpec:
     pooling: str = "last"
     n_outputs: int = 1
     loss: str = "squared_error"
-    dropout: float = 0.0  # after every layer but the last, and before the head
+    dropout: float = 0.0  # after every layer except the last, and before the head
     loss_parameters: tuple[float, ...] = ()  # levels of quantiles, label smoothing
     segment_length: int = 1
     conv_filters: tuple[int, ...] = ()  # of the convolution branch; () for none
-    normalization: str | None = None  # levels that batches subtract while they gather
+    normalization: str | None = None  # levels that batches remove while they gather
     embeddings: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_read(self) -> int:
-        """Numbers that the recurrent layers read at a time."""
+        """Number of values that the recurrent layers read at a time."""
         return self.n_inputs * self.segment_length
 
     @property
     def n_directions(self) -> int:
-        """Directions in which the steps are read, 1 or 2."""
+        """Number of directions in which the steps are read, 1 or 2."""
         return 2 if self.bidirectional else 1
 
     @property
@@ -72,19 +73,20 @@ class NetworkSpec:
 
     @property
     def target_width(self) -> int:
-        """Numbers in the target of a sequence: values, or one class index."""
+        """Number of target values per sequence; 1 for a class index."""
         return LOSSES[self.loss].target_width(self.n_outputs, self.loss_parameters)
 
     @property
     def keeps_gaps(self) -> bool:
-        """True if a step without any value keeps its place among the others."""
+        """Flag that a step without any value keeps its place among the others."""
         return self.segment_length > 1 or bool(self.conv_filters)
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        """Return names and shapes of the layers', the pooling's and the head's.
+        """Return names and shapes of the parameters of layers, pooling and head.
 
-        In the order of the flat vector that engines train. Embeddings and the
-        convolution branch, which only PyTorch computes, are not among them.
+        They are in the order of the flat vector that engines train. Parameters of
+        embeddings and the convolution branch are not included, because only PyTorch
+        computes those.
         """
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.num_layers):

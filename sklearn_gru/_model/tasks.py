@@ -1,7 +1,7 @@
-"""Tasks: from a target to what a loss reads, and from outputs to predictions.
+"""Tasks: encoders of targets for a loss, and decoders of outputs into predictions.
 
-A task is frozen by the first fit: later fits and predictions encode and decode with
-the same scale, levels and classes.
+The first fit freezes the task: later fits and predictions encode and decode with the
+same scale, levels and classes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sklearn_gru.exceptions import InputError
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """One or several real outputs, standardized."""
+    """Task of one or several real outputs, standardized."""
 
     loss: str
     without_input: np.ndarray  # prediction for a sequence without any observed step
-    center: np.ndarray  # (n_outputs,) 0 in the network
-    scale: np.ndarray  # (n_outputs,) 1 in the network
-    constant: tuple[int, ...] = ()  # outputs without any variation in the first fit
+    center: np.ndarray  # (n_outputs,) becomes 0 in the network
+    scale: np.ndarray  # (n_outputs,) becomes 1 in the network
+    constant: tuple[int, ...] = ()  # outputs that did not vary in the first fit
     n_dims: int = 1  # of y, 1 or 2
 
     @classmethod
@@ -33,7 +33,7 @@ class Regression:
     ) -> Regression:
         """Learn weighted mean and standard deviation of ``y (n,)`` or (n, outputs)."""
         n_dims, y = y.ndim, y.reshape(len(y), -1).astype(np.float64)
-        # Seen from the first value, a constant has no rounding.
+        # Relative to the first value, the mean of a constant has no rounding error.
         mean = y[0] + np.average(y - y[0], axis=0, weights=weights)
         if not standardize:
             zeros = np.zeros_like(mean)
@@ -45,7 +45,7 @@ class Regression:
 
     @property
     def degree(self) -> int:
-        """Power with which the loss grows when y and outputs are scaled."""
+        """Power of the scale of y and outputs by which the loss grows."""
         return LOSSES[self.loss].degree
 
     @property
@@ -55,11 +55,11 @@ class Regression:
 
     @property
     def loss_parameters(self) -> tuple[float, ...]:
-        """What the loss depends on beyond its name."""
+        """Numbers that the loss depends on besides its name."""
         return ()
 
     def prepare(self, y: np.ndarray) -> np.ndarray:
-        """Return y as float64 (n, n_outputs), if it has as many outputs as in fit."""
+        """Return y as float64 (n, n_outputs), after checking the number of outputs."""
         y = y.reshape(len(y), -1).astype(np.float64)
         if y.shape[1] != len(self.center):
             raise ValueError(
@@ -69,7 +69,7 @@ class Regression:
 
     def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Return prepared y standardized, row by row in memory."""
-        # A frame of several outputs lies in memory column by column; kernels read rows.
+        # A frame with several outputs is stored by column; kernels read by row.
         standard = np.ascontiguousarray((y - self.center) / self.scale)
         return standard.astype(dtype, copy=False)
 
@@ -78,7 +78,7 @@ class Regression:
         return output * self.scale + self.center
 
     def point(self, prediction: np.ndarray) -> np.ndarray:
-        """Return the one number (n, n_outputs) per output of what was decoded."""
+        """Return one number per output (n, n_outputs) of a decoded prediction."""
         return prediction
 
     def shaped(self, prediction: np.ndarray) -> np.ndarray:
@@ -86,24 +86,24 @@ class Regression:
         return prediction[:, 0] if self.n_dims == 1 else prediction
 
     def bands(self, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return ends (n, n_outputs, n_bands) of what an interval starts from."""
+        """Return the ends (n, n_outputs, n_bands) of the bands under intervals."""
         return prediction[:, :, None], prediction[:, :, None]
 
     def band_for(self, coverage: float) -> int:
-        """Return the band that an interval starts from."""
+        """Return the index of the band that an interval starts from."""
         return 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class QuantileRegression(Regression):
-    """Several quantiles of each output, by the pinball loss (Koenker & Bassett 1978).
+    """Task of several quantiles per output, by pinball loss (Koenker & Bassett 1978).
 
-    Each level has an output of the network, next to those of the same output of y, and
-    decoding sorts them, so that no row has crossing quantiles. For a sum over levels
-    of pinball losses the sorted order is never worse, whatever y is (the product of
-    level and quantile is all that depends on which is matched with which; see also
-    Chernozhukov, Fernandez-Val & Galichon 2010), and the network keeps its plain linear
-    head, with a gradient that reaches every output at every step.
+    The network has one output per level, and the outputs for the same output of y are
+    adjacent. Decoding sorts them, so that quantiles never cross. Sorting never
+    increases the sum of the pinball losses over the levels, for any y: only the product
+    of level and quantile depends on which level is matched with which quantile (see
+    also Chernozhukov, Fernandez-Val & Galichon 2010). The network keeps its plain
+    linear head, and the gradient reaches every output at every optimizer step.
     """
 
     given: np.ndarray  # (q,) levels in the user's order
@@ -141,12 +141,12 @@ class QuantileRegression(Regression):
 
     @property
     def levels(self) -> np.ndarray:
-        """Levels (q,) of the outputs, ascending."""
+        """Levels (q,) of the outputs, in ascending order."""
         return np.sort(self.given)
 
     @property
     def columns(self) -> np.ndarray:
-        """Position of each of the given levels among those of the outputs."""
+        """Position of each given level among the levels of the outputs."""
         return np.searchsorted(self.levels, self.given)
 
     @property
@@ -156,7 +156,7 @@ class QuantileRegression(Regression):
 
     @property
     def loss_parameters(self) -> tuple[float, ...]:
-        """The levels, ascending."""
+        """Levels in ascending order."""
         return tuple(self.levels.tolist())
 
     def decode(self, output: np.ndarray) -> np.ndarray:
@@ -165,24 +165,24 @@ class QuantileRegression(Regression):
         return np.sort(quantiles) * self.scale[:, None] + self.center[:, None]
 
     def point(self, prediction: np.ndarray) -> np.ndarray:
-        """Return the quantile nearest the median, the lower one of two."""
+        """Return the quantile nearest to the median; of two, the lower one."""
         distance = np.abs(self.levels - 0.5).round(9)
         return prediction[:, :, distance.argmin()]
 
     def bands(self, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return first and last quantile, second and last but one, and so on."""
+        """Return first and last quantile, second and second-to-last, and so on."""
         n_bands = max(1, len(self.given) // 2)
         return prediction[:, :, :n_bands], prediction[:, :, ::-1][:, :, :n_bands]
 
     def band_for(self, coverage: float) -> int:
-        """Return the band whose own share of y is nearest the coverage."""
+        """Return the index of the band whose nominal share is nearest to coverage."""
         lower, upper = self.bands(self.levels[None, None])
         return int(np.abs((upper - lower)[0, 0] - coverage).round(9).argmin())
 
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """One of several classes, by cross-entropy."""
+    """Task of one of several classes, by cross-entropy."""
 
     classes: np.ndarray  # (n_classes,)
     prior: np.ndarray  # (n_classes,)
@@ -242,7 +242,7 @@ def class_codes(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         new = np.unique(np.asarray(y)[~known]).tolist()
         raise InputError(
             f"y holds classes {new}, but the classes are {classes.tolist()}. "
-            "Give all of them in the first call (partial_fit: classes=)."
+            "Pass all of them in the first call (partial_fit: classes=)."
         )
     return codes
 

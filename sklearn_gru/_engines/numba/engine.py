@@ -1,8 +1,8 @@
-"""The compiled engine: whole training steps and predictions by the kernels.
+"""The compiled engine, which runs whole optimizer steps and predictions in kernels.
 
 The parameters of the torch module become views of one flat vector that the kernels
-train in place: callbacks, early stopping, pickles and ``state_dict`` see the same
-tensors as with PyTorch. Data are read as NumPy arrays.
+train in place, so callbacks, early stopping, pickles and ``state_dict`` see the same
+tensors as with PyTorch. Data is read as NumPy arrays.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sklearn_gru._engines.base import Plan
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 
-# Below this many steps of training (sequences x steps x epochs) nn.GRU is done before
-# the kernels are loaded: a fifth of a second from the cache, eight without one.
+# Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
+# kernels are loaded, which takes 0.2 s from the cache and 8 s without one.
 WORTH_COMPILING = 50_000
 
-# Training steps in one compiled call: about a second, after which Ctrl-C is heard.
+# Time steps trained per compiled call: about a second, after which Ctrl-C takes effect.
 _STEPS_PER_CALL = 2_000_000
 
 _COMPILING = (
@@ -35,12 +35,12 @@ _COMPILING = (
 
 
 class NumbaEngine:
-    """Compiled steps, from flat rows to AdamW."""
+    """Engine that compiles the whole optimizer step, from flat rows to AdamW."""
 
     name = "numba"
 
     def declines(self, plan: Plan) -> str | None:
-        """Return why the kernels do not take a plan; they are compiled here."""
+        """Return why the kernels decline a plan, or None; compile them if needed."""
         reason = layers_decline(plan) or kernels.supports(plan.spec)
         if reason is None:
             reason = plan.watched
@@ -49,14 +49,14 @@ class NumbaEngine:
         return reason
 
     def open(self, net: Any, plan: Plan, threads: int = 1) -> Any:
-        """Start to train, or to predict with weights that are packed once."""
+        """Open a session that trains, or predicts with weights that are packed once."""
         if plan.trains:
             return NumbaTraining(plan.spec, net, threads)
         return NumbaPrediction(plan.spec, net.module_)
 
 
 def layers_decline(plan: Plan) -> str | None:
-    """Return why the kernels do not even run the recurrent layers, or None."""
+    """Return why the kernels cannot run the recurrent layers, or None."""
     if plan.work <= WORTH_COMPILING:
         return (
             f"a small fit ({plan.work} <= {WORTH_COMPILING} sequences x steps x epochs)"
@@ -72,7 +72,7 @@ def layers_decline(plan: Plan) -> str | None:
 
 
 def compile_error(plan: Plan, *, whole_step: bool) -> str | None:
-    """Compile what a plan needs, if that is not done; return what failed, or None."""
+    """Compile the kernels for a plan unless they are; return the error, or None."""
     cell = plan.spec.cell
     if plan.announce and not kernels.is_compiled(cell):
         tqdm.write(_COMPILING.format(cell=cell), file=sys.stderr)
@@ -90,7 +90,7 @@ def _compile_error(cell: str, *, whole_step: bool) -> str | None:
 
 
 def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
-    """Make the parameters views of one vector (n_parameters,), and return it."""
+    """Make the parameters views of one vector (n_parameters,); return the vector."""
     parameters = list(module.parameters())
     flat = torch.cat([p.detach().reshape(-1) for p in parameters])
     at = 0
@@ -102,7 +102,7 @@ def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
 
 
 class NumbaTraining:
-    """Epochs of one fit by the kernels; AdamW's state is that of the optimizer."""
+    """Training session of the kernels; AdamW's state is shared with the optimizer."""
 
     def __init__(self, spec: NetworkSpec, net: Any, threads: int) -> None:
         (group,) = net.optimizer_.param_groups
@@ -157,7 +157,7 @@ class NumbaTraining:
             return self.net.criterion_(output, dataset.target, dataset.weight).item()
 
     def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
-        """Return the outputs with the parameters as they are."""
+        """Return the outputs with the current parameters."""
         return self.trainer.predict(
             data.rows,
             data.starts,
@@ -168,7 +168,7 @@ class NumbaTraining:
         )
 
     def _dropout_seeds(self, n_batches: int) -> np.ndarray | None:
-        """Draw one seed per batch from the stream of the module, if it drops."""
+        """Draw one seed per batch from the module's stream; None without dropout."""
         dropout = self.net.module_.dropout
         if not dropout.p:
             return None
@@ -176,7 +176,7 @@ class NumbaTraining:
         return np.array(seeds, dtype=np.uint64)
 
     def _read_optimizer(self) -> None:
-        """Go on from the moments of an earlier fit."""
+        """Load the moments of an earlier fit from the optimizer."""
         at = 0
         for parameter in self.net.module_.parameters():
             state = self.net.optimizer_.state.get(parameter)
@@ -188,7 +188,7 @@ class NumbaTraining:
             at = end
 
     def write_optimizer(self) -> None:
-        """Leave the moments where torch's AdamW would have left them."""
+        """Write the moments to where torch's AdamW keeps them."""
         at = 0
         for parameter in self.net.module_.parameters():
             end = at + parameter.numel()
@@ -207,12 +207,12 @@ class NumbaTraining:
 
 
 class NumbaPrediction:
-    """Predictions of one fitted module, its weights packed once."""
+    """Prediction session of one fitted module, with weights packed once."""
 
     def __init__(self, spec: NetworkSpec, module: torch.nn.Module) -> None:
         self.spec = spec
         self._parameters = list(module.parameters())
-        self._lock = threading.Lock()  # the kernel's memory is one prediction's
+        self._lock = threading.Lock()  # the kernels' memory serves one prediction
         self._seen: list[tuple[int, int]] = []
         self._predictor: Any = None
 
@@ -230,7 +230,7 @@ class NumbaPrediction:
             )
 
     def _pack_if_changed(self) -> None:
-        """Notice parameters the user has loaded or changed in place."""
+        """Pack the parameters again if they were loaded or changed in place."""
         now = [(p.data_ptr(), p._version) for p in self._parameters]
         if self._predictor is None or now != self._seen:
             flat = torch.cat([p.detach().reshape(-1) for p in self._parameters]).numpy()

@@ -1,1 +1,1 @@
-"""Networks, batches and training by PyTorch; `net` is the only seam to skorch."""
+"""Networks, batches and training in PyTorch; only `net` depends on skorch's net."""

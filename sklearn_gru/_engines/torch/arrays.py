@@ -11,7 +11,7 @@ from sklearn_gru._model.arrays import Arrays
 
 
 class TorchArrays:
-    """The functions of PyTorch; the last axis unless said otherwise."""
+    """The functions of PyTorch, which act on the last axis unless `axis` is given."""
 
     sigmoid: Any = staticmethod(torch.sigmoid)
     tanh: Any = staticmethod(torch.tanh)

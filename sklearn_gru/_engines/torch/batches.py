@@ -1,9 +1,9 @@
 """Batches, gathered from the flat rows when they are needed.
 
-A DataLoader fetches sample by sample and collates; that costs more than a small
-recurrent network. Here a batch is one gather by index from the standardised rows, which
-stay on the device, so no window is ever stored. On a GPU nothing in a batch waits for
-the device: how long it gets is read from a copy of the lengths in host memory.
+A DataLoader fetches sample by sample and collates, which costs more than a small
+recurrent network. Here a batch is one gather by index from the standardized rows, which
+stay on the device, so no window is ever stored. On a GPU, making a batch never waits
+for the device: its length is read from a copy of the lengths in host memory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor | None]]
 
 
 class SequenceDataset(Dataset):
-    """Encoded sequences as tensors on a device, made when they are first asked for.
+    """Encoded sequences as tensors on a device, created on first access.
 
-    An engine that reads NumPy arrays takes :attr:`data` and never makes them.
+    An engine that reads NumPy arrays uses :attr:`data`, so the tensors are not created.
     """
 
     def __init__(self, data: Encoded, device: torch.device) -> None:
@@ -40,12 +40,12 @@ class SequenceDataset(Dataset):
 
     @cached_property
     def rows(self) -> Tensor:
-        """What the network sees; (n_rows, n_inputs)."""
+        """Rows (n_rows, n_inputs) that the network reads."""
         return self._tensor(self.data.rows)
 
     @cached_property
     def segments(self) -> Tensor:
-        """The rows, k side by side from each on, without a copy."""
+        """View of k consecutive rows side by side, one segment per first row."""
         k, (n, width) = self.segment_length, self.rows.shape
         return self.rows.as_strided((n - k + 1, k * width), (width, 1))
 
@@ -61,13 +61,13 @@ class SequenceDataset(Dataset):
 
     @cached_property
     def target(self) -> Tensor | None:
-        """What the loss compares with."""
+        """Encoded target, which the loss compares with the outputs."""
         target = self.data.target
         return None if target is None else self._tensor(target)
 
     @cached_property
     def weight(self) -> Tensor | None:
-        """Weight of each sequence, of mean 1."""
+        """Weight of each sequence, with mean 1."""
         weight = self.data.weight
         return None if weight is None else self._tensor(weight)
 
@@ -79,7 +79,7 @@ class SequenceDataset(Dataset):
 
     @cached_property
     def observed(self) -> Tensor | None:
-        """Rows that hold a value."""
+        """Mask of the rows that hold a value."""
         observed = self.data.observed
         return None if observed is None else self._tensor(observed)
 
@@ -90,9 +90,10 @@ class SequenceDataset(Dataset):
         return self.gather(torch.tensor([index]))
 
     def gather(self, index: Tensor, moved: Tensor | None = None) -> Batch:
-        """The batch of some sequences, right-padded to the longest of them.
+        """Return a batch of sequences, right-padded to the longest of them.
 
-        Lengths, where they differ, count segments. `moved` is `index` on the device.
+        The batch has lengths, counted in segments, only if they differ. `moved` is
+        `index` on the device.
         """
         device, k = self.device, self.segment_length
         segments = (self.lengths[index] + (k - 1)) // k  # in host memory
@@ -101,7 +102,7 @@ class SequenceDataset(Dataset):
         starts, lengths = (place[index] for place in self._place)
         counts = (lengths + (k - 1)) // k
         first = starts + lengths - k * counts
-        # A padded segment reads real rows, which exact lengths then ignore.
+        # A padded segment reads real rows, which the exact lengths later exclude.
         at = first[:, None] + k * torch.arange(longest, device=device)  # (B, S)
         at.clamp_(max=len(self.segments) - 1)
         values = self.segments.index_select(0, at.reshape(-1))
@@ -119,7 +120,8 @@ class SequenceDataset(Dataset):
             at = first[:, None] + torch.arange(longest * k, device=device)  # (B, T)
             inside = (at >= starts[:, None]) & (at < (starts + lengths)[:, None])
             present = inside & self.observed[at.clamp_(max=len(self.rows) - 1)]
-            if device.type != "cpu" or not present.all():  # asking would wait for a GPU
+            # On a GPU, present.all() would wait for the device.
+            if device.type != "cpu" or not present.all():
                 inputs["present"] = present
         if self.target is None:
             return inputs, (starts, None)
@@ -129,7 +131,7 @@ class SequenceDataset(Dataset):
         return inputs, (self.target[index], weight)
 
     def _normalised(self, values: Tensor, index: Tensor) -> Tensor:
-        """Each sequence from its own shift and in its own scale; missing cells 0."""
+        """Apply the shift and scale of each sequence; set missing cells to 0."""
         assert self.levels is not None
         shift, scale = (level[index, None] for level in self.levels)  # (B, 1, F)
         features = values[:, :, : shift.shape[2]]
@@ -138,7 +140,7 @@ class SequenceDataset(Dataset):
 
 
 class Batches:
-    """Whole batches of a data set, shuffled by a stream of their own."""
+    """Whole batches of a data set, shuffled by their own random stream."""
 
     def __init__(
         self,
@@ -148,14 +150,14 @@ class Batches:
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
-        # One batch holds everything: its order changes nothing but the rounding.
+        # If one batch holds everything, its order only changes the rounding.
         self.stream = None if len(dataset) <= batch_size else stream
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
     def order(self) -> Tensor:
-        """All sequences in the order of the next pass."""
+        """Return the indices of all sequences in the order of the next pass."""
         n = len(self.dataset)
         if self.stream is None:
             return torch.arange(n)
@@ -164,13 +166,13 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         n, size = len(self.dataset), self.batch_size
         order = self.order()
-        moved = order.to(self.dataset.device)  # once an epoch
+        moved = order.to(self.dataset.device)  # once per epoch
         for at in range(0, n, size):
             yield self.dataset.gather(order[at : at + size], moved[at : at + size])
 
 
 def blocks_by_length(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Indices of all sequences in blocks of about equal length: little padding."""
+    """Yield the indices of all sequences in blocks of similar length, to pad little."""
     order = np.argsort(lengths, kind="stable")
     for at in range(0, len(order), size):
         yield order[at : at + size]

@@ -1,6 +1,6 @@
-"""What happens around epochs and batches, as skorch callbacks.
+"""Callbacks around epochs and batches, as skorch callbacks.
 
-They stand in the same list as the user's own and see the same hooks.
+They are in the same list as the callbacks of the user and see the same hooks.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 
 
 class StopTraining(Exception):
-    """Raised by a callback to end training early, keeping what was learned."""
+    """Exception that a callback raises to end training early and keep the network."""
 
 
 def overrides(callback: Any, hook: str) -> bool:
-    """Whether a callback does anything on a hook."""
+    """Return True if a callback implements a hook."""
     return getattr(type(callback), hook) is not getattr(Callback, hook)
 
 
 class Schedule(Callback):
     """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter 2017).
 
-    The first steps of Adam have poor estimates of the gradient's size, and a recurrent
-    network that is thrown off at the start seldom returns; the decay lets the last
-    epochs settle.
+    In its first optimizer steps, Adam has poor estimates of the size of the gradient,
+    and a recurrent network that diverges at the start seldom recovers. The decay lets
+    the last epochs converge.
     """
 
-    warm_up = 0.1  # of all steps
+    warm_up = 0.1  # share of all optimizer steps
 
     def __init__(self, learning_rate: float, n_steps: int) -> None:
         self.learning_rate = learning_rate
@@ -45,12 +45,15 @@ class Schedule(Callback):
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool | None = None, **kwargs: Any
     ) -> None:
-        """Set the learning rate of the step that follows."""
+        """Set the learning rate of the next optimizer step."""
         if training:
             self.next_rates(net, 1)
 
     def next_rates(self, net: Any, n: int) -> list[float]:
-        """Rates of the next `n` steps; the optimizer keeps the last."""
+        """Return the rates of the next `n` optimizer steps, and advance the schedule.
+
+        The optimizer gets the last of them.
+        """
         steps = range(self.step, self.step + n)
         rates = [self.learning_rate * self.factor(s, self.n_steps) for s in steps]
         for group in net.optimizer_.param_groups:
@@ -60,7 +63,7 @@ class Schedule(Callback):
 
     @classmethod
     def factor(cls, step: int, n_steps: int) -> float:
-        """Share of the learning rate at a step, in (0, 1]."""
+        """Return the factor of the learning rate at an optimizer step, in (0, 1]."""
         warm = max(1, round(cls.warm_up * n_steps))
         if step < warm:
             return (step + 1) / warm
@@ -68,7 +71,7 @@ class Schedule(Callback):
 
 
 class FiniteLoss(Callback):
-    """End a fit whose loss is no longer a number, saying what to try."""
+    """Check that raises DivergenceError when the loss is no longer finite."""
 
     def on_epoch_end(
         self,
@@ -77,7 +80,7 @@ class FiniteLoss(Callback):
         dataset_valid: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Look at the losses of the epoch."""
+        """Check the losses of the epoch."""
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
             if not math.isfinite(row.get(name, 0.0)):
@@ -85,12 +88,12 @@ class FiniteLoss(Callback):
                     f"The {name} is {row[name]} in epoch {len(net.history)} with "
                     f"learning_rate={net.lr:g}: training diverged. Try a learning rate "
                     "ten times smaller, a smaller clip_norm, or standardize=True if it "
-                    "is off; look for extreme values in X and y."
+                    "is off, and look for extreme values in X and y."
                 )
 
 
 class EarlyStopping(Callback):
-    """Stop when the validation loss no longer falls, and go back to its best epoch."""
+    """Early stopping when the validation loss stalls, returning to the best epoch."""
 
     def __init__(self, patience: int, tol: float) -> None:
         self.patience = patience
@@ -108,7 +111,7 @@ class EarlyStopping(Callback):
         dataset_valid: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Keep the weights if they are the best yet; stop if patience ends."""
+        """Keep the weights if they are the best so far; stop if patience runs out."""
         loss = net.history[-1, "valid_loss"]
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, len(net.history)
@@ -122,13 +125,13 @@ class EarlyStopping(Callback):
             raise StopTraining
 
     def restore(self, net: Any) -> None:
-        """Go back to the best weights, before anyone is told that training ended."""
+        """Restore the best weights, before callbacks learn that training ended."""
         if self.best_state:
             net.module_.load_state_dict(self.best_state)
 
 
 class Progress(Callback):
-    """One line: epoch, loss, validation loss, time left. Quiet where no one looks."""
+    """Progress line with epoch, losses and time left; hidden in logs and pipes."""
 
     def __init__(self, epochs: int, name: str) -> None:
         self.epochs = epochs
@@ -159,32 +162,32 @@ class Progress(Callback):
     def on_train_end(
         self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
     ) -> None:
-        """Close the line, complete: a fit that stops early is no failure."""
+        """Close the line as complete: a fit that stops early did not fail."""
         self.bar.total = self.bar.n
-        # The widget of a notebook has an end of its own.
+        # A notebook widget has its own maximum.
         for child in getattr(getattr(self.bar, "container", None), "children", ()):
             if hasattr(child, "max"):
                 child.max = self.bar.n
         self.close()
 
     def close(self) -> None:
-        """Close the line as it stands."""
+        """Close the line in its current state."""
         if self.bar is not None:
             self.bar.close()
 
 
 def open_bar(epochs: int, name: str) -> Any:
-    """A line of tqdm's, which is a widget in a notebook."""
+    """Return a tqdm progress bar, which is a widget in a notebook."""
     with warnings.catch_warnings():
-        # In a notebook without widgets tqdm warns, when imported, and shows text.
+        # In a notebook without widgets, tqdm warns on import and shows text.
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
-    # Not left to tqdm (disable=None): it takes a notebook for a pipe.
+    # disable=None would let tqdm decide, but it mistakes a notebook for a pipe.
     return tqdm(total=epochs, desc=name, unit="epoch", disable=not someone_looks())
 
 
 def someone_looks() -> bool:
-    """Whether there is a terminal or a notebook, not a log or a pipe."""
+    """Return True in a terminal or a notebook, False in a log or a pipe."""
     ipython: Any = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     if shell is not None and "IPKernelApp" in shell.config:
@@ -193,10 +196,10 @@ def someone_looks() -> bool:
 
 
 class EpochReports(Callback):
-    """Tell scikit-learn's callbacks of every epoch; they may stop the fit.
+    """Reports of every epoch to scikit-learn's callbacks, which may stop the fit.
 
     `fitted` makes the fitted attributes of the estimator as if training had stopped
-    there. It is called only if a callback asks for them.
+    after the epoch. It is called only if a callback asks for them.
     """
 
     def __init__(self, task: FitReport, fitted: Callable[[], dict[str, Any]]) -> None:
@@ -220,13 +223,13 @@ class EpochReports(Callback):
         dataset_valid: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Close the epoch, and stop if that is asked for."""
+        """Close the epoch, and stop if a callback asks for it."""
         if self.task.end_subtask(self.epoch, self.fitted):
             raise StopTraining
 
 
 def check_callbacks(callbacks: Any) -> None:
-    """`callbacks` are skorch's, each alone or as (name, callback)."""
+    """Check that all are skorch callbacks, each alone or as (name, callback)."""
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
         raise InvalidParameterError(
             f"callbacks takes a list of skorch callbacks; got {callbacks!r}."
@@ -242,18 +245,18 @@ def check_callbacks(callbacks: Any) -> None:
             )
         if issubclass(kind, (BatchScoring, EpochScoring)):
             raise InvalidParameterError(
-                f"{kind.__name__} reads batches of skorch's own data sets; these are "
-                "others. Give X_val and y_val and read validation_scores_, or write a "
-                "callback with on_epoch_end."
+                f"{kind.__name__} needs skorch's own data sets, which this estimator "
+                "does not use. Pass X_val and y_val to fit and read "
+                "validation_scores_, or write a callback with on_epoch_end."
             )
 
 
 def _hint(callback: Any) -> str:
     if isinstance(callback, Callback):
-        return " Write callbacks=[…]."
+        return " Pass it in a list: callbacks=[…]."
     if hasattr(callback, "on_fit_task_end"):
         return (
-            " This one is scikit-learn's: pass it to set_callbacks, on the estimator "
-            "or, for a ProgressBar, on the outermost pipeline or search."
+            " This is a scikit-learn callback: pass it to set_callbacks, on the "
+            "estimator or, for a ProgressBar, on the outermost pipeline or search."
         )
     return ""

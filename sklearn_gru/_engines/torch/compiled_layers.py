@@ -1,4 +1,4 @@
-"""The engine for heads and losses without kernels: compiled layers under autograd."""
+"""The engine for networks without full kernels: compiled layers under autograd."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from sklearn_gru._model.poolings import POOLINGS
 
 
 class CompiledLayersEngine(TorchEngine):
-    """The kernels run the recurrent layers, PyTorch the rest."""
+    """Engine that runs the recurrent layers in kernels and the rest in PyTorch."""
 
     name = "numba+autograd"
 
     def declines(self, plan: Plan) -> str | None:
-        """Return why the kernels do not run the layers, or None."""
+        """Return why the kernels cannot run the layers, or None."""
         reason = layers_decline(plan)
         if reason is None and plan.trains:
             reason = compile_error(plan, whole_step=False)
         return reason
 
     def open(self, net: Any, plan: Plan, threads: int = 1) -> TorchSession:
-        """Start to compute with a net."""
+        """Open a session that computes with a net."""
         if plan.trains:
-            flatten_parameters(net.module_)  # the layers are then read where they lie
+            flatten_parameters(net.module_)  # lets the kernels read layers in place
         return TorchSession(net, CompiledLayers(net.module_.recurrent))
 
 
@@ -42,7 +42,7 @@ class CompiledLayers:
         self.recurrent = recurrent
 
     def __call__(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Run them; states are left out where only the last is read."""
+        """Run the layers; omit the states if only the last one is read."""
         from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
         spec, training = self.recurrent.spec, self.recurrent.training

@@ -1,13 +1,13 @@
 """A convolution branch beside the recurrent layers, exact for every length.
 
 GRU-FCN (Elsayed et al. 2018, after the fully convolutional network of Wang et al.
-2017): layers of convolution, batch normalisation and ReLU, then the mean over steps.
-They find a short pattern wherever it stands, which a recurrent state has to carry to
-the end. PyTorch's own batch normalisation knows neither lengths nor weights; here a
-step that was not observed is 0 for every convolution and has no part in any statistic
-or mean, so padding leaks nowhere, and a sequence of weight 2 counts as two.
+2017): layers of convolution, batch normalization and ReLU, then the mean over steps.
+They find a short pattern at any position, while a recurrent state has to carry it to
+the end. PyTorch's own batch normalization ignores lengths and weights. Here an
+unobserved step is 0 for every convolution and is excluded from all statistics and
+means, so padding has no effect, and a sequence of weight 2 counts as two.
 
-**Shape**: values ``(B, T, n_inputs)``, present ``(B, T)`` or None where all steps are
+**Shape**: values ``(B, T, n_inputs)``, present ``(B, T)`` or None if all steps are
 real, weight ``(B,)`` or None; result ``(B, filters[-1])``.
 """
 
@@ -22,18 +22,18 @@ from torch.nn import functional as F
 from sklearn_gru._engines.torch.arrays import TORCH
 from sklearn_gru._model.poolings import masked_mean
 
-# Of the papers; further layers have the last.
+# From the papers; additional layers use the last size.
 KERNEL_SIZES = (8, 5, 3)
 
 
 class MaskedBatchNorm(nn.Module):
-    """Batch normalisation over real steps (Ioffe & Szegedy 2015).
+    """Batch normalization over real steps (Ioffe & Szegedy 2015).
 
-    Training uses the statistics of the batch, evaluation their running mean, so a
-    prediction does not depend on the rest of its batch. The first batches are averaged
-    alike, later ones enter with a tenth: after few steps the running mean is not yet
-    that of its start. Variances are those of the population, which repeated sequences
-    do not change.
+    Training uses the statistics of the batch, evaluation uses their running mean, so a
+    prediction does not depend on the rest of its batch. The running mean is a plain
+    average over the first ten batches and an exponential average (momentum 0.1) after
+    that, so short fits are not dominated by its initial value. Variances are population
+    variances, which do not change if sequences are repeated.
     """
 
     momentum = 0.1
@@ -52,7 +52,7 @@ class MaskedBatchNorm(nn.Module):
         self.register_buffer("n_batches", torch.tensor(0))
 
     def forward(self, x: Tensor, share: Tensor) -> Tensor:
-        """Of x ``(B, C, T)``; `share` ``(B, 1, T)`` weighs the steps and sums to 1."""
+        """Normalize x ``(B, C, T)``; step weights `share` ``(B, 1, T)`` sum to 1."""
         if self.training:
             mean = (share * x).sum(dim=(0, 2))  # (C,)
             var = (share * (x - mean[:, None]) ** 2).sum(dim=(0, 2))
@@ -71,14 +71,14 @@ class MaskedBatchNorm(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Layers of convolution, batch normalisation and ReLU; the mean over the steps."""
+    """Layers of convolution, batch normalization and ReLU, then the mean over steps."""
 
     def __init__(self, n_inputs: int, filters: Sequence[int]) -> None:
         super().__init__()
         widths = [n_inputs, *filters]
         last = len(KERNEL_SIZES) - 1
         self.layers = nn.ModuleList(
-            # No bias: the normalisation that follows has one.
+            # No bias: the normalization that follows has one.
             nn.utils.skip_init(
                 nn.Conv1d,
                 widths[k],
@@ -107,7 +107,7 @@ class Convolution(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """He-uniform (He et al. 2015), as in the papers."""
+        """Initialize the filters He-uniform (He et al. 2015), as in the papers."""
         for layer in self.layers:
             assert isinstance(layer, nn.Conv1d)
             nn.init.kaiming_uniform_(
@@ -118,7 +118,7 @@ class Convolution(nn.Module):
 def step_shares(
     values: Tensor, present: Tensor | None, weight: Tensor | None
 ) -> Tensor:
-    """Share of each step in the statistics of the batch; ``(B, 1, T)``, sums to 1."""
+    """Return the weight of each step in batch statistics; ``(B, 1, T)``, sums to 1."""
     share = values.new_ones(values.shape[:2])
     if present is not None:
         share = present.to(values.dtype)

@@ -1,9 +1,9 @@
-"""Device, dtype, seeds and threads: what a fit takes from the machine, and gives back.
+"""Device, dtype, seeds and threads of a fit.
 
-Nothing here is left behind: random numbers come from generators of our own, because
-the global one is shared by all threads and forking it is not enough under joblib's
-threading backend, and the process-wide number of torch threads is set once for all fits
-that run at the same time and restored by the last.
+A fit leaves no global state changed. Random numbers come from separate generators,
+because the global one is shared by all threads, and forking it is not enough under
+joblib's threading backend. The process-wide number of torch threads is set once for all
+fits that run at the same time, and the last of them restores it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from joblib.parallel import get_active_backend
 
 from sklearn_gru.exceptions import InvalidParameterError
 
-# From this many sequences on, float32 is worth it; below, exactness (the equivalence of
-# sample weights and repeated rows to 1e-7) is worth more and costs milliseconds.
+# Number of sequences from which float32 pays off. Below it, exactness (the equivalence
+# of sample weights and repeated rows to 1e-7) matters more and costs milliseconds.
 FLOAT32_FROM = 1000
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device named, "auto" being CUDA where there is one."""
+    """Return the torch device of that name; "auto" is CUDA if available, else CPU."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     resolved = torch.device(device)
@@ -38,7 +38,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_dtype(dtype: str, data: np.dtype, n_sequences: int) -> torch.dtype:
-    """The dtype the network computes in."""
+    """Return the dtype that the network computes in."""
     if dtype == "auto":
         fast = data == np.float32 or n_sequences >= FLOAT32_FROM
         return torch.float32 if fast else torch.float64
@@ -46,7 +46,7 @@ def resolve_dtype(dtype: str, data: np.dtype, n_sequences: int) -> torch.dtype:
 
 
 class RandomStream:
-    """A generator of one fit's own, which can be pickled where it stands."""
+    """Random generator of one fit, which can be pickled in its current state."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.generator = torch.Generator(device=device).manual_seed(seed)
@@ -55,26 +55,26 @@ class RandomStream:
         return {"state": self.generator.get_state().cpu().numpy().tobytes()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # A state of another device's generator has another length: start anew then.
+        # The state of another device's generator differs in length: start over then.
         self.generator = torch.Generator()
         raw = torch.frombuffer(bytearray(state["state"]), dtype=torch.uint8)
         if raw.shape == self.generator.get_state().shape:
             self.generator.set_state(raw)
 
     def draw(self) -> int:
-        """A seed for someone else."""
+        """Draw a seed for another generator."""
         at = self.generator.device
         return int(torch.randint(2**62, (), generator=self.generator, device=at))
 
     def to(self, device: torch.device) -> None:
-        """Move to a device, seeded by the next number of the old one."""
+        """Move to a device, seeded by the next number of the old generator."""
         if self.generator.device.type != device.type:
             seed = self.draw()
             self.generator = torch.Generator(device=device).manual_seed(seed)
 
 
 def spawn_seeds(seed: int, n: int) -> list[int]:
-    """Independent seeds from one."""
+    """Return `n` independent seeds derived from one seed."""
     return [int(s) for s in np.random.SeedSequence(seed).generate_state(n, np.uint32)]
 
 
@@ -87,10 +87,11 @@ _threads_before = 1
 def torch_threads(n: int) -> Iterator[int]:
     """Run with `n` torch threads; the last of concurrent users restores the number.
 
-    Small recurrent products lose more to handing out work than they gain from a second
-    core, and oversubscribed cores lose everything. Yields how many threads the kernels
-    may use: those torch had, but 1 beside another user, and in workers of joblib,
-    which limits torch in its processes but not in its threads.
+    Small recurrent products lose more by distributing work than they gain from a second
+    core, and oversubscribed cores are much slower. Yield the number of threads that the
+    kernels may use. This is torch's previous number, which is 1 while another user is
+    active; it is also 1 in workers of joblib, which limits torch in its processes but
+    not in its threads.
     """
     global _threads_users, _threads_before
     with _threads_lock:
@@ -111,10 +112,10 @@ def torch_threads(n: int) -> Iterator[int]:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Count denormal numbers as zero in this thread; x86 takes 100 cycles for each.
+    """Treat denormal numbers as zero in this thread; on x86 each takes 100 cycles.
 
-    Gradients that vanish over hundreds of steps are full of them: a backward pass of
-    nn.GRU through 336 steps took 240 ms instead of 60 (Xeon, torch 2.13).
+    Gradients that vanish over hundreds of steps contain many of them: a backward pass
+    of nn.GRU through 336 steps took 240 ms instead of 60 (Xeon, torch 2.13).
     """
     before = bool((torch.tensor(1e-38) * 1e-3 == 0).item())
     torch.set_flush_denormal(True)

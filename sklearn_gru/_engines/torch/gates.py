@@ -1,7 +1,8 @@
-"""The gates of every step, from the equations of the cell.
+"""The gates at every step, computed by the equations of the cell.
 
 **Shape**: values ``(B, T, n_read)``, right-padded; gates ``(G, B, T, L, D, H)`` with G
-gates, L layers, D directions and H units; values behind an end are not gates.
+gates, L layers, D directions and H units. Values after the end of a sequence have no
+meaning.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sklearn_gru._model.cells.base import run_steps
 
 
 def gate_values(recurrent: Recurrent, values: Tensor, lengths: Tensor | None) -> Tensor:
-    """Return the gates of every step in evaluation mode, in the order of the cell's."""
+    """Return the gates at every step in evaluation mode, in the order of the cell."""
     cell = CELLS[recurrent.spec.cell]
     x, layers = values, []
     for directions in recurrent.layers:
@@ -30,7 +31,7 @@ def gate_values(recurrent: Recurrent, values: Tensor, lengths: Tensor | None) ->
 def _open(
     cell: Cell, layer: nn.Module, x: Tensor, lengths: Tensor | None, backward: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return outputs (B, T, H) and gates (G, B, T, H) of one layer's direction."""
+    """Return outputs (B, T, H) and gates (G, B, T, H) of one direction of a layer."""
     read = turned(x, lengths) if backward else x
     outputs, _, found = run_steps(cell, layer_weights(layer), read, TORCH)
     gates = [found[gate] for gate in cell.gates]

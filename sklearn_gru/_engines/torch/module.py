@@ -1,7 +1,8 @@
 """The whole network: embeddings, recurrent layers, pooling, dropout, one linear head.
 
-Beside the recurrent layers there may be a convolution branch; it reads the steps, also
-where the recurrent layers read segments of them, and its mean joins the pooled state.
+Beside the recurrent layers there may be a convolution branch. It reads individual
+steps, even if the recurrent layers read segments, and its mean is appended to the
+pooled state.
 
 All outputs read the same pooled vector. A head that reads one state per horizon (as
 some forecasting libraries do) gives the first horizons a state that has not seen the
@@ -29,7 +30,7 @@ Layers = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 class SequenceModel(nn.Module):
-    """Sequences ``(B, T, n_columns)``, right-padded, to outputs ``(B, n_outputs)``.
+    """Network from right-padded sequences ``(B, T, n_columns)`` to ``(B, n_outputs)``.
 
     The recurrent layers read segments of ``spec.segment_length`` steps at a time, side
     by side as one vector; T is a multiple of it and lengths count segments.
@@ -37,7 +38,7 @@ class SequenceModel(nn.Module):
     Parameters
     ----------
     spec : NetworkSpec
-        What to build.
+        Description of the network.
     generator : torch.Generator
         Source of the initial parameters, on the CPU.
     stream : RandomStream
@@ -73,7 +74,7 @@ class SequenceModel(nn.Module):
 
     @torch.no_grad()
     def silence(self, outputs: list[int]) -> None:
-        """Let some outputs start at 0, where those of constant targets then stay."""
+        """Make some outputs start at 0; those of constant targets then stay there."""
         self.head.weight[outputs] = 0.0
 
     def forward(
@@ -87,9 +88,9 @@ class SequenceModel(nn.Module):
     ) -> Tensor:
         """Return the outputs of a batch.
 
-        With a convolution branch, `present` ``(B, T)`` says which steps were observed
-        (None: all), and `weight` ``(B,)`` how much each sequence counts in the
-        statistics of a training batch. `layers` runs the recurrent layers in place of
+        With a convolution branch, `present` ``(B, T)`` is a mask of the observed steps
+        (None for all), and `weight` ``(B,)`` is the weight of each sequence in the
+        statistics of a training batch. `layers` runs the recurrent layers instead of
         PyTorch.
         """
         if self.embedding is not None:
@@ -104,7 +105,7 @@ class SequenceModel(nn.Module):
         return self.head(self.dropout(torch.cat([pooled, found], dim=1)))
 
     def gates(self, values: Tensor, **batch: Tensor) -> Tensor:
-        """Return the gates of every step the layers read; (G, B, S, L, D, H)."""
+        """Return the gates at every step that the layers read; (G, B, S, L, D, H)."""
         if self.embedding is not None:
             values = self.embedding(values)
         return gate_values(self.recurrent, *self._reading(values, **batch))
@@ -136,23 +137,23 @@ class SequenceModel(nn.Module):
         lengths: Tensor | None = None,
         present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """What the recurrent layers read, (B, S, n_read), and how many S are real."""
+        """Return the recurrent layers' input (B, S, n_read) and the real lengths."""
         if present is not None and self.spec.segment_length == 1:
             values, lengths = observed_first(values, present)
         return values.reshape(len(values), -1, self.spec.n_read), lengths
 
 
 def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Observed steps moved together, in order, and how many there are.
+    """Return sequences with their observed steps first, in order, and their counts.
 
-    A recurrent layer skips a step without any value; a convolution keeps its place.
+    A recurrent layer skips a step without any value; a convolution keeps its position.
     """
     order = (~present).byte().argsort(dim=1, stable=True)
     return values.gather(1, order[:, :, None].expand_as(values)), present.sum(dim=1)
 
 
 class WeightedLoss(nn.Module):
-    """Mean over the batch of weight times loss; weights have mean 1 over the data."""
+    """Mean of weight times loss over a batch; weights have mean 1 over all the data."""
 
     def __init__(self, name: str, parameters: tuple[float, ...]) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
-"""The only seam to skorch: its net, driven by an engine's session.
+"""A skorch net driven by the session of an engine; the only use of skorch's net.
 
-skorch drives epochs, callbacks and the history, and ``net_`` is one of its nets. What
-it does per sample (DataLoader, collation, a record per batch) is replaced through its
-own extension points: ``get_iterator`` hands out whole batches, ``get_loss`` unpacks
-target and weight, ``fit_loop`` takes data sets that are already split, and a pass over
-the data is one call of the session.
+skorch drives epochs, callbacks and the history, and ``net_`` is one of its nets. Its
+work per sample (DataLoader, collation, a record per batch) is replaced through its own
+extension points: ``get_iterator`` returns whole batches, ``get_loss`` unpacks target
+and weight, ``fit_loop`` takes data sets that are already split, and a pass over the
+data is one call of the session.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 class SequenceNet(NeuralNet):
-    """A skorch net over whole batches of sequences."""
+    """skorch net over whole batches of sequences."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class SequenceNet(NeuralNet):
         return self.criterion_(y_pred, *y_true)
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Take one step; skorch's closure and its modes would cost 5 %."""
+        """Take one optimizer step; skorch's closure and modes would cost 5 %."""
         inputs, target = batch
         self.optimizer_.zero_grad()
         y_pred = self.infer(inputs)
@@ -108,11 +108,11 @@ class SequenceNet(NeuralNet):
         batches = self.get_iterator(training, training=True)
         held_out = None if validation is None else self.get_iterator(validation)
         datasets = {"dataset_train": training, "dataset_valid": validation}
-        # Records of batches cost more than small batches: only for a callback.
+        # Records of batches cost more than small batches; keep them only for callbacks.
         self.watched_ = self.batch_watcher() is not None
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", **datasets)
-            with flushed_denormals():  # here, so that callbacks compute as elsewhere
+            with flushed_denormals():  # does not include the callbacks
                 self.run_single_epoch(batches, True, "train", self.train_step)
                 self.run_single_epoch(held_out, False, "valid", self.validation_step)
             self.notify("on_epoch_end", **datasets)
@@ -126,7 +126,7 @@ class SequenceNet(NeuralNet):
         step_fn: Any,
         **fit_params: Any,
     ) -> None:
-        """Make one pass by the session."""
+        """Make one pass over the data with the session."""
         if iterator is None:
             return
         assert self.session_ is not None
@@ -135,18 +135,19 @@ class SequenceNet(NeuralNet):
         self.history.record(prefix + "_batch_count", len(iterator))
 
     def rates(self, n_batches: int) -> np.ndarray:
-        """Return the learning rates of the steps of an epoch."""
+        """Return the learning rates of the optimizer steps of an epoch."""
         for _, callback in self.callbacks_:
             if isinstance(callback, Schedule):
                 return np.array(callback.next_rates(self, n_batches))
         return np.full(n_batches, float(self.optimizer_.param_groups[0]["lr"]))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks that do something on this hook.
+        """Call the callbacks that implement this hook.
 
-        skorch's own callbacks end training by raising KeyboardInterrupt; a real one
-        must not look like a finished fit, so theirs is translated here. Every callback
-        hears of an event before one that asked to stop is obeyed.
+        skorch's own callbacks end training by raising KeyboardInterrupt. A real
+        interrupt must not look like a finished fit, so an interrupt raised by a
+        callback is translated to StopTraining here. All callbacks are called before a
+        request to stop takes effect.
         """
         stopped: BaseException | None = None
         if method_name not in _BATCH_HOOKS or self.watched_:
@@ -169,7 +170,7 @@ class SequenceNet(NeuralNet):
         return None
 
     def plan(self, *, trains: bool, announce: bool = False) -> Plan:
-        """Describe what is to be computed, as the net is now."""
+        """Return a plan for the net in its current state."""
         watched = None
         if trains and type(self.optimizer_) is not AdamW:
             watched = f"the optimizer is {type(self.optimizer_).__name__}"

@@ -1,9 +1,9 @@
-"""What torch holds of a net, as arrays and plain values, and back.
+"""Conversion of a net's torch objects to arrays and plain values, and back.
 
-skorch pickles the modules of a net as objects, the network under two names. That ties
-a file to the classes of torch, and formats that run no code when they open a file
-(skops) cannot hold it. A network of ours is its description and its arrays. What is not
-ours to describe, because a callback has exchanged or extended it, is left to skorch.
+skorch pickles the modules of a net as objects, and the network under two names. That
+ties a file to the classes of torch, and formats that run no code when they open a file
+(skops) cannot store it. Instead, a network of this package is stored as its description
+and its arrays. A net whose parts a callback has replaced or extended is left to skorch.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch.optim import AdamW
 
 from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
 
-# What skorch's nets keep of torch.
+# Attributes of skorch's nets that hold torch objects.
 ATTRIBUTES = ("module", "module_", "criterion", "criterion_", "optimizer_")
 
 
 def as_plain(net: Any) -> dict[str, Any] | None:
-    """Plain values from which :func:`from_plain` makes the same, or None."""
+    """Return plain values from which :func:`from_plain` restores the net, or None."""
     if not all(name in vars(net) for name in ATTRIBUTES) or not _is_ours(net):
         return None
     module, optimizer = net.module_, net.optimizer_.state_dict()
@@ -40,7 +40,7 @@ def as_plain(net: Any) -> dict[str, Any] | None:
 
 
 def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of a net that :func:`as_plain` was given."""
+    """Return the attributes of the net that :func:`as_plain` converted."""
     module = _blank(plain["spec"], plain["stream"])
     tensors = {name: torch.tensor(array) for name, array in plain["arrays"].items()}
     module.to(tensors["head.weight"].dtype).load_state_dict(tensors)
@@ -65,7 +65,7 @@ def _blank(spec: Any, stream: Any) -> SequenceModel:
 
 
 def _is_ours(net: Any) -> bool:
-    """Whether all is as :mod:`sklearn_gru._engines.torch.net` made it."""
+    """Return True if all parts of a net are as this package made them."""
     module, optimizer = net.module_, net.optimizer_
     if type(module) is not SequenceModel or type(net.criterion_) is not WeightedLoss:
         return False
@@ -85,7 +85,7 @@ def _is_ours(net: Any) -> bool:
 
 
 def _outline(module: nn.Module) -> list[Any]:
-    """Kinds of the parts, their hooks, names and shapes of what they hold."""
+    """Return types and hook counts of all parts, and names and shapes of the state."""
     parts: list[Any] = [
         (name, type(part), len(part._forward_hooks), len(part._forward_pre_hooks))
         for name, part in module.named_modules()

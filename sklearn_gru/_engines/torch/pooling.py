@@ -1,4 +1,4 @@
-"""A pooling of the registry as a module that holds its parameters."""
+"""Poolings of the registry as modules that hold their parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn_gru._model.poolings import POOLINGS
 
 
 class Pool(nn.Module):
-    """States ``(B, T, D)`` to pooled states ``(B, n_pooled)``."""
+    """Pooling of states ``(B, T, D)`` into pooled states ``(B, n_pooled)``."""
 
     def __init__(self, name: str, size: int) -> None:
         super().__init__()

@@ -1,13 +1,14 @@
 """Recurrent layers over batches of exact lengths.
 
-PyTorch's cells are used behind their own parameters (``weight_ih_l0`` …), one module
-per layer and direction: dropout between layers can then draw from a generator of our
-own, and lengths are exact without packing. Right-padded sequences run forward as they
-are, and backward after each has been reversed within its own length; what the cells
-compute behind the end is never read. (Packed, ``torch.nn.GRU`` takes five times as long
-on a CPU.) A cell that PyTorch lacks runs by its own equations.
+PyTorch's layers are used with their own parameters (``weight_ih_l0`` …), one module per
+layer and direction, so that dropout between layers can draw from a separate generator
+and lengths are exact without packing. In the forward direction, right-padded sequences
+run unchanged; for the backward direction, each is reversed within its own length.
+Results after the end of a sequence are never read. (With packed sequences,
+``torch.nn.GRU`` takes five times as long on a CPU.) A cell that PyTorch does not have
+runs by its own equations.
 
-**Shape**: values ``(B, T, n_inputs)``, right-padded; lengths ``(B,)`` or None where all
+**Shape**: values ``(B, T, n_inputs)``, right-padded; lengths ``(B,)`` or None if all
 are T; outputs ``(B, T, D)``, last ``(B, D)`` with D the state size.
 """
 
@@ -40,9 +41,9 @@ class Dropout(nn.Module):
 
 
 class StepLoop(nn.Module):
-    """One layer in one direction by the equations of its cell, a step at a time.
+    """One layer in one direction, run step by step with the equations of its cell.
 
-    Parameters are named as those of ``torch.nn.GRU``.
+    Parameters have the same names as those of ``torch.nn.GRU``.
     """
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int) -> None:
@@ -62,7 +63,7 @@ def layer_weights(layer: nn.Module) -> dict[str, Tensor]:
 
 
 def make_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.Module:
-    """Make one layer in one direction: values to (outputs, final state)."""
+    """Make one layer in one direction, from values to (outputs, final state)."""
     if cell.torch_layer is None:
         return StepLoop(cell, input_size, hidden_size)
     module = getattr(nn, cell.torch_layer)
@@ -103,12 +104,12 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Initialize each gate on its own.
+        """Initialize each gate separately.
 
-        Input blocks are Xavier-uniform (Glorot & Bengio 2010), recurrent blocks
-        orthogonal (Saxe et al. 2014): a stacked matrix is not orthogonal in its parts.
-        Biases are 0, but 1 where that makes the state persist at first (Jozefowicz et
-        al. 2015). Other matrices of a cell are Xavier-uniform.
+        Input blocks are Xavier-uniform (Glorot & Bengio 2010) and recurrent blocks are
+        orthogonal (Saxe et al. 2014); the blocks of one stacked orthogonal matrix would
+        not be. Biases are 0, or 1 where that makes the state persist at first
+        (Jozefowicz et al. 2015). Other matrices of a cell are Xavier-uniform.
         """
         cell = CELLS[self.spec.cell]
         for name, parameter in self.named_parameters():
@@ -128,7 +129,7 @@ class Recurrent(nn.Module):
 def _run(
     layer: nn.Module, x: Tensor, lengths: Tensor | None, backward: bool
 ) -> tuple[Tensor, Tensor]:
-    """Outputs at their steps, (B, T, H), and the state after the last one, (B, H)."""
+    """Return the outputs at their steps (B, T, H) and the final states (B, H)."""
     outputs, state = layer(turned(x, lengths) if backward else x)
     if lengths is None:
         last = (state[0] if isinstance(state, tuple) else state)[0]
@@ -138,7 +139,7 @@ def _run(
 
 
 def turned(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Each sequence back to front within its own length; its own inverse."""
+    """Return each sequence reversed within its own length; twice gives the original."""
     if lengths is None:
         return x.flip(1)
     step = torch.arange(x.shape[1], device=x.device)
@@ -148,7 +149,7 @@ def turned(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def step_mask(values: Tensor, lengths: Tensor | None) -> Tensor | None:
-    """Which steps are real; boolean (B, T), or None where all are."""
+    """Return a boolean mask (B, T) of the real steps, or None if all are real."""
     if lengths is None:
         return None
     return torch.arange(values.shape[1], device=values.device) < lengths[:, None]

@@ -1,4 +1,4 @@
-"""The engine that always can: PyTorch and autograd, batch by batch."""
+"""The engine that accepts every plan: PyTorch and autograd, batch by batch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sklearn_gru._engines.torch.batches import SequenceDataset, blocks_by_length
 from sklearn_gru._engines.torch.module import Layers
 from sklearn_gru._model.encoded import Encoded
 
-# Sequences in one forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
+# Sequences per forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
 # 0.26 s with 64 and 0.28 s with 4096 (32 units, one core, torch 2.13).
 PASS_SIZE = 1024
 
 
 class TorchEngine:
-    """PyTorch alone."""
+    """Engine that uses PyTorch alone."""
 
     name = "torch"
 
@@ -27,12 +27,12 @@ class TorchEngine:
         return None
 
     def open(self, net: Any, plan: Plan, threads: int = 1) -> TorchSession:
-        """Start to compute with a net."""
+        """Open a session that computes with a net."""
         return TorchSession(net)
 
 
 class TorchSession:
-    """Passes over batches, which tell the callbacks of each if one listens."""
+    """Session that passes over batches and calls the callbacks around each batch."""
 
     def __init__(self, net: Any, layers: Layers | None = None) -> None:
         self.net = net

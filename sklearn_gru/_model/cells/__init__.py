@@ -1,8 +1,8 @@
-"""Recurrent cells: the registry ``CELLS``, by name.
+"""Recurrent cells, listed by name in the registry ``CELLS``.
 
-To add a cell, write one class in one module and list it here. With a module of the same
-name in ``_engines/numba/cells`` the compiled engine trains it; without one, PyTorch
-does.
+To add a cell, write one class in one module and list it here. If there is a module of
+the same name in ``_engines/numba/cells``, the compiled engine trains the cell;
+otherwise PyTorch does.
 """
 
 from sklearn_gru._model.cells.base import Cell

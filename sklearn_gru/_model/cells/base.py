@@ -1,7 +1,7 @@
 """The interface of a recurrent cell, and the loop over its steps.
 
 Parameters have the names and the layout of ``torch.nn.GRU``: the blocks of all gates
-below each other in ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``.
+are stacked vertically in ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``.
 
 >>> import numpy as np
 >>> from sklearn_gru._model.arrays import NUMPY
@@ -27,14 +27,14 @@ State = tuple[Any, ...]
 
 
 class Cell:
-    """One kind of recurrent cell: its facts and its equations.
+    """Base class of the recurrent cells: their properties and equations.
 
     Attributes
     ----------
     name : str
         Name in the registry and value of the parameter `cell`.
     summary : str
-        One line for the documentation of that parameter.
+        Description of the cell in the documentation of that parameter.
     blocks : tuple of str
         Blocks of the stacked parameters, in order. "candidate" is a block that is not a
         gate.
@@ -43,10 +43,12 @@ class Cell:
     persists : str or None
         Gate that keeps the old state when it is open; its bias starts at 1.
     input_slots : tuple of int
-        For each block, the sum that its input enters. A block's state product enters
-        the sum of its own number; where the input has another, the two meet only later.
+        Index of the sum that the input of each block is added to. The state product of
+        block k is added to sum k; if the input has another index, the two sums are
+        combined later.
     torch_layer : str or None
-        Class of ``torch.nn`` that computes the same. None runs :meth:`step` in a loop.
+        Class of ``torch.nn`` that computes the same cell. If None, :meth:`step` runs in
+        a loop.
     """
 
     name: ClassVar[str]
@@ -76,7 +78,7 @@ class Cell:
         }
 
     def inputs(self, weights: Weights, x: Any, xp: Arrays) -> Any:
-        """Return what the inputs add to the sums; for any number of steps at once."""
+        """Return the input products (plus bias) for any number of steps at once."""
         return xp.linear(x, weights["weight_ih"], weights["bias_ih"])
 
     def step(
@@ -84,7 +86,7 @@ class Cell:
     ) -> tuple[State, dict[str, Any]]:
         """Return the state after a step and the values of the gates.
 
-        `inputs` is one step of what :meth:`inputs` returns; the state is in the order
+        `inputs` is one step of the result of :meth:`inputs`; the state is in the order
         of :attr:`state`.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step")
@@ -98,13 +100,15 @@ def run_steps(
     Returns
     -------
     states : array of shape (B, T, hidden_size)
+        Output at every step.
     state : tuple of arrays of shape (B, hidden_size)
-        After the last step.
+        State after the last step.
     gates : dict of arrays of shape (B, T, hidden_size)
+        Values of each gate at every step.
     """
     hidden_size = weights["weight_hh"].shape[1]
     state = tuple(xp.zeros(x, x.shape[0], hidden_size) for _ in cell.state)
-    # All input products at once; only those of the state wait for the state.
+    # Compute all input products at once; the state products need the previous state.
     inputs = cell.inputs(weights, x, xp)
     outputs, gates = [], []
     for now in xp.unstack(inputs, 1):

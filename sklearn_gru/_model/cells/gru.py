@@ -1,11 +1,11 @@
-"""The gated recurrent unit as PyTorch and cuDNN compute it.
+"""The gated recurrent unit, as computed by PyTorch and cuDNN.
 
     r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
     z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
     n  = tanh(W_in x + b_in + r * (W_hn h + b_hn))
     h' = (1 - z) * n + z * h
 
-The reset gate r acts after the matrix product of the state, so n has two sums.
+The reset gate r is applied after the matrix product of the state, so n has two sums.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sklearn_gru._model.cells.base import Cell, State, Weights
 
 
 class GRU(Cell):
-    """Reset gate after the product (``torch.nn.GRU``, Keras ``reset_after=True``)."""
+    """GRU with the reset gate after the product (``torch.nn.GRU``)."""
 
     name = "gru"
     summary = (

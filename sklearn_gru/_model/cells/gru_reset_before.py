@@ -5,7 +5,7 @@
     n  = tanh(W_in x + b_in + W_hn (r * h) + b_hn)
     h' = (1 - z) * n + z * h
 
-The reset gate r acts on the state before its matrix product.
+The reset gate r is applied to the state before its matrix product.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sklearn_gru._model.cells.base import Cell, State, Weights
 
 
 class GRUResetBefore(Cell):
-    """Reset gate before the product (Keras ``reset_after=False``)."""
+    """GRU with the reset gate before the product (Keras ``reset_after=False``)."""
 
     name = "gru_reset_before"
     summary = "applies it before the product, as in [1]_ (Keras ``reset_after=False``)"

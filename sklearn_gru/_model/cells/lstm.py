@@ -17,7 +17,7 @@ from sklearn_gru._model.cells.base import Cell, State, Weights
 
 
 class LSTM(Cell):
-    """Input, forget and output gate, and a second state (``torch.nn.LSTM``)."""
+    """LSTM with three gates and a second state (``torch.nn.LSTM``)."""
 
     name = "lstm"
     summary = "is long short-term memory, with a third gate and a second state"

@@ -14,7 +14,7 @@ from sklearn_gru._model.cells.base import Cell, State, Weights
 
 
 class RNN(Cell):
-    """One tanh of input and state, without gates (``torch.nn.RNN``)."""
+    """Plain recurrent cell, a tanh of input and state (``torch.nn.RNN``)."""
 
     name = "rnn"
     summary = "is a plain recurrent network without gates"
