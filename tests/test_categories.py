@@ -687,7 +687,9 @@ def test_frozen_categories():
     assert list(model.categories_[0]) == list(WORDS)
     same = small(categorical_features=[0]).partial_fit(X, y).partial_fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
-    with pytest.raises(InputError, match="None of the 30 sequences holds a category"):
+    with pytest.raises(
+        InputError, match="None of the 30 sequences holds a number or a category"
+    ):
         model.partial_fit([["yew"]] * 30, y)
     warm = small(categorical_features=[0], warm_start=True).fit(X, y).fit(new, y)
     assert list(warm.categories_[0]) == list(WORDS)

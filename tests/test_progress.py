@@ -245,8 +245,8 @@ class LooksLikeScikitLearns:
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        ([LooksLikeScikitLearns()], "scikit-learn's: pass it to set_callbacks"),
-        (LooksLikeScikitLearns(), "scikit-learn's: pass it to set_callbacks"),
+        ([LooksLikeScikitLearns()], "scikit-learn callback: pass it to set_callbacks"),
+        (LooksLikeScikitLearns(), "scikit-learn callback: pass it to set_callbacks"),
         (skorch.callbacks.Checkpoint(), r"Pass it in a list: callbacks=\[…\]"),
         ([print], "takes a list of skorch callbacks; got <built-in"),
     ],
