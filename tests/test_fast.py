@@ -344,3 +344,18 @@ def test_denormal_numbers_are_as_before_after_a_fit():
     GRURegressor(4, max_iter=2).fit(X[:50], Y[:50])
     assert tiny * np.float32(1e-2) != 0
     assert torch.tensor(1e-38) * 1e-2 != 0
+
+
+def test_compiled_layers_where_no_sequence_of_a_batch_is_whole(monkeypatch):
+    """A hole in every sequence leaves padding behind the longest; it is kept."""
+    holes = X.copy()
+    holes[:, 4] = np.nan
+    params = {"conv_filters": (4,), "pooling": "attention", "max_iter": 5}
+    fast, plain = (GRURegressor(8, random_state=0, **params) for _ in range(2))
+    fast.fit(holes, Y)
+    monkeypatch.setenv(NO_KERNELS, "1")
+    plain.fit(holes, Y)
+    expected = plain.predict(holes)
+    monkeypatch.delenv(NO_KERNELS)
+    assert (fast.engine_, plain.engine_) == ("numba+autograd", "torch")
+    np.testing.assert_allclose(fast.predict(holes), expected, atol=5e-3)

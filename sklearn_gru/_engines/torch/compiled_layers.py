@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.numba.engine import (
@@ -49,7 +50,7 @@ class CompiledLayers:
         dropout = self.recurrent.dropout
         rows, starts, full = dense_sequences(values)
         between = spec.dropout if spec.num_layers > 1 else 0.0
-        return run_layers(
+        states, last = run_layers(
             spec,
             list(self.recurrent.parameters()),
             rows,
@@ -59,3 +60,8 @@ class CompiledLayers:
             seed=dropout.stream.draw() if training and between else 0,
             training=training,
         )
+        # The kernels stop at the longest sequence, PyTorch at the end of the padding.
+        absent = values.shape[1] - states.shape[1]
+        if absent and POOLINGS[spec.pooling].reads_steps:
+            states = F.pad(states, (0, 0, 0, absent))
+        return states, last
