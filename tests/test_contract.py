@@ -11,6 +11,7 @@ from tests.contract_cases import (
     CLASSIFIER_OPTIONS,
     CLASSIFIER_ROWS,
     DEFAULTS,
+    LIGHT,
     OPTIONS,
     REGRESSOR_OPTIONS,
     REGRESSOR_ROWS,
@@ -36,10 +37,17 @@ def assert_all_pass(estimator):
     assert len(results) > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DEFAULTS)
 def test_check_estimator(case):
     """The untouched estimators pass every check."""
     assert_all_pass(DEFAULTS[case])
+
+
+@pytest.mark.parametrize("case", LIGHT)
+def test_check_small_estimator(case):
+    """So do small ones, in a sixth of the time."""
+    assert_all_pass(LIGHT[case])
 
 
 @pytest.mark.slow

@@ -179,6 +179,7 @@ def test_stacking(model, data):
     assert stack.score(*held) > max(min(scores), seasonal_naive(y))
 
 
+@pytest.mark.slow
 def test_calibration(data):
     """A calibrated pipeline of classes gives better probabilities than the prior."""
     X, y, known = data
@@ -217,6 +218,7 @@ def test_partial_dependence(model, data):
     np.testing.assert_allclose(got["average"][0], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
     reason="before 1.8 the scorer of a search does not ask the pipeline it scores",
@@ -244,6 +246,7 @@ def test_metadata_routing(model, data):
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_scaler_in_front_keeps_the_history(data):
     """With pandas output every test row finds its past, in every fold."""
     X, y, known = data

@@ -270,6 +270,7 @@ task.end()
 """
 
 
+@pytest.mark.slow
 def test_older_scikit_learn():
     """Without sklearn.callback a fit has nobody to tell."""
     out = subprocess.run(
