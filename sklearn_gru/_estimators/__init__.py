@@ -1,1 +1,1 @@
-"""The public estimators and the parts they are made of."""
+"""The estimators and their fitted state."""

@@ -1,1 +1,1 @@
-"""What every folder uses: rules of parameters, warnings, links to the docs."""
+"""Shared parts: rules of parameters, warnings, links to the docs."""

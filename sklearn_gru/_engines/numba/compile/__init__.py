@@ -1,1 +1,1 @@
-"""How the kernels are compiled."""
+"""Compilation of the kernels."""

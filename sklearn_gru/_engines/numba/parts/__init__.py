@@ -1,1 +1,1 @@
-"""What programs are made of."""
+"""Building blocks of the compiled programs."""

@@ -1,1 +1,1 @@
-"""What Python calls."""
+"""Compiled programs, the functions that Python calls."""
