@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -133,7 +133,12 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     (88, 3)
     >>> model.predict_interval(X[200:], coverage=0.8).shape
     (88, 2)
+    >>> model.predict(X[200:], coverage=0.8).shape  # lower end, prediction, upper end
+    (88, 3)
     """
+
+    # With metadata routing, the arguments of predict pass through without a request.
+    __metadata_request__predict: ClassVar[dict] = {"coverage": True, "quantiles": True}
 
     def __init__(
         self,
@@ -220,24 +225,51 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X, *, coverage=None, quantiles=False):
         """Predict the target of each sequence.
+
+        `coverage` and `quantiles` add columns to the predictions. A Pipeline and a
+        TransformedTargetRegressor pass them on, which they cannot do with
+        `predict_interval` and `predict_quantiles`.
 
         Parameters
         ----------
         X : like X of fit
             Sequences. A 3-D array, a list and Sequences are interchangeable.
+        coverage : float, default=None
+            Also return the interval that y falls into with this probability, as in
+            `predict_interval`. None returns the predictions alone.
+        quantiles : bool, default=False
+            Return the quantiles instead, as in `predict_quantiles`.
 
         Returns
         -------
         y : ndarray of shape (n,) or (n, n_outputs)
             Predictions, in the shape and on the scale of y in fit. With
             ``loss="quantile"``, the quantile nearest to 0.5. A sequence without any
-            observed step gets the mean of y, or that quantile of y.
+            observed step gets the mean of y, or that quantile of y. With `coverage`,
+            an array of shape (n, 3) or (n, n_outputs, 3): lower end, prediction, upper
+            end. With `quantiles`, one of shape (n, q) or (n, n_outputs, q).
+
+        Raises
+        ------
+        InvalidParameterError
+            `coverage` without a validation set in fit, `quantiles` of a model without
+            quantiles, or both.
+
+        Notes
+        -----
+        In a TransformedTargetRegressor, the columns are those of the transformed y. It
+        maps them back with ``inverse_func`` or ``inverse_transform``, which is right
+        for any elementwise increasing function (a logarithm, StandardScaler, a
+        MinMaxScaler). Transformers that know the number of columns of y, such as
+        PowerTransformer and QuantileTransformer, raise an error.
         """
-        values, _ = self._prediction(X)
-        task = self._fitted.task
-        return task.shaped(task.point(values))
+        if coverage is None and not quantiles:
+            values, _ = self._prediction(X)
+            task = self._fitted.task
+            return task.shaped(task.point(values))
+        return self._predict_several(X, coverage, quantiles)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
