@@ -11,6 +11,7 @@
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
+    UnseenDataWarning            values to predict from that fit saw nothing like
 
 Every error is also a ``ValueError``: the contract of scikit-learn requires it, and code
 that catches ``ValueError`` keeps working.
@@ -25,6 +26,7 @@ __all__ = [
     "LostHistoryWarning",
     "SklearnGRUError",
     "TimeIndexError",
+    "UnseenDataWarning",
 ]
 
 
@@ -58,3 +60,7 @@ class LostHistoryWarning(UserWarning):
 
 class LayoutWarning(UserWarning):
     """The data look like another layout than the one assumed."""
+
+
+class UnseenDataWarning(UserWarning):
+    """Predictions read values unlike those seen in fit: far outside, or missing."""

@@ -319,6 +319,8 @@ class BaseGRU(
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
         training = fitted.encoder.recode(training)
+        encoder = fitted.encoder.having_seen(training.sequences)
+        fitted = replace(fitted, encoder=encoder)
         weights = self._loss_weights(labels, training)
         held_weights = None
         if validation is not None:
