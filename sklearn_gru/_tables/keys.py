@@ -91,6 +91,7 @@ class Keys(NamedTuple):
     columns: list[int]  # columns of X that are keys, not features
     time_column: int | None = None  # the time was read from this column,
     time_level: int | None = None  # or this level of the index
+    levels: tuple[int, ...] = ()  # levels of the index that are keys
 
 
 class _Source(NamedTuple):
@@ -163,6 +164,7 @@ def read_keys(
         columns=[s.column for s in sources if s.column is not None],
         time_column=None if when is None else when.column,
         time_level=None if when is None else when.level,
+        levels=tuple(s.level for s in sources if s.level is not None),
     )
 
 
