@@ -88,8 +88,8 @@ class SlidingWindow(
         or integer index, or the only datetime level of a MultiIndex (else its last
         integer level). Rows of an array without `time` are time steps in row order.
     freq : "infer", None, str, number or pandas offset, default="infer"
-        Length of one time step. "infer" finds it in the times given to fit; None makes
-        every row a step, whatever the gap; ``"B"`` counts business days.
+        Length of one time step. "infer" finds it in the times given to fit; None counts
+        every row as one step, whatever the times; ``"B"`` counts business days.
     categorical_features : str, int or list of them, default=None
         Columns to carry as categories (texts, booleans, numbered kinds), in addition to
         those of category dtype. A group key named here is a feature too.
