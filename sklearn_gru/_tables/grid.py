@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.rules import Satisfies
-from sklearn_gru._tables.keys import Axis, Keys
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds

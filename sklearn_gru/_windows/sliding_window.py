@@ -27,10 +27,11 @@ from sklearn_gru._support.rules import (
     positive_integer,
 )
 from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
-from sklearn_gru._tables.keys import Axis, Keys, read_keys
+from sklearn_gru._tables.keys import read_keys
 from sklearn_gru._windows.explain import explain_window, find_row
 from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru._windows.leakage import check_no_leak
