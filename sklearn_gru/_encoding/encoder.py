@@ -102,12 +102,14 @@ class Encoder:
         """Return the encoder that also knows the range of these training sequences."""
         if self.normalizer is not None:
             return self
-        return replace(self, seen=SeenRange.of(sequences, self.seen))
+        seen = SeenRange.of(sequences, self.seen)
+        seen.is_code[self.categories.columns] = True
+        return replace(self, seen=seen)
 
     def warn_unseen(self, sequences: Sequences) -> None:
         """Warn about condensed sequences far outside the range of the training data."""
         if self.seen is not None:
-            self.seen.warn_outside(sequences, self.categories.columns)
+            self.seen.warn_outside(sequences)
 
     def condense(self, given: Sequences) -> Sequences:
         """Return the sequences without the steps that the network does not read."""

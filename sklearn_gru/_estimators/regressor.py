@@ -127,7 +127,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     Predict quantiles, and an interval that covers 80 %:
 
     >>> model = GRURegressor(
-    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5
+    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5,
+    ...     normalization="last", target_feature=0,
     ... )
     >>> model.fit(X[:150], series[12:162]).predict_quantiles(X[200:]).shape
     (88, 3)

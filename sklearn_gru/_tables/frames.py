@@ -260,6 +260,25 @@ def float_column(column: pd.Series, dtype: Any) -> np.ndarray:
         ) from error
 
 
+def refuse_texts(columns: Iterable[pd.Series]) -> None:
+    """Raise InputError if several columns hold values that are not numbers."""
+    found = {}
+    for column in columns:
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            example = _first_text(column)
+            if isinstance(example, str):
+                found[column.name] = example
+    if len(found) < 2:
+        return
+    shown = ", ".join(f"{name!r} ({text!r})" for name, text in list(found.items())[:8])
+    more = f", … ({len(found)} in all)" if len(found) > 8 else ""
+    raise InputError(
+        f"Columns hold values that are not numbers: {shown}{more}. Name them in "
+        "categorical_features=, encode them as numbers or drop them; if they are keys "
+        "of the rows, name them in groups= or time= of SlidingWindow."
+    )
+
+
 def _check_numeric(column: pd.Series) -> None:
     dtype = column.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):

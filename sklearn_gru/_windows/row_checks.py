@@ -17,6 +17,7 @@ from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, misses_weekends
 from sklearn_gru._tables.keys import looks_like_time
+from sklearn_gru._tables.refused import refuse_kinds
 from sklearn_gru._windows.timeline import Reach
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
@@ -25,6 +26,7 @@ _DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)
 
 def refuse_other_shapes(X: Any) -> None:
     """Raise InputError if X is not a table, with the line that makes it one."""
+    refuse_kinds(X, "a table with one row per time step, such as a DataFrame")
     if isinstance(X, pd.Series):
         raise InputError(
             "Expected a table, but X is a Series. X.to_frame() makes it a table of one "
