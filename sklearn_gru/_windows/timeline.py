@@ -10,7 +10,7 @@ arrays, without a loop over groups or rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _repeated_hour(times: np.ndarray, axis: Axis) -> str:
     """Return a hint if times without a zone are twice there when clocks go back."""
     if axis.kind != "datetime" or axis.tz is not None:
         return ""
-    stamps = axis.written(times)
+    stamps: Any = axis.written(times)
     if not ((stamps.day_of_week == 6) & (stamps.hour < 4)).all():  # a night to Sunday
         return ""
     return (
