@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -16,6 +16,7 @@ from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
+from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
 from sklearn_gru._model.losses import LOSSES
 from sklearn_gru._model.tasks import QuantileRegression, Regression
 from sklearn_gru.exceptions import InvalidParameterError
@@ -134,6 +135,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     >>> model.predict_interval(X[200:], coverage=0.8).shape
     (88, 2)
     """
+
+    _search_ranges: ClassVar[dict[str, Any]] = REGRESSOR_RANGES
 
     def __init__(
         self,
