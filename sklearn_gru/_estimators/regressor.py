@@ -16,6 +16,7 @@ from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
+from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
 from sklearn_gru._model.losses import LOSSES
 from sklearn_gru._model.tasks import QuantileRegression, Regression
 from sklearn_gru.exceptions import InvalidParameterError
@@ -140,6 +141,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
 
     # With metadata routing, the arguments of predict pass through without a request.
     __metadata_request__predict: ClassVar[dict] = {"coverage": True, "quantiles": True}
+    _search_ranges: ClassVar[dict[str, Any]] = REGRESSOR_RANGES
 
     def __init__(
         self,
