@@ -108,7 +108,7 @@ class CarriedStates:
         """Return the answer for the series so far, or with one more row."""
         self._check_unchanged()
         if row is None and key not in self._index:
-            raise _no_rows(key)
+            raise no_rows(key)
         is_new = key not in self._index
         index = self._add(key) if is_new else self._index[key]
         before = self._stepper.states[index].copy(), self._stepper.counts[index].copy()
@@ -248,7 +248,8 @@ def _no_time() -> InputError:
     )
 
 
-def _no_rows(key: Hashable) -> StreamError:
+def no_rows(key: Hashable) -> StreamError:
+    """Return the error of a series that nothing can be predicted for."""
     whose = "" if key is None or key == () else f" for key {key!r}"
     return StreamError(
         f"The stream has no row yet{whose}: there is nothing to predict from. Call "

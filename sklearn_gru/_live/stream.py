@@ -6,12 +6,14 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._live.answers import check_method
 from sklearn_gru._live.carried import CarriedStates
 from sklearn_gru._live.feed import Feed
+from sklearn_gru._live.windows import OpenWindows
 from sklearn_gru.exceptions import StreamError
 
 __all__ = ["Stream"]
@@ -87,6 +89,20 @@ class Stream:
     >>> len(stream), "b" in stream
     (4, True)
 
+    A pipeline starts from the rows that its window remembers:
+
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_gru import SlidingWindow
+    >>> hours = pd.date_range("2024-01-01", periods=120, freq="h")
+    >>> frame = pd.DataFrame({"load": rng.normal(size=120)}, index=hours)
+    >>> pipeline = make_pipeline(SlidingWindow(24), GRURegressor(8, max_iter=1))
+    >>> past, new = frame[:100], frame[100:]
+    >>> live = Stream(pipeline.fit(past, past["load"].shift(-1, fill_value=0.0)))
+    >>> answers = [live.update(row, time=time) for time, row in new.iterrows()]
+    >>> np.allclose(answers, pipeline.predict(new))
+    True
+
     Go on in another process:
 
     >>> snapshot = stream.state
@@ -141,9 +157,10 @@ class Stream:
         ----------
         rows : array-like of shape (n, n_features) or DataFrame
             Rows as for :meth:`update`.
-        keys : sequence of n different labels, default=None
-            Series that each row belongs to. A tuple that is passed again is looked up
-            once. None appends all rows to one series, one after the other.
+        keys : sequence of n labels, default=None
+            Series that each row belongs to. An estimator alone takes one row per series
+            and looks a tuple that is passed again up once. None appends all rows to one
+            series, one after the other, or reads the groups from a frame.
         times : sequence of n times, or one time, default=None
             Time of each row, as for :meth:`update`.
 
@@ -259,6 +276,8 @@ def _feed_of(model: Any, method: str) -> Feed:
         check_is_fitted(model)
         check_method(model, method)
         return CarriedStates(model, method)
+    if isinstance(model, Pipeline):
+        return OpenWindows(model, method)
     raise StreamError(
         f"A stream follows a fitted GRURegressor, GRUClassifier or a Pipeline with a "
         f"SlidingWindow, but this is a {type(model).__name__}. Of a search, pass "
