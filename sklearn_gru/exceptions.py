@@ -7,6 +7,7 @@
     ├── InputError               data that cannot be read as sequences
     │   └── TimeIndexError       times or groups that cannot be read, or off the grid
     ├── LeakageError             a column that gives the target away
+    ├── StreamError              a model that no stream can follow, or no longer does
     └── DivergenceError          training produced a loss that is not finite
 
     LostHistoryWarning           windows are shorter than the data could make them
@@ -25,6 +26,7 @@ __all__ = [
     "LeakageError",
     "LostHistoryWarning",
     "SklearnGRUError",
+    "StreamError",
     "TimeIndexError",
     "UnseenDataWarning",
 ]
@@ -48,6 +50,10 @@ class TimeIndexError(InputError):
 
 class LeakageError(SklearnGRUError):
     """A column visible at the target's own time is a copy of the target."""
+
+
+class StreamError(SklearnGRUError):
+    """A stream cannot follow the model, or the model has changed since."""
 
 
 class DivergenceError(SklearnGRUError):

@@ -390,6 +390,9 @@ class BaseGRU(
         return found
 
     def _prediction(self, X: Any) -> Prediction:
+        """Return the decoded prediction; a stream passes one that it has made."""
+        if isinstance(X, Prediction):
+            return X
         check_is_fitted(self)
         return self._fitted.predict(X)
 
