@@ -246,6 +246,7 @@ class BaseGRU(
             self._loss_weights(labels, data),
             standardize=self.standardize,
             normalization=self.normalization,
+            add_differences=bool(self.add_differences),
             precision=float(torch.finfo(dtype).eps),
             segment_length=int(self.segment_length or 1),
             convolves=self.conv_filters is not None,
@@ -285,6 +286,7 @@ class BaseGRU(
             conv_filters=tuple(int(size) for size in self.conv_filters or ()),
             normalization=self.normalization,
             embeddings=tables,
+            differences=bool(self.add_differences),
         )
 
     def _keeps_gaps(self) -> bool:

@@ -92,6 +92,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
        Forecasting against Distribution Shift. ICLR.
     .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
        arXiv:1604.06737.
+    .. [10] Górecki & Łuczak (2013). Using derivatives in time series classification.
+       Data Mining and Knowledge Discovery 26(2).
 
     Examples
     --------
@@ -128,6 +130,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         conv_filters=None,
         segment_length=None,
         normalization=None,
+        add_differences=False,
         features_per_step=1,
         categorical_features="from_dtype",
         learning_rate=0.01,
@@ -158,6 +161,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.conv_filters = conv_filters
         self.segment_length = segment_length
         self.normalization = normalization
+        self.add_differences = add_differences
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.learning_rate = learning_rate

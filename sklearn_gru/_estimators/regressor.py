@@ -94,7 +94,9 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
        Forecasting against Distribution Shift. ICLR.
     .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
        arXiv:1604.06737.
-    .. [10] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
+    .. [10] Górecki & Łuczak (2013). Using derivatives in time series classification.
+       Data Mining and Knowledge Discovery 26(2).
+    .. [11] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
 
     Examples
     --------
@@ -156,6 +158,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         segment_length=None,
         normalization=None,
         target_feature=None,
+        add_differences=False,
         features_per_step=1,
         categorical_features="from_dtype",
         loss="squared_error",
@@ -187,6 +190,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         self.segment_length = segment_length
         self.normalization = normalization
         self.target_feature = target_feature
+        self.add_differences = add_differences
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.loss = loss

@@ -143,6 +143,7 @@ class NumbaTraining:
                 threads=self.threads,
                 segment_length=data.segment_length,
                 levels=data.levels,
+                leading=data.leading,
             )
             sizes = np.full(len(losses), batch_size)
             sizes[-1] = len(part) - batch_size * (len(losses) - 1)
@@ -165,6 +166,7 @@ class NumbaTraining:
             threads=max(threads, self.threads),
             segment_length=data.segment_length,
             levels=data.levels,
+            leading=data.leading,
         )
 
     def _dropout_seeds(self, n_batches: int) -> np.ndarray | None:
@@ -227,6 +229,7 @@ class NumbaPrediction:
                 threads=threads,
                 segment_length=data.segment_length,
                 levels=data.levels,
+                leading=data.leading,
             )
 
     def _pack_if_changed(self) -> None:
