@@ -26,6 +26,7 @@ class Data(NamedTuple):
     n_levels: int
     shift: Any  # (n, n_levels)
     scale: Any
+    stop: Any  # (1,), not 0 once the call shall end: what it writes is then not read
 
 
 @inner
