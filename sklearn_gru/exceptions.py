@@ -8,7 +8,8 @@
     │   └── TimeIndexError       times or groups that cannot be read, or off the grid
     ├── LeakageError             a column that gives the target away
     ├── StreamError              a model that no stream can follow, or no longer does
-    └── DivergenceError          training produced a loss that is not finite
+    ├── DivergenceError          training produced a loss that is not finite
+    └── CheckpointError          a checkpoint of another fit, or one that cannot be used
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
@@ -19,6 +20,7 @@ that catches ``ValueError`` keeps working.
 """
 
 __all__ = [
+    "CheckpointError",
     "DivergenceError",
     "InputError",
     "InvalidParameterError",
@@ -58,6 +60,10 @@ class StreamError(SklearnGRUError):
 
 class DivergenceError(SklearnGRUError):
     """The training loss stopped being finite."""
+
+
+class CheckpointError(SklearnGRUError):
+    """A checkpoint belongs to another fit, or cannot be read or written."""
 
 
 class LostHistoryWarning(UserWarning):

@@ -11,7 +11,11 @@ from sklearn.base import RegressorMixin
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import find_channel
-from sklearn_gru._encoding.targets import TrainingData, check_regression_target
+from sklearn_gru._encoding.targets import (
+    TrainingData,
+    check_regression_target,
+    warn_rounding,
+)
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
@@ -325,6 +329,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     def _make_task(
         self, labels: Any, data: TrainingData, encoder: Encoder
     ) -> tuple[Regression, Continuation | None]:
+        warn_rounding(data.y, data.sequences.dtype)
         plain = self._learn_task(data.y, data.weights)
         if self.target_feature is None:
             return plain, None

@@ -9,6 +9,7 @@ module imports neither PyTorch nor skorch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -42,7 +43,12 @@ from sklearn_gru._windows.lost_history import (
     warn_starts_anew,
     warn_without_time,
 )
-from sklearn_gru._windows.placement import lay_windows, previous_rows, window_view
+from sklearn_gru._windows.placement import (
+    lay_windows,
+    long_windows,
+    previous_rows,
+    window_view,
+)
 from sklearn_gru._windows.row_checks import (
     check_same_rows,
     refuse_other_shapes,
@@ -56,6 +62,9 @@ from sklearn_gru.exceptions import InputError, TimeIndexError
 __all__ = ["SlidingWindow"]
 
 _FLOATS = [np.float64, np.float32]
+
+# Missing rows that pad the windows of a plain array; beyond, they are Sequences.
+_MOST_PADDING = 1_000_000
 
 
 class SlidingWindow(
@@ -239,7 +248,8 @@ class SlidingWindow(
         windows : Sequences or ndarray
             Of shape ``(n_rows, window_size, n_features)``, or
             ``(n_rows, window_size * n_features)`` with ``flatten=True``; in the order
-            of the rows.
+            of the rows. An ndarray for an array without keys, unless its windows are
+            over a million rows longer than it is.
         """
         check_is_fitted(self)
         values, keys, columns = self._read_new(X)
@@ -564,6 +574,8 @@ class SlidingWindow(
         }
         if line is not None:
             windows: Any = lay_windows(line, reach, columns.known, **about)
+        elif reach.window > _MOST_PADDING + len(values):
+            windows = replace(long_windows(values, reach, columns.known), **about)
         else:
             windows = window_view(values, reach, columns.known)
             if columns.categories is not None and not self.flatten:

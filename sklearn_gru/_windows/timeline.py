@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_gru._tables.axis import Axis
+from sklearn_gru._tables.grid import gaps_between
 from sklearn_gru.exceptions import TimeIndexError
 
 
@@ -138,8 +139,8 @@ def _coordinates(
     step = np.full(len(rows.group), apart, dtype=np.int64)
     inside = ~new_group[1:]
     if regular:
-        gap = np.minimum(rows.position[1:] - rows.position[:-1], apart)
-        step[1:][inside] = gap[inside]
+        gap = gaps_between(rows.position[:-1][inside], rows.position[1:][inside])
+        step[1:][inside] = np.minimum(gap, apart).astype(np.int64)
     else:
         step[1:][inside] = 1
     return np.cumsum(step)
