@@ -10,6 +10,7 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "GRUClassifier": "sklearn_gru._estimators.classifier",
+    "GRUOutlierDetector": "sklearn_gru._estimators.outliers",
     "GRURegressor": "sklearn_gru._estimators.regressor",
     "Sequences": "sklearn_gru._encoding.sequences",
     "SlidingWindow": "sklearn_gru.windows",
@@ -25,6 +26,7 @@ _HOME = {
 
 __all__ = [
     "GRUClassifier",
+    "GRUOutlierDetector",
     "GRURegressor",
     "Sequences",
     "SlidingWindow",

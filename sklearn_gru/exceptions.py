@@ -11,12 +11,14 @@
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
+    CalibrationWarning           a promised rate rests on too few held-out rows
 
 Every error is also a ``ValueError``: the contract of scikit-learn requires it, and code
 that catches ``ValueError`` keeps working.
 """
 
 __all__ = [
+    "CalibrationWarning",
     "DivergenceError",
     "InputError",
     "InvalidParameterError",
@@ -58,3 +60,7 @@ class LostHistoryWarning(UserWarning):
 
 class LayoutWarning(UserWarning):
     """The data look like another layout than the one assumed."""
+
+
+class CalibrationWarning(UserWarning):
+    """A promised rate rests on too few held-out rows."""

@@ -40,19 +40,20 @@ def hold_out(
             f"early_stopping=True holds out a validation set, but there is only {n} "
             "sequence: pass X_val and y_val, or set early_stopping=False."
         )
-    held = _choose(data, share, seed, codes)
+    held = held_out(data.sequences, share, seed, codes)
     return data.select(~held), data.select(held)
 
 
-def _choose(
-    data: TrainingData,
+def held_out(
+    sequences: Sequences,
     share: float,
     make_seed: Callable[[], int],
-    codes: np.ndarray | None,
+    codes: np.ndarray | None = None,
 ) -> np.ndarray:
-    n, order = len(data.sequences), data.sequences.order
+    """Return the mask (n,) of the validation set."""
+    n, order = len(sequences), sequences.order
     if order is not None:
-        held = latest(order, group_codes(data.sequences), share)
+        held = latest(order, group_codes(sequences), share)
         if not held.all():
             return held
     seed, n_held = make_seed(), _n_held(share, n)
