@@ -8,6 +8,7 @@ from sklearn_gru import (
     GRUClassifier,
     GRUOutlierDetector,
     GRURegressor,
+    SequenceEmbedding,
     SlidingWindow,
 )
 
@@ -17,6 +18,7 @@ DEFAULTS = {
     "classifier": GRUClassifier(),
     "window": SlidingWindow(1),
     "detector": GRUOutlierDetector(),
+    "embedding": SequenceEmbedding(),
 }
 
 # Small networks that learn fast enough for scikit-learn's thresholds: for options, and

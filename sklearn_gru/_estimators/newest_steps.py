@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru.exceptions import InputError
 
 # Sequences whose last steps are laid out at once; each takes 24 bytes per step.
 _BLOCK = 1 << 16
@@ -86,6 +87,19 @@ class NewestSteps(NamedTuple):
 
 def _at(of_sequences, kept):
     return None if of_sequences is None or kept is None else of_sequences[kept]
+
+
+def numeric_channels(sequences: Sequences) -> np.ndarray:
+    """Return the positions of the channels that a residual can be taken of."""
+    n_channels = sequences.shape[2]
+    carried = sequences.categories or (None,) * n_channels
+    numeric = np.flatnonzero([categories is None for categories in carried])
+    if not len(numeric):
+        raise InputError(
+            "Every feature holds categories. The newest step is judged by its numeric "
+            "features: pass at least one."
+        )
+    return numeric
 
 
 def blocks(sequences: Sequences) -> Iterator[Sequences]:

@@ -12,7 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._estimators.hold_out import held_out
-from sklearn_gru._estimators.newest_steps import Context, NewestSteps, blocks
+from sklearn_gru._estimators.newest_steps import (
+    Context,
+    NewestSteps,
+    blocks,
+    numeric_channels,
+)
 from sklearn_gru._estimators.regressor import GRURegressor
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
@@ -205,7 +210,7 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         schema, sequences = InputSchema(name).learn(X)
         context = self._context(sequences)
         random = check_random_state(self.random_state)
-        numeric = _numeric(sequences)
+        numeric = numeric_channels(sequences)
         steps = NewestSteps.of(sequences, context)
         values = steps.values[:, numeric]
         usable = (steps.before.lengths > 0) & ~np.isnan(values).any(axis=1)
@@ -408,19 +413,6 @@ class _Forecaster:
             forecast = np.asarray(self.regressor.predict(steps.before[some]))
             found[some] = values[some] - forecast.reshape(int(some.sum()), -1)
         return found
-
-
-def _numeric(sequences: Sequences) -> np.ndarray:
-    """Return the positions of the channels that a residual can be taken of."""
-    n_channels = sequences.shape[2]
-    carried = sequences.categories or (None,) * n_channels
-    numeric = np.flatnonzero([categories is None for categories in carried])
-    if not len(numeric):
-        raise InputError(
-            "Every feature holds categories. The newest step is judged by its numeric "
-            "features: pass at least one."
-        )
-    return numeric
 
 
 def _of_steps(sequences: Sequences, mask: np.ndarray) -> Sequences:
