@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._tables.keys import NO_GROUP, Axis
+from sklearn_gru._tables.axis import Axis
+from sklearn_gru._tables.keys import NO_GROUP
 from sklearn_gru.exceptions import TimeIndexError
 
 

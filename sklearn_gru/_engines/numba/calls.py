@@ -13,7 +13,7 @@ from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.memory import (
     BLOCK,
-    Layout,
+    WorkspaceLayout,
     make_layout,
     make_shape,
     packed_floats,
@@ -140,7 +140,7 @@ class Kernel:
         self.packed = packed
         self._workspace = aligned_floats(0)
         self._integers = np.zeros(0, dtype=np.int64)
-        self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._layouts: dict[tuple[int, int, bool], WorkspaceLayout] = {}
         self._others: list[Kernel] = []  # memory of other threads
         self._memory = self._addresses()
 
@@ -167,7 +167,7 @@ class Kernel:
             address(self._integers),
         )
 
-    def _layout(self, n: int, n_steps: int, train: bool) -> Layout:
+    def _layout(self, n: int, n_steps: int, train: bool) -> WorkspaceLayout:
         """Return the layout for batches of n sequences; making one takes a while."""
         key = min(n, BLOCK), n_steps, train
         if key not in self._layouts:
@@ -176,7 +176,9 @@ class Kernel:
             self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
         return self._layouts[key]
 
-    def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
+    def _reserve(
+        self, n: int, n_steps: int, train: bool, blocks: int = 1
+    ) -> WorkspaceLayout:
         """Make the workspace large enough for batches of n sequences."""
         layout = self._layout(n, n_steps, train)
         # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
@@ -278,7 +280,9 @@ class Kernel:
             self._train_shared(rows, training, layout, n, size)
         return losses
 
-    def _train_shared(self, rows: Rows, training, layout: Layout, n: int, size: int):
+    def _train_shared(
+        self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int
+    ):
         """Train as the program does, with the blocks of a batch shared by threads."""
         kernels = [self, *self._helpers(size, n, rows.n_steps, train=True)]
         n_blocks = -(-n // layout.rows)
@@ -358,7 +362,7 @@ class Kernel:
 
 
 class Objective(NamedTuple):
-    """What the network is trained toward."""
+    """Targets and weights of all sequences, and the parameters of the loss."""
 
     targets: np.ndarray  # (n, target_width) float32
     weights: np.ndarray  # (n,) float32

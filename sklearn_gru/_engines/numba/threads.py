@@ -38,7 +38,7 @@ def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
 
 
 def _forward(shape: Shape) -> int:
-    """Multiply-adds of one step of one sequence."""
+    """Return the multiply-adds of one step of one sequence."""
     above = (shape.layers - 1) * (shape.width + shape.hidden)
     columns = shape.n_inputs + shape.hidden + above
     return shape.directions * shape.gates * shape.hidden * columns
