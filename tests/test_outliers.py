@@ -18,6 +18,7 @@ from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
 )
+from sklearn_gru.inspection import OutlierDisplay
 
 
 class LastValue(RegressorMixin, BaseEstimator):
@@ -301,3 +302,54 @@ def test_an_empty_sequence_is_normal():
     empty = Sequences(rows, [0, 3], [0, 5], n_steps=6)
     assert model.score_samples(empty)[0] == 0
     assert model.score_samples(empty)[1] < 0
+
+
+# -- the display
+
+
+@pytest.fixture(scope="module")
+def drawn(fitted):
+    """A detector with a spike in one channel, drawn."""
+    pytest.importorskip("matplotlib")
+    X = waves(1000, 1)
+    X.loc[950, "c2"] += 4
+    y = np.where(X.index == 950, -1, 1)
+    return OutlierDisplay.from_estimator(fitted, X, y, last=100), fitted, X
+
+
+def test_display_holds_what_the_detector_says(drawn):
+    """Scores, threshold, alarms and the channel that is to blame."""
+    display, fitted, X = drawn
+    np.testing.assert_array_equal(display.time, np.arange(900, 1000))
+    scores = fitted.score_samples(X)[900:]
+    np.testing.assert_allclose(display.abnormality, -scores)
+    assert display.threshold == -fitted[-1].offset_
+    np.testing.assert_array_equal(display.alarms, fitted.predict(X)[900:] == -1)
+    assert display.alarms[50]
+    assert display.shares[50].argmax() == 2
+    assert display.events.nonzero()[0].tolist() == [50]
+    np.testing.assert_allclose(display.values, X.to_numpy()[900:])
+
+
+def test_display_draws_series_scores_and_threshold(drawn):
+    """Two axes; a line per channel; the threshold on the lower axes."""
+    display, _, _ = drawn
+    upper, lower = display.axes_
+    assert display.ax_ is upper
+    assert [line.get_label() for line in upper.get_lines()] == ["c0", "c1", "c2"]
+    assert lower.get_lines()[-1].get_ydata()[0] == display.threshold
+    labels = [text.get_text() for text in upper.get_legend().get_texts()]
+    assert labels[-2:] == ["known event", "alarm"]
+
+
+def test_display_of_one_channel_on_own_axes():
+    """One channel is drawn in its own units."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    X = waves(300, 0, n_channels=1)
+    model = make_pipeline(SlidingWindow(6), detector(false_alarm_rate=0.05)).fit(X)
+    _, axes = plt.subplots(2)
+    display = OutlierDisplay.from_estimator(model, X, axes=axes)
+    assert display.axes_[0] is axes[0]
+    assert axes[0].get_ylabel() == "c0"
+    with pytest.raises(InputError, match="has no residuals"):
+        OutlierDisplay.from_estimator(Ridge().fit([[0.0]], [0.0]), [[0.0]])
