@@ -14,12 +14,14 @@
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
     UnseenDataWarning            values to predict from that fit saw nothing like
+    CalibrationWarning           a promised rate rests on too few held-out rows
 
 Every error is also a ``ValueError``: the contract of scikit-learn requires it, and code
 that catches ``ValueError`` keeps working.
 """
 
 __all__ = [
+    "CalibrationWarning",
     "CheckpointError",
     "DivergenceError",
     "InputError",
@@ -76,3 +78,7 @@ class LayoutWarning(UserWarning):
 
 class UnseenDataWarning(UserWarning):
     """Predictions read values unlike those seen in fit: far outside, or missing."""
+
+
+class CalibrationWarning(UserWarning):
+    """A promised rate rests on too few held-out rows."""

@@ -551,8 +551,8 @@ class SlidingWindow(
 
     def _line(self, keys: Keys, values: np.ndarray) -> Timeline:
         """Return the line of remembered rows and rows of X, which are not kept."""
-        rows, _ = self._fitted.locate(keys, values)
-        return self._fitted.merge(self._history, rows)
+        rows, fitted = self._fitted.locate(keys, values)
+        return fitted.merge(self._history, rows)
 
     def _keep_columns(self, columns: Columns) -> None:
         """Remember the columns with the codes given so far."""
