@@ -23,7 +23,7 @@ from sklearn_gru._tables.codebook import (
     needs_codes,
     read_columns,
 )
-from sklearn_gru._tables.frames import as_frame, float_column
+from sklearn_gru._tables.frames import as_frame, float_column, table_of
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
 FLOATS = [np.float64, np.float32]
@@ -123,11 +123,14 @@ class Rows2D(Layout):
         return _from_2d(schema, X)
 
     def take(self, X: Any, index: np.ndarray) -> Any:
-        if hasattr(X, "iloc"):
+        table = table_of(X)
+        if table is not None:
+            return table.take(X, index)
+        if hasattr(X, "iloc"):  # a Series
             return X.iloc[index]
         if isinstance(X, (list, tuple)):
             return [X[k] for k in index]
-        return X[index.tolist()] if hasattr(X, "get_columns") else X[index]
+        return X[index]
 
 
 # In the order in which they are tried; the last one accepts everything.

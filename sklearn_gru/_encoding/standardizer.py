@@ -28,7 +28,7 @@ _TOO_LARGE = (
     "missing values, and replace those by NaN."
 )
 
-_BLOCK = 8192  # rows: a few hundred kilobytes of float64, which stay in the cache
+_ROWS_PER_BLOCK = 8192  # a few hundred kilobytes of float64, which stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +115,12 @@ class Standardizer:
             numeric = np.delete(np.arange(len(self.mean)), self.embedded)
         n_dense = self.n_inputs - len(self.embedded)
         out = np.empty((len(values), self.n_inputs), dtype=dtype)
-        buffer = np.empty((min(len(values), _BLOCK), len(self.mean)))
-        for at in range(0, len(values), _BLOCK):
+        buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
+        for at in range(0, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
-            np.subtract(values[at : at + _BLOCK], self.mean, out=rows)
+            np.subtract(values[at : at + _ROWS_PER_BLOCK], self.mean, out=rows)
             np.divide(rows, self.scale, out=rows)
-            block = out[at : at + _BLOCK]
+            block = out[at : at + _ROWS_PER_BLOCK]
             block[:, n_numeric:n_dense] = 0.0
             if may_have_nan(rows):
                 missing = np.isnan(rows)
@@ -190,8 +190,8 @@ def _blocks(
     values: np.ndarray, coverage: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the rows in use in float64 with their weights, block by block."""
-    for at in range(0, len(values), _BLOCK):
-        weight = coverage[at : at + _BLOCK]
+    for at in range(0, len(values), _ROWS_PER_BLOCK):
+        weight = coverage[at : at + _ROWS_PER_BLOCK]
         used = weight > 0
-        rows = values[at : at + _BLOCK].astype(np.float64)
+        rows = values[at : at + _ROWS_PER_BLOCK].astype(np.float64)
         yield (rows, weight) if used.all() else (rows[used], weight[used])

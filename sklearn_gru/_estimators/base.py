@@ -201,7 +201,7 @@ class BaseGRU(
 
     def _check_y(self, y: Any) -> np.ndarray:
         """Return y as an array; finiteness is checked after weighting."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _check_y")
 
     def _learn_labels(
         self, before: Fitted | None, y: np.ndarray, classes: Any = None
@@ -221,7 +221,7 @@ class BaseGRU(
         self, labels: Any, data: TrainingData, encoder: Encoder
     ) -> tuple[Task, Continuation | None]:
         """Learn the target from the training set."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _make_task")
 
     def _calibrate(
         self,

@@ -23,15 +23,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+from sklearn_gru._tables.axis import Keys
 from sklearn_gru.exceptions import InputError
-
-if TYPE_CHECKING:
-    from sklearn_gru._tables.keys import Keys
 
 
 class Table(Protocol):

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.rules import Satisfies
-from sklearn_gru._tables.keys import Axis, Keys
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
@@ -257,8 +257,8 @@ def place(
         first = keys.axis.show(keys.time[int(off.argmax())])
         raise TimeIndexError(
             f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
-            f"the first at {first}. If the times are irregular, pass freq=None "
-            "(rows are steps whatever the gap); if the step differs, pass it as freq=."
+            f"the first at {first}. If the times are irregular, pass freq=None, "
+            "which counts every row as one step; if the step differs, pass it as freq=."
         )
     return position, found
 
@@ -341,7 +341,7 @@ def grid_from_freq(freq: Any, axis: Axis, time: np.ndarray) -> Grid:
             return grid
     raise TimeIndexError(
         f"freq={freq!r} does not fit rows that carry {axis.describe()}. Expected "
-        "'infer', None (rows are steps whatever the gap), a number for numbers, or an "
+        "'infer', None (every row is one step), a number for numbers, or an "
         "offset such as 'h', '15min', 'D', 'B', 'W', 'MS', 'ME' for datetimes."
     )
 

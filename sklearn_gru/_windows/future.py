@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.rules import check_value, positive_integer
+from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.frames import PandasTable, table_of
 from sklearn_gru._tables.grid import DURATION, Grid, find_grid, place, steps_of
-from sklearn_gru._tables.keys import Keys, keys_of
+from sklearn_gru._tables.keys import keys_of
 from sklearn_gru._windows.row_checks import refuse_other_shapes
 from sklearn_gru.exceptions import InputError, TimeIndexError
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_gru._support.warn import warn
-from sklearn_gru._tables.keys import Axis
+from sklearn_gru._tables.axis import Axis
 from sklearn_gru._windows.timeline import History, Reach, Timeline
 from sklearn_gru.exceptions import LostHistoryWarning
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between
-from sklearn_gru._tables.keys import Keys
 from sklearn_gru._windows.timeline import Reach, Timeline
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.warn import warn
+from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between, misses_weekends
-from sklearn_gru._tables.keys import Keys, looks_like_time
+from sklearn_gru._tables.keys import looks_like_time
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
 _DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)

@@ -28,10 +28,11 @@ from sklearn_gru._support.rules import (
     positive_integer,
 )
 from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
-from sklearn_gru._tables.keys import Axis, Keys, read_keys
+from sklearn_gru._tables.keys import read_keys
 from sklearn_gru._windows.explain import explain_window, find_row
 from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru._windows.leakage import check_no_leak
@@ -97,8 +98,8 @@ class SlidingWindow(
         or integer index, or the only datetime level of a MultiIndex (else its last
         integer level). Rows of an array without `time` are time steps in row order.
     freq : "infer", None, str, number or pandas offset, default="infer"
-        Length of one time step. "infer" finds it in the times given to fit; None makes
-        every row a step, whatever the gap; ``"B"`` counts business days.
+        Length of one time step. "infer" finds it in the times given to fit; None counts
+        every row as one step, whatever the times; ``"B"`` counts business days.
     categorical_features : str, int or list of them, default=None
         Columns to carry as categories (texts, booleans, numbered kinds), in addition to
         those of category dtype. A group key named here is a feature too.

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.grid import gaps_between
-from sklearn_gru._tables.keys import Axis
 from sklearn_gru.exceptions import TimeIndexError
 
 

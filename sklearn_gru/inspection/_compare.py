@@ -22,9 +22,10 @@ from sklearn.model_selection import TimeSeriesSplit, check_cv
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_gru._encoding.layouts import take
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._tables.frames import table_of
-from sklearn_gru._tables.keys import Keys, keys_of
+from sklearn_gru._tables.axis import Keys
+from sklearn_gru._tables.keys import keys_of
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
@@ -274,18 +275,6 @@ def _groups_of(keys: Keys | None, X: Any) -> tuple[Any, list[Any]]:
     return None, []
 
 
-def _take(X: Any, index: np.ndarray) -> Any:
-    """Return some rows or sequences of X in any layout."""
-    table = table_of(X)
-    if table is not None:
-        return table.take(X, index)
-    if hasattr(X, "iloc"):  # a Series
-        return X.iloc[index]
-    if isinstance(X, (list, tuple)):
-        return [X[k] for k in index]
-    return X[index]
-
-
 # -- fits, predictions and scores
 
 
@@ -338,9 +327,9 @@ def _fit_and_predict(run: _Run, y: Any, train: np.ndarray, test: np.ndarray) -> 
         if run.baseline:  # one warning, for the model of the user, is enough
             warnings.simplefilter("ignore", LostHistoryWarning)
         began = time.perf_counter()
-        model.fit(_take(run.X, train), _take(y, train))
+        model.fit(take(run.X, train), take(y, train))
         seconds = time.perf_counter() - began
-        X_test = _take(run.X, test)
+        X_test = take(run.X, test)
         predictions = np.asarray(model.predict(X_test))
         if not _is_classifier(model):
             return _Fold(_RegressionAnswers(predictions), test, seconds)

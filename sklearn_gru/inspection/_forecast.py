@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_gru._tables.keys import Keys, keys_of, read_keys
+from sklearn_gru._tables.axis import Keys
+from sklearn_gru._tables.keys import keys_of, read_keys
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (

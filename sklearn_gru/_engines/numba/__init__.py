@@ -255,7 +255,7 @@ class Predictor:
         self._kernel.pack()
 
     def __reduce__(self):
-        """Pickle what it was made of: compiled code and memory belong to a process."""
+        """Pickle the arguments only: compiled code and memory belong to a process."""
         return Predictor, (self.network, self._kernel.params)
 
     def predict(

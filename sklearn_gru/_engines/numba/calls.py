@@ -16,7 +16,7 @@ from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.memory import (
     BLOCK,
-    Layout,
+    WorkspaceLayout,
     make_layout,
     make_shape,
     packed_floats,
@@ -188,7 +188,7 @@ class Kernel:
         if packed is None:
             packed = aligned_floats(packed_floats(self.shape))
         self.packed = packed
-        self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._layouts: dict[tuple[int, int, bool], WorkspaceLayout] = {}
         self._others: list[Kernel] = []  # memory of other threads
         self._kept: Rows | None = None  # of the forward pass in the workspace
         self._memory = self._allocate(0, 0)
@@ -238,7 +238,7 @@ class Kernel:
         )
         return Memory(workspace, integers, addresses)
 
-    def _layout(self, n: int, n_steps: int, train: bool) -> Layout:
+    def _layout(self, n: int, n_steps: int, train: bool) -> WorkspaceLayout:
         """Return the layout for batches of n sequences; making one takes a while."""
         key = min(n, BLOCK), n_steps, train
         if key not in self._layouts:
@@ -247,7 +247,9 @@ class Kernel:
             self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
         return self._layouts[key]
 
-    def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
+    def _reserve(
+        self, n: int, n_steps: int, train: bool, blocks: int = 1
+    ) -> WorkspaceLayout:
         """Make the workspace large enough for batches of n sequences."""
         layout = self._layout(n, n_steps, train)
         # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
@@ -363,7 +365,9 @@ class Kernel:
             self._train_shared(rows, training, layout, n, size)
         return losses
 
-    def _train_shared(self, rows: Rows, training, layout: Layout, n: int, size: int):
+    def _train_shared(
+        self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int
+    ):
         """Train as the program does, with the blocks of a batch shared by threads."""
         kernels = [self, *self._helpers(size, n, rows.n_steps, train=True)]
         n_blocks = -(-n // layout.rows)
@@ -459,7 +463,7 @@ class Kernel:
 
 
 class Objective(NamedTuple):
-    """What the network is trained toward."""
+    """Targets and weights of all sequences, and the parameters of the loss."""
 
     targets: np.ndarray  # (n, target_width) float32
     weights: np.ndarray  # (n,) float32

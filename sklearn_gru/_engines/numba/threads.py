@@ -68,7 +68,7 @@ def stoppable(work: float, stop: np.ndarray, call: Any, *arguments: Any) -> Any:
 
 
 def _forward(shape: Shape) -> int:
-    """Multiply-adds of one step of one sequence."""
+    """Return the multiply-adds of one step of one sequence."""
     above = (shape.layers - 1) * (shape.width + shape.hidden)
     columns = shape.n_inputs + shape.hidden + above
     return shape.directions * shape.gates * shape.hidden * columns

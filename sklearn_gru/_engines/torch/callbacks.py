@@ -73,13 +73,7 @@ class Schedule(Callback):
 class FiniteLoss(Callback):
     """Check that raises DivergenceError when the loss is no longer finite."""
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Check the losses of the epoch."""
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
@@ -104,13 +98,7 @@ class EarlyStopping(Callback):
         self.reference = math.inf
         self.waited = 0
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the weights if they are the best so far; stop if patience runs out."""
         loss = net.history[-1, "valid_loss"]
         if loss < self.best_loss:
@@ -143,19 +131,11 @@ class Progress(Callback):
         self.name = name
         self.bar: Any = None
 
-    def on_train_begin(
-        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the line."""
         self.bar = open_bar(self.epochs, self.name)
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Advance by one epoch."""
         row = net.history[-1]
         losses = {"loss": f"{row['train_loss']:.4g}"}
@@ -164,9 +144,7 @@ class Progress(Callback):
         self.bar.set_postfix(losses, refresh=False)
         self.bar.update()
 
-    def on_train_end(
-        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the line as complete: a fit that stops early did not fail."""
         self.bar.total = self.bar.n
         # A notebook widget has its own maximum.
@@ -221,13 +199,7 @@ class EpochReports(Callback):
         """Open the epoch."""
         self.epoch = self.task.begin_subtask("epoch", self.fitted)
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch, and stop if a callback asks for it."""
         if self.task.end_subtask(self.epoch, self.fitted):
             raise StopTraining

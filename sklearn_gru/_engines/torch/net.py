@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from sklearn_gru._engines.base import Plan, Session
+from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
 from sklearn_gru._engines.torch.batches import Batches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
 from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
-from sklearn_gru._engines.torch.plain import ATTRIBUTES, as_plain, from_plain
 from sklearn_gru._engines.torch.session import PASS_SIZE
 from sklearn_gru._support.interrupts import Interrupts
 
@@ -65,18 +65,18 @@ class SequenceNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         own = dict.fromkeys(_OF_A_PROCESS)
-        plain = as_plain(self)
-        if plain is None:
+        archive = to_archive(self)
+        if archive is None:
             return {**super().__getstate__(), **own}
         kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
-        return {**kept, **own, "plain": plain}
+        return {**kept, **own, "archive": archive}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "plain" not in state:
+        if "archive" not in state:
             super().__setstate__(state)
             return
         state = dict(state)
-        self.__dict__.update(from_plain(state.pop("plain")), **state)
+        self.__dict__.update(from_archive(state.pop("archive")), **state)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a step of a sequence reads from the flat rows.
+"""Inputs of a step of a sequence, gathered from the flat rows.
 
 A step reads `stride` rows at a time (segments), which lie side by side in memory as one
 vector. Segments end where their sequence ends, so the first may begin in front of it;
@@ -46,7 +46,7 @@ def gather_inputs(block, data, n_inputs, x):
 
 @inner
 def _normalise(data, number, target):
-    """See one step of a sequence from the sequence's own level."""
+    """Normalize one step of a sequence by the shift and scale of the sequence."""
     shift = data.shift + number * data.n_levels
     scale = data.scale + number * data.n_levels
     for r in range(data.stride):

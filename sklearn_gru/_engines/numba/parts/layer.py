@@ -24,7 +24,7 @@ from sklearn_gru._engines.numba.parts.weights import input_slot, joint_gates, pa
 
 
 class Trace(NamedTuple):
-    """Where one direction of one layer keeps what its passes share."""
+    """Memory that the forward and backward pass of one direction of a layer share."""
 
     x: Any  # (N, x_step), inputs in this direction's order
     x_step: int
@@ -75,7 +75,7 @@ def start_state(shape, block, trace):
 
 
 class Gradients(NamedTuple):
-    """What the backward pass of one direction reads and writes."""
+    """Arrays that the backward pass of one direction reads and writes."""
 
     d_outputs_given: bool
     d_outputs: Any  # (N, padded_width) in time order, gradient of the states

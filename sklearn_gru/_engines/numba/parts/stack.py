@@ -92,7 +92,7 @@ def trace_of(work, layer, direction, x, x_step, keep):
 
 
 class Wanted(NamedTuple):
-    """Whether the gradient of the inputs is wanted too, and where it goes."""
+    """Request for the gradient of the inputs, and its destination."""
 
     inputs: bool
     d_values: Any  # (n_rows, n_inputs), added to
@@ -100,7 +100,7 @@ class Wanted(NamedTuple):
 
 @inner
 def backward_stack(cell, work, wanted, d_out_given):
-    """From d_pooled (and d_outputs, if given) to the gradients of all weights."""
+    """Compute the gradients of all weights from d_pooled and, if given, d_outputs."""
     shape, layout, block, workspace, packed, data, dropout = work
     if shape.pooling != LAST:
         top = workspace + d_output_at(shape, layout, shape.layers - 1)

@@ -1,7 +1,7 @@
-"""What all programs start with: addresses turned to pointers, a batch cut into blocks.
+"""Preparation that all programs share: addresses to pointers, a batch to blocks.
 
 A program takes a batch of sequences, sorts it by length, cuts it into blocks of fixed
-size, and carries every block through the network while it is in cache.
+size, and runs every block through the network while it is in cache.
 """
 
 from typing import NamedTuple

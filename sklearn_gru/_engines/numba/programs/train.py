@@ -66,7 +66,7 @@ class Training(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Addresses of what the threads share: the sorted batch, and what they leave."""
+    """Addresses of what threads share: the sorted batch and their results."""
 
     ordered: int  # (batch_size,) int64
     grads: int  # (blocks, n_packed)
@@ -74,7 +74,7 @@ class Shared(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a program of training was called with, for the functions below it."""
+    """Arguments of a training program, passed on to the functions below it."""
 
     shape: Any
     layout: Any
