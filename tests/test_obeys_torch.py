@@ -186,7 +186,7 @@ def test_a_freeze_of_some_epochs_returns_to_the_kernels(data):
     """Frozen layers before the first step of any parameter, as without a Freezer."""
 
     class FreezeOnce(Callback):
-        def on_train_begin(self, net, X=None, y=None, **kwargs):
+        def on_train_begin(self, net, **kwargs):
             net.module_.requires_grad_(False)
 
         def on_epoch_begin(self, net, **kwargs):

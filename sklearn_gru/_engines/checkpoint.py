@@ -191,9 +191,7 @@ class TimeLimit(Callback):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
-    def on_train_begin(
-        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Start the clock."""
         seconds = self.seconds
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
@@ -202,23 +200,11 @@ class TimeLimit(Callback):
         self._longest = 0.0
         self.expired_ = False
 
-    def on_epoch_begin(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Note when the epoch began."""
         self._began = time.monotonic()
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Stop if another epoch would end too late."""
         now = time.monotonic()
         self._longest = max(self._longest, now - self._began)
@@ -243,13 +229,7 @@ class Saver(Callback):
         for checkpoint in self.checkpoints:
             checkpoint.opened(self.run)
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Save what further epochs need."""
         for checkpoint in self.checkpoints:
             checkpoint.save(self.run)

@@ -171,13 +171,7 @@ class Sessions(Callback):
         self.announce = announce
         self._for: Any = None
 
-    def on_epoch_begin(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Choose again if the plan is another one."""
         self.choose()
 
