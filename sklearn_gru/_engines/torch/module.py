@@ -22,7 +22,7 @@ from sklearn_gru._engines.torch.embedding import Embedding
 from sklearn_gru._engines.torch.gates import gate_values
 from sklearn_gru._engines.torch.pooling import Pool
 from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, step_mask
-from sklearn_gru._model.losses import LOSSES
+from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._model.spec import NetworkSpec
 
 # Values (B, T, n_read) and lengths to states (B, T, D) and final states (B, D).
@@ -155,11 +155,11 @@ def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 class WeightedLoss(nn.Module):
     """Mean of weight times loss over a batch; weights have mean 1 over all the data."""
 
-    def __init__(self, name: str, parameters: tuple[float, ...]) -> None:
+    def __init__(self, loss: LossName, parameters: tuple[float, ...]) -> None:
         super().__init__()
-        self.name = name
+        self.loss = loss
         self.loss_parameters = parameters
 
     def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        loss = LOSSES[self.name].per_sequence(output, target, self.loss_parameters)
+        loss = find_loss(self.loss).per_sequence(output, target, self.loss_parameters)
         return loss.mean() if weight is None else (weight * loss).mean()
