@@ -15,9 +15,10 @@ import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from sklearn_gru._engines.base import Engine, Plan, Session
+from sklearn_gru._engines.torch.adamw import AdamWState, read_rate, unusual
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
 from sklearn_gru._engines.torch.batches import Batches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
@@ -54,6 +55,7 @@ class SequenceNet(NeuralNet):
         own = {"session_": None, "prediction_": None}
         archive = to_archive(self)
         if archive is None:
+            _ = self.optimizer_  # skorch pickles the optimizer, not its state
             return {**super().__getstate__(), **own}
         kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
         return {**kept, **own, "archive": archive}
@@ -64,6 +66,37 @@ class SequenceNet(NeuralNet):
             return
         state = dict(state)
         self.__dict__.update(from_archive(state.pop("archive")), **state)
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> SequenceNet:
+        """Keep the options of the optimizer; reading `optimizer_` makes it."""
+        parameters = self.get_all_learnable_params()
+        (_, *others), options = self.get_params_for_optimizer("optimizer", parameters)
+        if self.optimizer is not AdamW or others:
+            return super().initialize_optimizer()
+        if "optimizer_" not in vars(self):
+            self._register_attribute("optimizer_", None)
+        self.optimizer_ = AdamWState(options)
+        return self
+
+    @property
+    def optimizer_(self) -> Optimizer:
+        """The optimizer, which is made when it is first read."""
+        found = self.optimizer_state
+        if isinstance(found, AdamWState):
+            found = self.__dict__["optimizer_"] = found.make(self.module_)
+        return found
+
+    @optimizer_.setter
+    def optimizer_(self, optimizer: Optimizer | AdamWState) -> None:
+        self.__dict__["optimizer_"] = optimizer
+
+    @property
+    def optimizer_state(self) -> Optimizer | AdamWState:
+        """The optimizer if it has been made, else the state to make it from."""
+        try:
+            return vars(self)["optimizer_"]
+        except KeyError:
+            raise AttributeError("The net has no optimizer_ yet.") from None
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -139,7 +172,7 @@ class SequenceNet(NeuralNet):
         for _, callback in self.callbacks_:
             if isinstance(callback, Schedule):
                 return np.array(callback.next_rates(self, n_batches))
-        return np.full(n_batches, float(self.optimizer_.param_groups[0]["lr"]))
+        return np.full(n_batches, read_rate(self.optimizer_state))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks that implement this hook.
@@ -172,9 +205,9 @@ class SequenceNet(NeuralNet):
     def plan(self, *, trains: bool, announce: bool = False) -> Plan:
         """Return a plan for the net in its current state."""
         watched = None
-        if trains and type(self.optimizer_) is not AdamW:
-            watched = f"the optimizer is {type(self.optimizer_).__name__}"
-        elif trains and (name := self.batch_watcher()) is not None:
+        if trains:
+            watched = unusual(self.optimizer_state, self.module_)
+        if trains and watched is None and (name := self.batch_watcher()) is not None:
             watched = f"the callback {name} listens to batches"
         parameter = self.module_.head.weight
         return Plan(
