@@ -21,6 +21,7 @@ from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.torch.adamw import read_state, write_moments
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._support.warn import warn
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
 # kernels are loaded, which takes 0.2 s from the cache and 8 s without one.
@@ -75,9 +76,23 @@ def layers_decline(plan: Plan) -> str | None:
 def compile_error(plan: Plan, *, whole_step: bool) -> str | None:
     """Compile the kernels for a plan unless they are; return the error, or None."""
     cell = plan.spec.cell
+    _warn_if_unwritable()
     if plan.announce and not kernels.is_compiled(cell):
         tqdm.write(_COMPILING.format(cell=cell), file=sys.stderr)
     return _compile_error(cell, whole_step=whole_step)
+
+
+@functools.cache
+def _warn_if_unwritable() -> None:
+    """Warn, once per process, that every process has to compile."""
+    root = kernels.unwritable_cache()
+    if root is not None:
+        warn(
+            f"Compiled code cannot be kept in {root}, which cannot be written to, so "
+            "every new process compiles for about 10 seconds. Set the environment "
+            "variable NUMBA_CACHE_DIR to a folder that can be written to.",
+            UserWarning,
+        )
 
 
 @functools.cache
