@@ -9,15 +9,19 @@ returns an optimizer that continues from the same state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 # Of one parameter: "step", "exp_avg" and "exp_avg_sq"; empty before the first step.
 Moments = dict[str, Tensor]
+
+_ALWAYS = ("lr", "weight_decay", "fused")  # the options that a net starts with
 
 
 @dataclass
@@ -47,48 +51,70 @@ class AdamWState:
         return optimizer
 
 
-def read_state(optimizer: AdamW | AdamWState) -> AdamWState:
-    """Return the state of an optimizer that has one group of parameters."""
+def read_state(optimizer: Optimizer | AdamWState) -> AdamWState:
+    """Return the state of an optimizer that has one group of parameters.
+
+    The options are the same whether the optimizer was made or not.
+    """
     if isinstance(optimizer, AdamWState):
         return optimizer
     (group,) = optimizer.param_groups
-    options = {name: value for name, value in group.items() if name != "params"}
+    defaults = signature(AdamW).parameters
+    options = {
+        name: value
+        for name, value in group.items()
+        if name in _ALWAYS
+        or (name in defaults and value != defaults[name].default)
+        or name == "initial_lr"  # of the schedulers of PyTorch
+    }
     states = [optimizer.state.get(p, {}) for p in group["params"]]
     return AdamWState(options, [dict(state) for state in states])
 
 
-def write_moments(optimizer: AdamW | AdamWState, moments: list[Moments]) -> None:
+def write_moments(optimizer: Optimizer | AdamWState, moments: list[Moments]) -> None:
     """Replace the moments of all parameters."""
     if isinstance(optimizer, AdamWState):
         optimizer.moments = moments
         return
     (group,) = optimizer.param_groups
     for parameter, state in zip(group["params"], moments, strict=True):
-        optimizer.state[parameter] = state
+        if state:
+            optimizer.state[parameter] = state
+
+
+def write_options(optimizer: Optimizer | AdamWState, options: dict[str, Any]) -> None:
+    """Set options of all parameters."""
+    if isinstance(optimizer, AdamWState):
+        optimizer.options.update(options)
+        return
+    for group in optimizer.param_groups:
+        group.update(options)
 
 
 def unusual(
-    optimizer: torch.optim.Optimizer | AdamWState, module: nn.Module
+    optimizer: Optimizer | AdamWState, parameters: Sequence[Tensor]
 ) -> str | None:
     """Return how an optimizer differs from AdamW of all parameters, or None."""
     if isinstance(optimizer, AdamWState):
         return None
     if type(optimizer) is not AdamW:
         return f"the optimizer is {type(optimizer).__name__}"
-    groups = [list(map(id, group["params"])) for group in optimizer.param_groups]
-    if groups != [list(map(id, module.parameters()))]:
-        return "the optimizer does not have all parameters in one group"
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    if list(map(id, trained)) != list(map(id, parameters)):
+        return "the optimizer trains other parameters than the network has"
+    if len(optimizer.param_groups) > 1:
+        return "the optimizer has several groups of parameters"
     return None
 
 
-def read_rate(optimizer: torch.optim.Optimizer | AdamWState) -> float:
+def read_rate(optimizer: Optimizer | AdamWState) -> float:
     """Return the learning rate of the first group of parameters."""
     if isinstance(optimizer, AdamWState):
         return float(optimizer.options["lr"])
     return float(optimizer.param_groups[0]["lr"])
 
 
-def set_rate(optimizer: torch.optim.Optimizer | AdamWState, rate: float) -> None:
+def set_rate(optimizer: Optimizer | AdamWState, rate: float) -> None:
     """Set the learning rate of all parameters."""
     if isinstance(optimizer, AdamWState):
         optimizer.options["lr"] = rate

@@ -66,9 +66,9 @@ def _is_ours(net: Any) -> bool:
     module, optimizer = net.module_, net.optimizer_state
     if type(module) is not SequenceModel or type(net.criterion_) is not WeightedLoss:
         return False
-    if unusual(optimizer, module) is not None:
-        return False
     parameters = list(module.parameters())
+    if unusual(optimizer, parameters) is not None:
+        return False
     moments = read_state(optimizer).moments
     plain_states = (not any(moments) or all(moments)) and all(
         isinstance(t, Tensor) for state in moments for t in state.values()
