@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
