@@ -6,11 +6,13 @@ import inspect
 import re
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
 
 import sklearn_gru
+from sklearn_gru._engines import numba as kernels
 from tests.pages import PAGES, ROOT, blocks
 
 
@@ -79,13 +81,36 @@ def test_windows_and_data_do_not_load_torch():
     assert _python(code) == "False False False"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_fit_loads_neither_dynamo_nor_sympy(early_stopping):
+    """Training in the kernels leaves out what only making an optimizer imports."""
+    if not kernels.available():
+        pytest.skip(f"no kernels here: {kernels.reason()}")
+    code = f"""
+        import sys
+        import numpy as np
+        from sklearn_gru import GRUClassifier, GRURegressor
+        X = np.random.default_rng(0).normal(size=(1100, 50, 1))
+        options = dict(hidden_size=8, max_iter=1, early_stopping={early_stopping})
+        engines = [
+            model(**options).fit(X, X[:, 0, 0] > 0).engine_
+            for model in (GRURegressor, GRUClassifier)
+        ]
+        print(engines, [n for n in ("torch._dynamo", "sympy") if n in sys.modules])
+    """
+    assert _python(textwrap.dedent(code)) == "['numba', 'numba'] []"
+
+
 def test_layers():
     """Higher modules import lower ones, never the reverse."""
     cli = importlib.import_module("importlinter.cli")
     assert cli.lint_imports(config_filename=str(ROOT / "pyproject.toml")) == 0
 
 
-# Blocks of the page about other libraries are left out where those are not installed.
+# Blocks of these pages that import other libraries are left out where those are not
+# installed.
+WITH_OTHERS = ("ecosystem", "tuning")
 OTHERS = (
     *("aeon", "dask", "distributed", "imblearn", "lightgbm", "mapie", "mlflow"),
     *("optuna", "optuna_integration", "shap", "skops", "skrub", "sktime", "xgboost"),
@@ -108,7 +133,8 @@ def test_code_of_the_pages_runs(page, tmp_path, monkeypatch):
         try:
             exec(compile(block, str(page), "exec"), namespace)
         except ModuleNotFoundError as missing:
-            if page.stem != "ecosystem" or missing.name.split(".")[0] not in OTHERS:
+            optional = missing.name.split(".")[0] in OTHERS
+            if page.stem not in WITH_OTHERS or not optional:
                 raise
     assert time.perf_counter() - start < 300
 

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sklearn_gru._engines import numba as kernels
-from sklearn_gru._engines.numba import Predictor, Trainer
+from sklearn_gru._engines.numba import Predictor, Trainer, engine
 from sklearn_gru._model.spec import NetworkSpec as Network
 from tests import kernels_oracle as oracle
 
@@ -294,9 +295,10 @@ def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
 
 @pytest.mark.parametrize("segment_length", [1, 4])
 @pytest.mark.parametrize("normalised", [False, True])
-def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normalised):
+@pytest.mark.parametrize("clears", [None, "one row", "rows"])
+def test_flat_rows_are_read_as_laid_out(segment_length, normalised, clears):
     """The step sees what a loop over the sequences would have laid out."""
-    if segment_length == 1 and not normalised:
+    if segment_length == 1 and not normalised and clears is None:
         return
     rng = np.random.default_rng(2)
     n, width, k = 60, 3, segment_length
@@ -312,6 +314,10 @@ def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normali
             rng.uniform(0.5, 2.0, (n, 2)).astype(np.float32) for _ in range(2)
         )
         values[:, 2] = np.nan_to_num(values[:, 2])
+    leading = None
+    if clears is not None:
+        leading = rng.integers(0, 6, (n if clears == "rows" else 1, 2))
+        leading = np.broadcast_to(leading, (n, 2))
     counts = -(-lengths // k)
     laid_out = np.zeros((counts.sum(), k * width), dtype=np.float32)
     firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -319,6 +325,8 @@ def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normali
         rows = values[starts[i] : starts[i] + lengths[i]].copy()
         if normalised:
             rows[:, :2] = np.nan_to_num((rows[:, :2] - levels[0][i]) / levels[1][i])
+        for j in range(0 if leading is None else 2):
+            rows[: leading[i, j], j] = 0.0
         padded = np.zeros((counts[i] * k, width), dtype=np.float32)
         padded[counts[i] * k - lengths[i] :] = rows
         laid_out[firsts[i] : firsts[i] + counts[i]] = padded.reshape(counts[i], -1)
@@ -328,7 +336,10 @@ def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normali
     )
     results = []
     for data, options in (
-        ((values, starts, lengths), {"segment_length": k, "levels": levels}),
+        (
+            (values, starts, lengths),
+            {"segment_length": k, "levels": levels, "leading": leading},
+        ),
         ((laid_out, firsts, counts), {}),
     ):
         trainer = Trainer(network, params.copy())
@@ -404,6 +415,7 @@ def test_small_networks_stay_on_one_thread():
     assert for_training(large, 20, 96, 8) == 1
     assert for_prediction(small, 100, 24, 8) == 1
     assert for_prediction(small, 20_000, 24, 8) == 8
+    assert for_prediction(small, 1, 10**6, 8) == 1  # one sequence cannot be shared
 
 
 def test_threads_that_train_at_the_same_time_do_not_meet():
@@ -740,6 +752,55 @@ def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("no folder can be made in here")
     compile_small(blocked)
+
+
+def test_installations_do_not_share_a_cache_folder(tmp_path, monkeypatch):
+    """Another numba, llvmlite, vector unit or source has a folder of its own."""
+    from sklearn_gru._engines.numba.compile import jit
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folders = [jit.cache_folder()]
+    for module, name, other in (
+        (jit.numba, "__version__", "0.1"),
+        (jit.llvmlite, "__version__", "0.1"),
+        (jit, "VECTOR_UNIT", jit.VECTOR_UNIT._replace(name="other")),
+        (jit, "_source_hash", lambda: "0123"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, other)
+            folders.append(jit.cache_folder())
+    assert len(set(folders)) == 5
+    assert jit.cache_folder() == folders[0]
+
+
+def test_a_cache_that_cannot_be_written_to_is_read(tmp_path, monkeypatch):
+    """It is used once it has compiled code, and named as the problem before."""
+    from sklearn_gru._engines.numba.compile import jit
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folder = jit.cache_folder()
+    monkeypatch.setattr(jit, "_is_writable", lambda folder: False)
+    assert jit.cache_folder() is None
+    assert kernels.unwritable_cache() == str(tmp_path)
+    (folder / "train.nbi").write_bytes(b"")
+    assert jit.cache_folder() == folder
+    assert kernels.unwritable_cache() is None
+
+
+def test_a_cache_that_cannot_be_kept_is_announced_once(tmp_path, monkeypatch):
+    """The first fit names the folder and the remedy; later ones are quiet."""
+    blocked = tmp_path / "a file"
+    blocked.write_text("no folder can be made in here")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    engine._warn_if_unwritable.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match=r"a file.*NUMBA_CACHE_DIR"):
+            engine._warn_if_unwritable()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            engine._warn_if_unwritable()
+    finally:
+        engine._warn_if_unwritable.cache_clear()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.categories import CategoryTable
+from sklearn_gru._encoding.differences import Differences
 from sklearn_gru._encoding.normalizations import Normalizer
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.seen_range import SeenRange
@@ -36,6 +37,8 @@ class Encoder:
         Moments of the numeric features.
     normalizer : Normalizer or None
         Levels of individual sequences.
+    differences : Differences or None
+        Differences of the numeric features, which come first in the rows.
     segment_length : int
         Number of steps that the network reads together.
     keeps_gaps : bool
@@ -50,6 +53,7 @@ class Encoder:
     categories: CategoryTable
     standardizer: Standardizer
     normalizer: Normalizer | None
+    differences: Differences | None
     segment_length: int
     keeps_gaps: bool
     marks_observed: bool
@@ -64,6 +68,7 @@ class Encoder:
         *,
         standardize: bool,
         normalization: str | None,
+        add_differences: bool,
         precision: float,
         segment_length: int,
         convolves: bool,
@@ -79,11 +84,26 @@ class Encoder:
         normalizer = None
         if normalization is not None:
             normalizer = Normalizer(normalization, standardizer, precision)
+        differences = None
+        numeric = np.delete(np.arange(len(standardizer.mean)), categories.columns)
+        if add_differences and len(numeric):
+            scales = None
+            if normalizer is not None:
+                _, scales = normalizer.inputs(sequences, np.dtype(np.float64))
+            differences = Differences.fit(
+                sequences,
+                weights,
+                numeric,
+                standardizer.scale[numeric],
+                scales,
+                identity=not standardize,
+            )
         return cls(
             schema,
             categories,
             standardizer,
             normalizer,
+            differences,
             segment_length,
             segment_length > 1 or convolves,
             convolves,
@@ -92,7 +112,12 @@ class Encoder:
     @property
     def n_dense(self) -> int:
         """Number of encoded columns that are not indices of categories."""
-        return self.standardizer.n_inputs - len(self.categories.sizes)
+        n_inputs = self._n_differences + self.standardizer.n_inputs
+        return n_inputs - len(self.categories.sizes)
+
+    @property
+    def _n_differences(self) -> int:
+        return 0 if self.differences is None else len(self.differences.columns)
 
     def read(self, X: Any) -> Sequences:
         """Return X as sequences, with categories in the codes of fit."""
@@ -131,9 +156,13 @@ class Encoder:
 
     def rows(self, sequences: Sequences, dtype: np.dtype) -> np.ndarray:
         """Return the standardized rows, after absent rows that pad a first segment."""
+        values, keep_missing = sequences.values, self.normalizer is not None
+        n = self._n_differences
         rows = self.standardizer.transform(
-            sequences.values, dtype, keep_missing=self.normalizer is not None
+            values, dtype, keep_missing=keep_missing, n_before=n
         )
+        if self.differences is not None:
+            self.differences.write(values, rows[:, :n], keep_missing=keep_missing)
         absent = self.segment_length - 1
         return np.pad(rows, ((absent, 0), (0, 0))) if absent else rows
 
@@ -146,9 +175,13 @@ class Encoder:
     ) -> Encoded:
         """Return condensed sequences and the encoded rows they refer to."""
         absent = self.segment_length - 1
-        levels = observed = None
+        levels = leading = observed = None
         if self.normalizer is not None:
             levels = self.normalizer.inputs(sequences, rows.dtype)
+        if self.differences is not None:
+            leading = self.differences.leading(sequences)
+            if levels is not None:
+                levels = self.differences.levels(*levels)
         if self.marks_observed:
             observed = np.pad(sequences.observed_rows(), (absent, 0))
         return Encoded(
@@ -156,6 +189,7 @@ class Encoder:
             np.ascontiguousarray(sequences.starts) + absent,
             np.ascontiguousarray(sequences.lengths),
             levels,
+            leading,
             self.segment_length,
             observed,
             target,

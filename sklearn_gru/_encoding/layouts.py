@@ -297,6 +297,11 @@ def _from_3d(schema: Any, X: Any) -> Read:
         columns = [table[j] for j in table]
         values, categories = _read_columns(columns, named)
         array = values.reshape(array.shape)
+    elif array.dtype.kind in "mM":
+        raise InputError(
+            f"X holds times ({array.dtype}), which are not numbers. Pass what they "
+            "measure, such as hours: X / np.timedelta64(1, 'h')."
+        )
     elif array.dtype.kind not in "fiub":
         flat = check_array(
             array.reshape(len(array), -1),
@@ -441,8 +446,18 @@ def _item_table(
     return array
 
 
+def refuse_complex(values: Any, name: str) -> None:
+    """Refuse complex numbers: to drop their imaginary part would go unnoticed."""
+    if getattr(getattr(values, "dtype", None), "kind", None) == "c":
+        raise InputError(
+            f"Complex data not supported: {name} has dtype {values.dtype}. Pass real "
+            f"and imaginary parts as two features, or {name}.real."
+        )
+
+
 def _item_array(k: int, table: Any) -> np.ndarray:
     """Return an item without categories as numbers (n_steps, n_features)."""
+    refuse_complex(table, f"item {k} of X")
     if isinstance(table, pd.DataFrame):
         columns = [table.iloc[:, j] for j in range(table.shape[1])]
         return read_columns(columns, [None] * len(columns))[0]

@@ -140,6 +140,13 @@ PARAMETERS: dict[str, Parameter] = {
         'relative to it; with "standard" each sequence weighs in the loss by its '
         "scale, so that the loss remains one of y. None adds nothing back.",
     ),
+    "add_differences": Parameter(
+        [Boolean()],
+        "bool",
+        "Also read the difference of each numeric feature from its last observed value "
+        "[10]_, standardized on its own. It is 0 at the first step of a sequence and "
+        "where the feature is missing.",
+    ),
     "features_per_step": Parameter(
         [positive_integer()],
         "int",
@@ -158,11 +165,18 @@ PARAMETERS: dict[str, Parameter] = {
         "fit; an unknown one is missing. In 2-D X a position is one within a step.",
     ),
     "loss": Parameter(
-        [NameIn(regression_losses)],
-        _choice(regression_losses()),
+        [
+            NameIn(regression_losses),
+            Satisfies(callable, "a function of output and target, two tensors"),
+        ],
+        _choice(regression_losses()) + " or callable",
         'Loss on the standardized target. "huber" turns linear at one standard '
         "deviation of y (with a `target_feature`: of y relative to its own sequence). "
-        '"quantile" is the pinball loss [10]_, averaged over `quantile`.',
+        '"quantile" is the pinball loss [11]_, averaged over `quantile`. "poisson" is '
+        "half the Poisson deviance, for y that is never negative: the network learns "
+        "the logarithm of its mean [12]_, so no prediction or interval is below 0. A "
+        "function gets output and target, tensors of shape (n, n_outputs), and returns "
+        "a tensor of that shape, the loss of each; PyTorch computes it.",
     ),
     "quantile": Parameter(
         [

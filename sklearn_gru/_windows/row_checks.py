@@ -15,7 +15,7 @@ import pandas as pd
 
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.axis import Keys
-from sklearn_gru._tables.grid import Grid, misses_weekends
+from sklearn_gru._tables.grid import Grid, gaps_between, misses_weekends
 from sklearn_gru._tables.keys import looks_like_time
 from sklearn_gru._tables.refused import refuse_kinds
 from sklearn_gru._windows.timeline import Reach
@@ -118,7 +118,8 @@ def _steps_between_rows(grid: Grid, keys: Keys) -> int:
     """Return the greatest common divisor of the steps between rows, or 0."""
     position, _ = grid.split(keys.time)
     order = np.lexsort((position, keys.codes))
-    apart = np.diff(position[order])[np.diff(keys.codes[order]) == 0]
+    position, same = position[order], np.diff(keys.codes[order]) == 0
+    apart = gaps_between(position[:-1][same], position[1:][same])
     return int(np.gcd.reduce(apart)) if len(apart) else 0
 
 

@@ -9,12 +9,16 @@ arrays, without a loop over groups or rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklearn_gru._tables.axis import Axis
+from sklearn_gru._tables.grid import gaps_between
+from sklearn_gru._tables.keys import NO_GROUP
 from sklearn_gru.exceptions import TimeIndexError
 
 
@@ -53,10 +57,24 @@ class Timeline:
     given: np.ndarray  # (m,) bool: among the new rows
     place: np.ndarray  # (n_new,) index of each new row in `rows`
     new_group: np.ndarray  # (m,) bool: first row of its group
+    labels: list[Any]  # label of each group
+
+    def groups(self) -> pd.Categorical | None:
+        """Return the group of every new row, or None if there are no groups."""
+        if self.labels == [NO_GROUP]:
+            return None
+        labels = pd.Index(self.labels, dtype=object, tupleize_cols=False)
+        return pd.Categorical.from_codes(self.rows.group[self.place], labels)
 
 
 def merge(
-    old: Rows | None, new: Rows, reach: Reach, *, regular: bool, axis: Axis
+    old: Rows | None,
+    new: Rows,
+    reach: Reach,
+    *,
+    regular: bool,
+    axis: Axis,
+    labels: Sequence[Any] = (NO_GROUP,),
 ) -> Timeline:
     """Return the line of remembered and new rows.
 
@@ -89,6 +107,7 @@ def merge(
         given=_any_at(which[is_new], len(rows.group)),
         place=place[n_old:],
         new_group=new_group,
+        labels=list(labels),
     )
 
 
@@ -153,18 +172,22 @@ def _coordinates(
     step = np.full(len(rows.group), apart, dtype=np.int64)
     inside = ~new_group[1:]
     if regular:
-        gap = np.minimum(rows.position[1:] - rows.position[:-1], apart)
-        step[1:][inside] = gap[inside]
+        gap = gaps_between(rows.position[:-1][inside], rows.position[1:][inside])
+        step[1:][inside] = np.minimum(gap, apart).astype(np.int64)
     else:
         step[1:][inside] = 1
     return np.cumsum(step)
 
 
 class History(NamedTuple):
-    """Rows kept for later windows, and the start of the run that each belongs to."""
+    """Rows kept for later windows, and what is known of rows that are not kept."""
 
     rows: Rows
     run_start: np.ndarray  # (n,) position of the first row of the run
+    forgotten: np.ndarray  # (n, 2) oldest and newest position forgotten of the group
+
+
+_NOTHING = np.array([np.iinfo(np.int64).max, np.iinfo(np.int64).min])  # is forgotten
 
 
 def remember(
@@ -189,8 +212,68 @@ def remember(
         known_start = run_start.copy()
         known_start[line.remembered] = before.run_start
         run_start = np.minimum(run_start, known_start[starts][run])
+    forgotten = forgotten_of_groups(line, before)
     if not regular or before is not None:
-        return History(rows, run_start)
+        return History(rows, run_start, forgotten)
     ends = np.append(starts[1:], n)
     kept = np.flatnonzero(np.arange(n) >= ends[run] - reach.back)
-    return History(rows.take(kept), run_start[kept])
+    return History(rows.take(kept), run_start[kept], forgotten[kept])
+
+
+def forgotten_of_groups(line: Timeline, history: History | None) -> np.ndarray:
+    """Return, for each row of a line, the positions (n, 2) forgotten of its group."""
+    found = np.tile(_NOTHING, (len(line.rows.group), 1))
+    if history is None or not len(found):
+        return found
+    found[line.remembered] = history.forgotten
+    return _widest(found, line.new_group)
+
+
+def _widest(bounds: np.ndarray, new_group: np.ndarray) -> np.ndarray:
+    """Return the least and the greatest bound (n, 2) of each row's group."""
+    begins, group = np.flatnonzero(new_group), np.cumsum(new_group) - 1
+    low = np.minimum.reduceat(bounds[:, 0], begins)[group]
+    high = np.maximum.reduceat(bounds[:, 1], begins)[group]
+    return np.stack([low, high], axis=1)
+
+
+def forget(
+    history: History, observed: np.ndarray, steps: int, *, regular: bool
+) -> History:
+    """Return the rows at most `steps` - 1 steps before the newest observed one.
+
+    Each group counts back from its own newest observed row, so that rows of the future,
+    of which only some columns are known, push nothing out; a group without any observed
+    row keeps all. The positions that a group forgets are noted, so that windows which
+    miss them are reported.
+
+    Parameters
+    ----------
+    history : History
+        Rows in order of group and time.
+    observed : ndarray of bool of shape (n,)
+        Rows that are more than what is known of the future.
+    steps : int
+        Time steps to keep; rows where times are irregular.
+    regular : bool
+        Whether rows lie on a grid.
+    """
+    rows = history.rows
+    n = len(rows.group)
+    if not n:
+        return history
+    new_group = np.append(True, rows.group[1:] != rows.group[:-1])
+    begins, group = np.flatnonzero(new_group), np.cumsum(new_group) - 1
+    place = rows.position if regular else np.arange(n)
+    newest = np.full(len(begins), -1)
+    np.maximum.at(newest, group[observed], np.flatnonzero(observed))
+    # Without an observed row, nothing is older than the first row.
+    oldest = np.where(newest >= 0, place[newest] - steps + 1, place[begins])
+    kept = place >= oldest[group]
+    if kept.all():
+        return history
+    bounds = history.forgotten.copy()
+    bounds[~kept, 0] = np.minimum(bounds[~kept, 0], place[~kept])
+    bounds[~kept, 1] = np.maximum(bounds[~kept, 1], place[~kept])
+    forgotten = _widest(bounds, new_group)
+    return History(rows.take(kept), history.run_start[kept], forgotten[kept])

@@ -9,22 +9,40 @@ data is one call of the session.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
-from sklearn_gru._engines.base import Engine, Plan, Session
+from sklearn_gru._engines.base import Plan, Session
+from sklearn_gru._engines.torch.adamw import (
+    AdamWState,
+    read_rate,
+    read_state,
+    unusual,
+)
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
 from sklearn_gru._engines.torch.batches import Batches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
+from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
 from sklearn_gru._engines.torch.session import PASS_SIZE
+from sklearn_gru._support.interrupts import Interrupts
+
+# Compiled code and its memory, identities of parts, signals: None in a pickle.
+_OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_")
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class Opened(NamedTuple):
+    """A session for predictions, and the parts of the network it was opened for."""
+
+    session: Session
+    outline: Outline
 
 
 class SequenceNet(NeuralNet):
@@ -47,13 +65,15 @@ class SequenceNet(NeuralNet):
         self.engine_: str | None = None
         self.declined: dict[str, str] = {}
         self.session_: Session | None = None
-        self.prediction_: tuple[Engine, Any] | None = None
+        self.prediction_: Opened | None = None
+        self.outline_: Outline | None = None
+        self.interrupts_: Interrupts | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Compiled code and its memory belong to a process.
-        own = {"session_": None, "prediction_": None}
+        own = dict.fromkeys(_OF_A_PROCESS)
         archive = to_archive(self)
         if archive is None:
+            _ = self.optimizer_  # skorch pickles the optimizer, not its state
             return {**super().__getstate__(), **own}
         kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
         return {**kept, **own, "archive": archive}
@@ -64,6 +84,37 @@ class SequenceNet(NeuralNet):
             return
         state = dict(state)
         self.__dict__.update(from_archive(state.pop("archive")), **state)
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> SequenceNet:
+        """Keep the options of the optimizer; reading `optimizer_` makes it."""
+        parameters = self.get_all_learnable_params()
+        (_, *others), options = self.get_params_for_optimizer("optimizer", parameters)
+        if self.optimizer is not AdamW or others:
+            return super().initialize_optimizer()
+        if "optimizer_" not in vars(self):
+            self._register_attribute("optimizer_", None)
+        self.optimizer_ = AdamWState(options)
+        return self
+
+    @property
+    def optimizer_(self) -> Optimizer:
+        """The optimizer, which is made when it is first read."""
+        found = self.optimizer_state
+        if isinstance(found, AdamWState):
+            found = self.__dict__["optimizer_"] = found.make(self.module_)
+        return found
+
+    @optimizer_.setter
+    def optimizer_(self, optimizer: Optimizer | AdamWState) -> None:
+        self.__dict__["optimizer_"] = optimizer
+
+    @property
+    def optimizer_state(self) -> Optimizer | AdamWState:
+        """The optimizer if it has been made, else the state to make it from."""
+        try:
+            return vars(self)["optimizer_"]
+        except KeyError:
+            raise AttributeError("The net has no optimizer_ yet.") from None
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -139,15 +190,15 @@ class SequenceNet(NeuralNet):
         for _, callback in self.callbacks_:
             if isinstance(callback, Schedule):
                 return np.array(callback.next_rates(self, n_batches))
-        return np.full(n_batches, float(self.optimizer_.param_groups[0]["lr"]))
+        return np.full(n_batches, read_rate(self.optimizer_state))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks that implement this hook.
 
         skorch's own callbacks end training by raising KeyboardInterrupt. A real
         interrupt must not look like a finished fit, so an interrupt raised by a
-        callback is translated to StopTraining here. All callbacks are called before a
-        request to stop takes effect.
+        callback is translated to StopTraining here, unless Ctrl-C was pressed. All
+        callbacks are called before a request to stop takes effect.
         """
         stopped: BaseException | None = None
         if method_name not in _BATCH_HOOKS or self.watched_:
@@ -157,6 +208,8 @@ class SequenceNet(NeuralNet):
                 try:
                     getattr(callback, method_name)(self, **cb_kwargs)
                 except (KeyboardInterrupt, StopTraining) as stop:
+                    if self.interrupts_ is not None and self.interrupts_.heard:
+                        raise
                     stopped = stop
         if stopped is not None:
             raise StopTraining from stopped
@@ -171,11 +224,8 @@ class SequenceNet(NeuralNet):
 
     def plan(self, *, trains: bool, announce: bool = False) -> Plan:
         """Return a plan for the net in its current state."""
-        watched = None
-        if trains and type(self.optimizer_) is not AdamW:
-            watched = f"the optimizer is {type(self.optimizer_).__name__}"
-        elif trains and (name := self.batch_watcher()) is not None:
-            watched = f"the callback {name} listens to batches"
+        outline = self.outline()
+        watched = self._why_watched(outline) if trains else None
         parameter = self.module_.head.weight
         return Plan(
             self.module_.spec,
@@ -185,4 +235,26 @@ class SequenceNet(NeuralNet):
             trains,
             watched,
             announce,
+            outline.changed,
+            outline.changed_layers,
         )
+
+    def outline(self) -> Outline:
+        """Return the parts of the network as they are now."""
+        known = self.outline_
+        if known is None or not known.describes(self.module_):
+            known = self.outline_ = Outline(self.module_)
+        return known
+
+    def _why_watched(self, outline: Outline) -> str | None:
+        """Return why the optimizer step is PyTorch's, or batches are reported."""
+        if reason := unusual(self.optimizer_state, outline.parameters):
+            return reason
+        if (name := self.batch_watcher()) is not None:
+            return f"the callback {name} listens to batches"
+        if not all(p.requires_grad for p in outline.parameters):
+            return "some parameters are frozen (requires_grad=False)"
+        moments = read_state(self.optimizer_state).moments
+        if len({float(state["step"]) for state in moments if state}) > 1:
+            return "some parameters have taken more optimizer steps than others"
+        return None
