@@ -25,6 +25,7 @@ from sklearn_gru._tables.codebook import (
     read_columns,
 )
 from sklearn_gru._tables.frames import as_frame, float_column, table_of
+from sklearn_gru._tables.refused import refuse_kinds
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
 FLOATS = [np.float64, np.float32]
@@ -141,9 +142,18 @@ class Rows2D(Layout):
 LAYOUTS: list[Layout] = [Described(), Ragged(), Array3D(), Rows2D()]
 
 
+_EXPECTED = (
+    "an array (sequences, steps, features), a list with one 2-D array or frame per "
+    "sequence, Sequences, or a table in which each row is one series"
+)
+
+
 def layout_of(X: Any) -> Layout:
-    """Return the layout of an X."""
-    return next(layout for layout in LAYOUTS if layout.accepts(X))
+    """Return the layout of an X, or raise InputError for kinds that are not data."""
+    layout = next(layout for layout in LAYOUTS if layout.accepts(X))
+    if layout is LAYOUTS[-1]:
+        refuse_kinds(X, _EXPECTED)
+    return layout
 
 
 def without_index(X: Any) -> Any:
