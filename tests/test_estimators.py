@@ -355,12 +355,39 @@ def test_dtypes():
     assert next(single.module_.parameters()).dtype == torch.float32
     assert single.predict(X.astype(np.float32)).dtype == np.float32
     assert single.predict(X).dtype == np.float64
-    many = np.zeros((1000, 2))
+    many = np.zeros((65, 2))
     model = regressor(max_iter=1).fit(many, many[:, 0])
     assert next(model.module_.parameters()).dtype == torch.float32
     assert model.predict(many).dtype == np.float64
     forced = regressor(max_iter=1, dtype="float64").fit(many, many[:, 0])
     assert next(forced.module_.parameters()).dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "dtype"),
+    [
+        (64, "auto", torch.float64),
+        (65, "auto", torch.float32),
+        (65, 65, torch.float64),
+        (40, 39, torch.float32),
+        (1000, 1000, torch.float32),
+    ],
+)
+def test_auto_dtype_is_exact_where_weights_can_be(n, batch_size, dtype):
+    """One batch of fewer than 1000 sequences is float64, anything else float32."""
+    X = np.zeros((n, 2))
+    model = regressor(max_iter=1, batch_size=batch_size, early_stopping=False)
+    assert next(model.fit(X, X[:, 0]).module_.parameters()).dtype == dtype
+
+
+def test_weights_equal_repeated_rows_in_one_large_batch():
+    """With a batch that holds all rows, also of a few hundred sequences."""
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(100, 4, 2)), rng.integers(0, 4, size=100)
+    y, model = X[:, -1, 0], regressor(batch_size=999, max_iter=10)
+    weighted = clone(model).fit(X, y, sample_weight=weights).predict(X)
+    repeated = clone(model).fit(np.repeat(X, weights, 0), np.repeat(y, weights))
+    np.testing.assert_allclose(repeated.predict(X), weighted, rtol=1e-7, atol=1e-7)
 
 
 def test_large_values_keep_their_digits():

@@ -239,7 +239,9 @@ class BaseGRU(
         self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
     ) -> Fitted:
         """Freeze everything that later fits reuse, and make the net."""
-        dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
+        n_trained = len(data.sequences)
+        batch_size = self._batch_size(n_trained)
+        dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_trained, batch_size)
         encoder = Encoder.learn(
             schema,
             data.sequences,
@@ -257,7 +259,7 @@ class BaseGRU(
             TrainingParams(
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
-                batch_size=self._batch_size(len(data.sequences)),
+                batch_size=batch_size,
                 clip_norm=self.clip_norm,
                 callbacks=list(self.callbacks or []),
             ),

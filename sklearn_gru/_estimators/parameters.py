@@ -270,8 +270,8 @@ PARAMETERS: dict[str, Parameter] = {
     "dtype": Parameter(
         [OneOf(("auto", "float32", "float64"))],
         '{"auto", "float32", "float64"}',
-        'Precision of the network. "auto" is float32 for float32 X or from 1000 '
-        "sequences on, float64 below.",
+        'Precision of the network. "auto" is float64 for float64 X of one batch and '
+        "fewer than 1000 sequences, else float32.",
     ),
     "callbacks": Parameter(
         [],

@@ -19,9 +19,9 @@ from joblib.parallel import get_active_backend
 
 from sklearn_gru.exceptions import InvalidParameterError
 
-# Number of sequences from which float32 pays off. Below it, exactness (the equivalence
-# of sample weights and repeated rows to 1e-7) matters more and costs milliseconds.
-FLOAT32_FROM = 1000
+# A smaller fit of one batch computes in float64, in which sample weights and repeated
+# rows agree to 1e-7. With several batches they never agree: other rows share a batch.
+FLOAT64_BELOW = 1000  # sequences
 
 
 def resolve_device(device: str) -> torch.device:
@@ -37,11 +37,13 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-def resolve_dtype(dtype: str, data: np.dtype, n_sequences: int) -> torch.dtype:
+def resolve_dtype(
+    dtype: str, data: np.dtype, n_sequences: int, batch_size: int
+) -> torch.dtype:
     """Return the dtype that the network computes in."""
     if dtype == "auto":
-        fast = data == np.float32 or n_sequences >= FLOAT32_FROM
-        return torch.float32 if fast else torch.float64
+        exact = n_sequences <= batch_size and n_sequences < FLOAT64_BELOW
+        return torch.float64 if exact and data != np.float32 else torch.float32
     return {"float32": torch.float32, "float64": torch.float64}[dtype]
 
 
