@@ -4,13 +4,21 @@ import warnings
 
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru import (
+    GRUClassifier,
+    GRUOutlierDetector,
+    GRURegressor,
+    SequenceEmbedding,
+    SlidingWindow,
+)
 
 # One instance of each class as its constructor leaves it.
 DEFAULTS = {
     "regressor": GRURegressor(),
     "classifier": GRUClassifier(),
     "window": SlidingWindow(1),
+    "detector": GRUOutlierDetector(),
+    "embedding": SequenceEmbedding(),
 }
 
 # Small networks that learn fast enough for scikit-learn's thresholds: for options, and

@@ -414,6 +414,7 @@ def test_small_networks_stay_on_one_thread():
     assert for_training(large, 20, 96, 8) == 1
     assert for_prediction(small, 100, 24, 8) == 1
     assert for_prediction(small, 20_000, 24, 8) == 8
+    assert for_prediction(small, 1, 10**6, 8) == 1  # one sequence cannot be shared
 
 
 def test_threads_that_train_at_the_same_time_do_not_meet():

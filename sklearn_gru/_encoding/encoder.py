@@ -6,7 +6,7 @@ fits, predictions, hidden states, streams and exports read X through the same ob
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn_gru._encoding.categories import CategoryTable
 from sklearn_gru._encoding.differences import Differences
 from sklearn_gru._encoding.normalizations import Normalizer
 from sklearn_gru._encoding.schema import InputSchema
+from sklearn_gru._encoding.seen_range import SeenRange
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.standardizer import Standardizer
 from sklearn_gru._encoding.targets import TrainingData
@@ -44,6 +45,8 @@ class Encoder:
         Whether a step without any value keeps its place among the others.
     marks_observed : bool
         Whether the network needs to know which steps hold a value.
+    seen : SeenRange or None
+        Range of the features in all fits; None if every sequence is normalized.
     """
 
     schema: InputSchema
@@ -54,6 +57,7 @@ class Encoder:
     segment_length: int
     keeps_gaps: bool
     marks_observed: bool
+    seen: SeenRange | None = None
 
     @classmethod
     def learn(
@@ -118,6 +122,19 @@ class Encoder:
     def read(self, X: Any) -> Sequences:
         """Return X as sequences, with categories in the codes of fit."""
         return self.categories.encode(self.schema.check(X))
+
+    def having_seen(self, sequences: Sequences) -> Encoder:
+        """Return the encoder that also knows the range of these training sequences."""
+        if self.normalizer is not None:
+            return self
+        seen = SeenRange.of(sequences, self.seen)
+        seen.is_code[self.categories.columns] = True
+        return replace(self, seen=seen)
+
+    def warn_unseen(self, sequences: Sequences) -> None:
+        """Warn about condensed sequences far outside the range of the training data."""
+        if self.seen is not None:
+            self.seen.warn_outside(sequences)
 
     def condense(self, given: Sequences) -> Sequences:
         """Return the sequences without the steps that the network does not read."""

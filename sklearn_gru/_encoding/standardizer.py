@@ -16,7 +16,17 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
-from sklearn_gru._support.numbers import nonzero_scale
+from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
+from sklearn_gru._support.warn import warn
+
+# What a network of float32 reads in place of larger numbers; products of it and of
+# weights must not overflow.
+_LARGEST = 1e30
+_TOO_LARGE = (
+    "X holds values that are more standard deviations from those in fit than float32 "
+    f"can hold; they are read as {_LARGEST:g}. Look for wrong units or markers of "
+    "missing values, and replace those by NaN."
+)
 
 _ROWS_PER_BLOCK = 8192  # a few hundred kilobytes of float64, which stay in the cache
 
@@ -66,7 +76,7 @@ class Standardizer:
     ) -> Standardizer:
         coverage = sequences.coverage(weights).astype(np.float64)
         origin = _origin(sequences.values, coverage)
-        total, first, second = np.zeros((3, len(origin)))
+        total, first = np.zeros((2, len(origin)))
         marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences.values, coverage):
             rows -= origin
@@ -83,15 +93,8 @@ class Standardizer:
             return cls(zeros, zeros + 1, np.flatnonzero(marked))
         total = np.maximum(total, np.finfo(float).tiny)
         mean = origin + first / total
-        for rows, weight in _blocks(sequences.values, coverage):
-            rows -= mean
-            rows *= rows
-            if may_have_nan(rows):
-                rows[np.isnan(rows)] = 0.0
-            second += weight @ rows
-        return cls(
-            mean, nonzero_scale(np.sqrt(second / total), mean), np.flatnonzero(marked)
-        )
+        std = _deviation(sequences.values, coverage, mean, total)
+        return cls(mean, nonzero_scale(std, mean), np.flatnonzero(marked))
 
     @property
     def n_inputs(self) -> int:
@@ -130,9 +133,49 @@ class Standardizer:
                 if keep_missing:
                     missing &= np.isin(np.arange(len(self.mean)), self.embedded)
                 rows[missing] = 0.0
-            block[:, :n_numeric] = rows[:, numeric]
+            try:
+                with np.errstate(over="raise"):
+                    block[:, :n_numeric] = rows[:, numeric]
+            except FloatingPointError:
+                warn(_TOO_LARGE, RuntimeWarning)
+                block[:, :n_numeric] = rows[:, numeric].clip(-_LARGEST, _LARGEST)
             block[:, n_dense:] = rows[:, self.embedded]
         return out
+
+
+def _deviation(
+    values: np.ndarray, coverage: np.ndarray, mean: np.ndarray, total: np.ndarray
+) -> np.ndarray:
+    """Return the weighted standard deviation of each column."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        second = _squares(values, coverage, mean, np.zeros(len(mean), dtype=int))
+    ordinary = (second > 1e-200) & (second < 1e200)
+    if ordinary.all():
+        return np.sqrt(second / total)
+    # Squares of huge or tiny numbers leave the range of float64; so does no power of
+    # two times them.
+    largest = np.zeros(len(mean))
+    for rows, _ in _blocks(values, coverage):
+        largest = np.fmax(largest, np.nan_to_num(np.abs(rows - mean)).max(axis=0))
+    exponent = np.where(ordinary, 0, unit_exponent(largest))
+    second = _squares(values, coverage, mean, exponent)
+    return np.ldexp(np.sqrt(second / total), exponent)
+
+
+def _squares(
+    values: np.ndarray, coverage: np.ndarray, mean: np.ndarray, exponent: np.ndarray
+) -> np.ndarray:
+    """Return the weighted sums of the squares of ``(x - mean) / 2**exponent``."""
+    total = np.zeros(len(mean))
+    for rows, weight in _blocks(values, coverage):
+        rows -= mean
+        if exponent.any():
+            np.ldexp(rows, -exponent, out=rows)
+        rows *= rows
+        if may_have_nan(rows):
+            rows[np.isnan(rows)] = 0.0
+        total += weight @ rows
+    return total
 
 
 def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -13,6 +13,7 @@ from sklearn_gru._encoding.targets import TrainingData, check_class_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._estimators.parameters import with_parameters
+from sklearn_gru._estimators.search_ranges import CLASSIFIER_RANGES
 from sklearn_gru._model.tasks import Classification, class_codes
 from sklearn_gru.exceptions import InvalidParameterError
 
@@ -114,6 +115,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     >>> model.fit(words, [1, 0, 0, 1] * 5).predict([["good", "news"]])
     array([1])
     """
+
+    _search_ranges: ClassVar[dict[str, Any]] = CLASSIFIER_RANGES
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ from sklearn_gru._tables.frames import (
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 # A year and a month, three numbers, or an hour: "10-12" may be a size, "3.5" a number.
+_LARGEST = np.iinfo(np.int64).max
 _DATE = re.compile(r"\d{4}[-/.]\d|\d[-/.]\d+[-/.]\d|\d:\d\d")
 
 NO_GROUP: tuple[Any, ...] = ()  # the label of all rows if X has no groups
@@ -101,6 +102,7 @@ def read_keys(
         columns=[s.column for s in sources if s.column is not None],
         time_column=None if when is None else when.column,
         time_level=None if when is None else when.level,
+        levels=tuple(s.level for s in sources if s.level is not None),
     )
 
 
@@ -207,12 +209,18 @@ def read_time(
     if pd.api.types.is_bool_dtype(index.dtype):
         raise TimeIndexError(f"{name} holds booleans; expected times or numbers.")
     if pd.api.types.is_integer_dtype(index.dtype):
+        if len(index) and int(index.max()) > _LARGEST:
+            raise TimeIndexError(
+                f"{name} holds {index.max()}; the largest time is {_LARGEST}. Subtract "
+                "a constant, or count in a larger unit."
+            )
         return index.to_numpy(dtype=np.int64), Axis("integer")
     if pd.api.types.is_float_dtype(index.dtype):
         values = index.to_numpy(dtype=np.float64)
         if not np.isfinite(values).all():
             raise TimeIndexError(f"{name} holds infinity.")
-        if whole_floats and (values == np.rint(values)).all():
+        whole = (values == np.rint(values)) & (np.abs(values) < float(_LARGEST))
+        if whole_floats and whole.all():
             return values.astype(np.int64), Axis("integer")
         return values, Axis("number")
     raise TimeIndexError(
@@ -226,7 +234,7 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
     if not columns:
         return np.zeros(n, dtype=np.int64), [NO_GROUP]
     codes = np.zeros(n, dtype=np.int64)
-    uniques = []
+    parts: list[tuple[np.ndarray, list[Any]]] = []
     for column in columns:
         code, unique = pd.factorize(column)
         if (code < 0).any():
@@ -236,21 +244,17 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
                 f"Group key{name} is missing (NaN) in {(code < 0).sum()} of {n} rows, "
                 f"first in row {row}. Fill it or drop those rows."
             )
-        codes = codes * max(len(unique), 1) + code
-        uniques.append(list(unique))
+        parts.append((code, list(unique)))
+        # Numbered anew after each column: the product of the numbers of values of many
+        # columns would not fit into an integer.
+        codes = pd.factorize(codes * max(len(unique), 1) + code)[0].astype(np.int64)
     if len(columns) == 1:
-        return codes, uniques[0]
-    codes, combined = pd.factorize(codes)
-    return codes.astype(np.int64), [_split_label(int(c), uniques) for c in combined]
-
-
-def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
-    """Return the value of each key column, from the code that combines them."""
-    parts: list[Any] = []
-    for unique in reversed(uniques):
-        code, at = divmod(code, len(unique))
-        parts.append(unique[at])
-    return tuple(reversed(parts))
+        return codes, parts[0][1]
+    _, first = np.unique(codes, return_index=True)
+    labels = zip(
+        *([unique[k] for k in code[first]] for code, unique in parts), strict=True
+    )
+    return codes, list(labels)
 
 
 def looks_like_time(value: Any) -> bool:

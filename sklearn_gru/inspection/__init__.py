@@ -11,6 +11,7 @@ from sklearn_gru.inspection._compare_display import CompareDisplay
 from sklearn_gru.inspection._forecast import ForecastDisplay
 from sklearn_gru.inspection._gates import GateDisplay
 from sklearn_gru.inspection._loss import LossCurveDisplay
+from sklearn_gru.inspection._outliers import OutlierDisplay
 from sklearn_gru.inspection._permutation import (
     StepImportanceDisplay,
     step_permutation_importance,
@@ -22,6 +23,7 @@ __all__ = [
     "ForecastDisplay",
     "GateDisplay",
     "LossCurveDisplay",
+    "OutlierDisplay",
     "StepImportanceDisplay",
     "compare",
     "step_permutation_importance",

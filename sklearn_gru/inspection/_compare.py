@@ -122,7 +122,10 @@ def compare(
     >>> from sklearn_gru import GRURegressor, SlidingWindow, datasets
     >>> from sklearn_gru.inspection import compare
     >>> X, y = datasets.load_airline(return_X_y=True)
-    >>> gru = make_pipeline(SlidingWindow(24, lag=1), GRURegressor(8, random_state=0))
+    >>> gru = make_pipeline(
+    ...     SlidingWindow(24, lag=1),
+    ...     GRURegressor(8, normalization="last", target_feature=0, random_state=0),
+    ... )
     >>> table = compare({"GRU": gru}, X, y, cv=3, scoring="r2")
     >>> sorted(table["model"])
     ['GRU', 'gradient boosting', 'last value', 'ridge', 'seasonal naive']

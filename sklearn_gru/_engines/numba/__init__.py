@@ -67,7 +67,7 @@ def available() -> bool:
 
 def reason() -> str | None:
     """Return None if the kernels can run here, or why they cannot."""
-    if os.environ.get(OFF, "") not in ("", "0"):
+    if os.environ.get(OFF, "").strip().lower() not in ("", "0", "false", "no", "off"):
         return f"the environment variable {OFF} is set"
     return _import_failure()
 
@@ -115,7 +115,8 @@ def warm_up_layers(network: NetworkSpec) -> None:
     values = np.zeros((1, network.n_read), dtype=np.float32)
     start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
     rows = calls.Rows(values, start, length)
-    kernel.pack_layers(calls.address(kernel.params))
+    n_head = network.n_parameters - network.n_outputs * (network.n_pooled + 1)
+    kernel.pack_layers(kernel.params[:n_head])
     last, _ = kernel.run(rows, all_steps=False, keep=True)
     kernel.run_backward(rows, last, None)
 
@@ -162,7 +163,7 @@ class Trainer:
         calls = importlib.import_module(".calls", __name__)
         if not params.flags.writeable:
             raise ValueError("params must be writable: training changes them in place")
-        self.network = network
+        self.network, self.params = network, params
         self.clip_norm, self.weight_decay = clip_norm, weight_decay
         self.grads, self.mean, self.square = (np.zeros_like(params) for _ in range(3))
         self.step = 0
@@ -271,4 +272,7 @@ class Predictor:
             values, starts, lengths,
             segment_length=segment_length, levels=levels, leading=leading,
         )  # fmt: skip
-        return self._kernel.predict(rows, threads)
+        try:
+            return self._kernel.predict(rows, threads)
+        finally:
+            self._kernel.shrink()  # it lives as long as the model

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from skorch.callbacks import BatchScoring, Callback, EpochScoring
+from skorch.callbacks import BatchScoring, Callback, Checkpoint, EpochScoring
 
 from sklearn_gru._support.sklearn_callbacks import FitReport
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
@@ -109,8 +109,13 @@ class EarlyStopping(Callback):
             self.reference, self.waited = loss, 0
             return
         self.waited += 1
-        if self.waited >= self.patience:
+        if self.is_exhausted:
             raise StopTraining
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Flag that the loss has stalled for too long."""
+        return self.waited >= self.patience
 
     def restore(self, net: Any) -> None:
         """Restore the best weights, before callbacks learn that training ended."""
@@ -214,6 +219,12 @@ def check_callbacks(callbacks: Any) -> None:
             raise InvalidParameterError(
                 f"callbacks takes a list of skorch callbacks; got {callback!r}."
                 f"{_hint(callback)}"
+            )
+        if issubclass(kind, Checkpoint):
+            raise InvalidParameterError(
+                "skorch's Checkpoint needs records of batches, which this estimator "
+                "does not keep. Use sklearn_gru.callbacks.Checkpoint(path), from which "
+                "a killed fit goes on."
             )
         if issubclass(kind, (BatchScoring, EpochScoring)):
             raise InvalidParameterError(

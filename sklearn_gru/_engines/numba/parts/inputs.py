@@ -30,6 +30,7 @@ class Data(NamedTuple):
     n_differences: int
     leading: Any  # (n, n_differences) or one row for all, `leading_step` apart
     leading_step: int
+    stop: Any  # (1,), not 0 once the call shall end: what it writes is then not read
 
 
 @inner

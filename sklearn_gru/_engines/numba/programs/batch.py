@@ -38,6 +38,7 @@ class RowAddresses(NamedTuple):
     n_differences: int
     leading: int  # int64, rows `leading_step` apart
     leading_step: int
+    stop: int  # (1,) int64, not 0 once the call shall end
 
 
 @entry
@@ -50,7 +51,8 @@ def longest_sequence(starts, lengths, n, n_rows, stride):
     longest = 0
     for i in range(n):
         start, length = starts[i], lengths[i]
-        if start < 0 or length < 0 or start + stride * length > n_rows:
+        # Not start + stride * length > n_rows: that sum can wrap around.
+        if start < 0 or length < 0 or length > (n_rows - start) // stride:
             return -1
         longest = max(longest, length)
     return longest
@@ -72,6 +74,7 @@ def view_data(sequences):
         sequences.n_differences,
         integers_at(sequences.leading),
         sequences.leading_step,
+        integers_at(sequences.stop),
     )
 
 
