@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -33,6 +34,7 @@ from sklearn_gru.exceptions import (
     CalibrationWarning,
     InputError,
     InvalidParameterError,
+    UnseenDataWarning,
 )
 
 __all__ = ["GRUOutlierDetector"]
@@ -410,7 +412,9 @@ class _Forecaster:
         some = (steps.before.lengths > 0) & ~np.isnan(values).all(axis=1)
         found = np.full(values.shape, np.nan)
         if some.any():
-            forecast = np.asarray(self.regressor.predict(steps.before[some]))
+            with warnings.catch_warnings():  # that is what the scores say
+                warnings.simplefilter("ignore", UnseenDataWarning)
+                forecast = np.asarray(self.regressor.predict(steps.before[some]))
             found[some] = values[some] - forecast.reshape(int(some.sum()), -1)
         return found
 

@@ -6,6 +6,7 @@ access to the result. matplotlib is imported only to draw, and PyTorch never.
 """
 
 from sklearn_gru.inspection._attention import AttentionDisplay
+from sklearn_gru.inspection._backtest_display import BacktestDisplay
 from sklearn_gru.inspection._compare import compare
 from sklearn_gru.inspection._compare_display import CompareDisplay
 from sklearn_gru.inspection._forecast import ForecastDisplay
@@ -19,6 +20,7 @@ from sklearn_gru.inspection._permutation import (
 
 __all__ = [
     "AttentionDisplay",
+    "BacktestDisplay",
     "CompareDisplay",
     "ForecastDisplay",
     "GateDisplay",
