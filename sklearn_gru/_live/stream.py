@@ -64,7 +64,8 @@ class Stream:
     windows that hold the newest row are carried together, so that a row costs one
     product of `window_size` rows. Networks that read a window from both ends or
     normalize it (``bidirectional``, ``normalization``, ``conv_filters``,
-    ``segment_length``, attention) run the window of each row again.
+    ``segment_length``, ``add_differences``, attention) run the window of each row
+    again.
 
     A stream is not thread-safe: give each thread its own, or use a lock.
 
