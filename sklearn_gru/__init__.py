@@ -10,7 +10,9 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "GRUClassifier": "sklearn_gru._estimators.classifier",
+    "GRUOutlierDetector": "sklearn_gru._estimators.outliers",
     "GRURegressor": "sklearn_gru._estimators.regressor",
+    "SequenceEmbedding": "sklearn_gru._estimators.embedding",
     "Sequences": "sklearn_gru._encoding.sequences",
     "SlidingWindow": "sklearn_gru.windows",
     "datasets": "sklearn_gru",
@@ -26,7 +28,9 @@ _HOME = {
 
 __all__ = [
     "GRUClassifier",
+    "GRUOutlierDetector",
     "GRURegressor",
+    "SequenceEmbedding",
     "Sequences",
     "SlidingWindow",
     "datasets",

@@ -8,16 +8,21 @@
     │   └── TimeIndexError       times or groups that cannot be read, or off the grid
     ├── LeakageError             a column that gives the target away
     ├── StreamError              a model that no stream can follow, or no longer does
-    └── DivergenceError          training produced a loss that is not finite
+    ├── DivergenceError          training produced a loss that is not finite
+    └── CheckpointError          a checkpoint of another fit, or one that cannot be used
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
+    UnseenDataWarning            values to predict from that fit saw nothing like
+    CalibrationWarning           a promised rate rests on too few held-out rows
 
 Every error is also a ``ValueError``: the contract of scikit-learn requires it, and code
 that catches ``ValueError`` keeps working.
 """
 
 __all__ = [
+    "CalibrationWarning",
+    "CheckpointError",
     "DivergenceError",
     "InputError",
     "InvalidParameterError",
@@ -27,6 +32,7 @@ __all__ = [
     "SklearnGRUError",
     "StreamError",
     "TimeIndexError",
+    "UnseenDataWarning",
 ]
 
 
@@ -58,9 +64,21 @@ class DivergenceError(SklearnGRUError):
     """The training loss stopped being finite."""
 
 
+class CheckpointError(SklearnGRUError):
+    """A checkpoint belongs to another fit, or cannot be read or written."""
+
+
 class LostHistoryWarning(UserWarning):
     """Windows miss rows that exist, or should exist, before them."""
 
 
 class LayoutWarning(UserWarning):
     """The data look like another layout than the one assumed."""
+
+
+class UnseenDataWarning(UserWarning):
+    """Predictions read values unlike those seen in fit: far outside, or missing."""
+
+
+class CalibrationWarning(UserWarning):
+    """A promised rate rests on too few held-out rows."""

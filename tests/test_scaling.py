@@ -84,7 +84,7 @@ def test_blocks_are_invisible(monkeypatch, block):
     s = make_sequences()
     whole = fit(s)
     expected = whole.transform(s.values, np.dtype(np.float64))
-    monkeypatch.setattr(_scaling, "_BLOCK", block)
+    monkeypatch.setattr(_scaling, "_ROWS_PER_BLOCK", block)
     fitted = fit(s)
     np.testing.assert_allclose(fitted.mean, whole.mean, rtol=1e-13)
     np.testing.assert_allclose(fitted.scale, whole.scale, rtol=1e-13)

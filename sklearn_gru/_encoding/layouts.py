@@ -7,6 +7,7 @@ write one class and put it into ``LAYOUTS`` before those that would accept the s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,14 +24,17 @@ from sklearn_gru._tables.codebook import (
     needs_codes,
     read_columns,
 )
-from sklearn_gru._tables.frames import as_frame, float_column
+from sklearn_gru._tables.frames import as_frame, float_column, table_of
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
 FLOATS = [np.float64, np.float32]
 
 # Other libraries put channels before steps. A sequence with this many times as many
 # features as steps probably comes from one of them.
-_CHANNEL_MAJOR = 8
+_CHANNEL_MAJOR = 6
+# With fewer, it does if neighboring features are much more alike than two steps.
+_MAYBE_CHANNEL_MAJOR = 2
+_ALIKE = 0.5
 
 
 class Seen(NamedTuple):
@@ -123,11 +127,14 @@ class Rows2D(Layout):
         return _from_2d(schema, X)
 
     def take(self, X: Any, index: np.ndarray) -> Any:
-        if hasattr(X, "iloc"):
+        table = table_of(X)
+        if table is not None:
+            return table.take(X, index)
+        if hasattr(X, "iloc"):  # a Series
             return X.iloc[index]
         if isinstance(X, (list, tuple)):
             return [X[k] for k in index]
-        return X[index.tolist()] if hasattr(X, "get_columns") else X[index]
+        return X[index]
 
 
 # In the order in which they are tried; the last one accepts everything.
@@ -187,7 +194,7 @@ def _from_2d(schema: Any, X: Any) -> Read:
     _refuse_whole_texts(X)
     frame = as_frame(X)
     if frame is not None and schema.learns:
-        _warn_time_index(schema.owner, frame)
+        _warn_rows_of_steps(schema.owner, frame, schema.features_per_step)
     if getattr(X, "ndim", 2) > 3:
         raise InputError(
             f"X has {X.ndim} dimensions; expected 2 (each row one series), 3 "
@@ -250,16 +257,30 @@ def _as_table(X: Any) -> pd.DataFrame | None:
     return pd.DataFrame(X) if text else None
 
 
-def _warn_time_index(owner: str, frame: pd.DataFrame) -> None:
+def _warn_rows_of_steps(owner: str, frame: pd.DataFrame, per_step: int) -> None:
+    """Warn if the rows of a frame look like time steps instead of whole series."""
     index = frame.index
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)):
-        warn(
-            f"X is a frame with a {type(index).__name__}: its rows look like time "
-            f"steps, but {owner} reads each row as a whole series. "
-            "To predict from the rows before each row, put a window in front: "
-            f"make_pipeline(SlidingWindow(24, lag=1), {owner}()).",
-            LayoutWarning,
-        )
+        seen = f"X is a frame with a {type(index).__name__}"
+    elif per_step == 1 and _look_like_features(frame.columns):
+        names = ", ".join(repr(name) for name in frame.columns[:4])
+        more = ", …" if frame.shape[1] > 4 else ""
+        seen = f"X is a frame with the columns {names}{more}, which look like features"
+    else:
+        return
+    warn(
+        f"{seen}: its rows look like time steps, but {owner} reads each row as a whole "
+        "series. To predict from the rows before each row, put a window in front: "
+        f"make_pipeline(SlidingWindow(24, lag=1), {owner}()). If each row is a series, "
+        "pass X.to_numpy().",
+        LayoutWarning,
+    )
+
+
+def _look_like_features(columns: Any) -> bool:
+    """Tell whether columns have names of their own instead of numbers of steps."""
+    names = [re.sub(r"\d+", "", str(name)) for name in columns]
+    return len(set(names)) > 1 or names == [str(name) for name in columns]
 
 
 def _from_3d(schema: Any, X: Any) -> Read:
@@ -276,6 +297,11 @@ def _from_3d(schema: Any, X: Any) -> Read:
         columns = [table[j] for j in table]
         values, categories = _read_columns(columns, named)
         array = values.reshape(array.shape)
+    elif array.dtype.kind in "mM":
+        raise InputError(
+            f"X holds times ({array.dtype}), which are not numbers. Pass what they "
+            "measure, such as hours: X / np.timedelta64(1, 'h')."
+        )
     elif array.dtype.kind not in "fiub":
         flat = check_array(
             array.reshape(len(array), -1),
@@ -288,7 +314,7 @@ def _from_3d(schema: Any, X: Any) -> Read:
     if array.dtype not in FLOATS:
         array = array.astype(np.float64)
     _, n_steps, n_features = array.shape
-    if schema.learns and n_features >= _CHANNEL_MAJOR * max(n_steps, 2):
+    if schema.learns and _looks_channel_major(array):
         warn(
             f"X of shape {array.shape} is read as {n_steps} steps of {n_features} "
             "features. If it is channel-major, as in sktime and aeon, swap the axes: "
@@ -297,6 +323,20 @@ def _from_3d(schema: Any, X: Any) -> Read:
         )
     sequences = Sequences.from_array(array, categories=categories)
     return schema.finite(sequences), named, Seen.of(sequences)
+
+
+def _looks_channel_major(array: np.ndarray) -> bool:
+    """Tell whether the last axis of an array is probably the one of time."""
+    _, n_steps, n_features = array.shape
+    ratio = n_features / max(n_steps, 2)
+    if ratio >= _CHANNEL_MAJOR or ratio < _MAYBE_CHANNEL_MAJOR or n_steps < 2:
+        return ratio >= _CHANNEL_MAJOR
+    some = array[:100].astype(np.float64)
+    between_steps = np.abs(np.diff(some, axis=1))
+    between_features = np.abs(np.diff(some, axis=2))
+    if np.isnan(between_steps).all() or np.isnan(between_features).all():
+        return False
+    return bool(np.nanmean(between_features) < _ALIKE * np.nanmean(between_steps))
 
 
 def _read_columns(
@@ -309,6 +349,7 @@ def _read_columns(
 
 
 def _from_items(schema: Any, items: list[Any]) -> Read:
+    _refuse_static(items)
     frames = [as_frame(item) for item in items]
     names = _item_names(schema, frames)
     tables: list[Any] = []
@@ -340,6 +381,20 @@ def _from_items(schema: Any, items: list[Any]) -> Read:
         categories=categories,
     )
     return schema.finite(sequences), named, Seen.of(sequences)
+
+
+def _refuse_static(items: list[Any]) -> None:
+    """Raise InputError for a pair of all sequences and a table beside them."""
+    if len(items) != 2 or [np.ndim(item) for item in items] != [3, 2]:
+        return
+    sequences, table = (np.shape(item) for item in items)
+    if sequences[0] == table[0]:
+        raise InputError(
+            f"X holds sequences of shape {sequences} and a table of shape {table}; "
+            "expected the sequences alone. Repeat the table at every step: "
+            "X = np.concatenate([X[0], np.repeat(X[1][:, None], X[0].shape[1], "
+            "axis=1)], axis=2)."
+        )
 
 
 def _coded_in_items(tables: list[Any], named: np.ndarray) -> np.ndarray:
@@ -391,8 +446,18 @@ def _item_table(
     return array
 
 
+def refuse_complex(values: Any, name: str) -> None:
+    """Refuse complex numbers: to drop their imaginary part would go unnoticed."""
+    if getattr(getattr(values, "dtype", None), "kind", None) == "c":
+        raise InputError(
+            f"Complex data not supported: {name} has dtype {values.dtype}. Pass real "
+            f"and imaginary parts as two features, or {name}.real."
+        )
+
+
 def _item_array(k: int, table: Any) -> np.ndarray:
     """Return an item without categories as numbers (n_steps, n_features)."""
+    refuse_complex(table, f"item {k} of X")
     if isinstance(table, pd.DataFrame):
         columns = [table.iloc[:, j] for j in range(table.shape[1])]
         return read_columns(columns, [None] * len(columns))[0]

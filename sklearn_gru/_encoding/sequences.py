@@ -96,7 +96,7 @@ class Sequences:
         if lengths.size and (
             lengths.min() < 0
             or starts.min() < 0
-            or (starts + lengths).max() > len(values)
+            or (starts > len(values) - lengths).any()  # their sum could wrap around
         ):
             raise ValueError("starts and lengths reach outside the rows of values.")
         for name, size in (
@@ -213,7 +213,7 @@ class Sequences:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, value)
-        self.values.flags.writeable = False
+        self.__post_init__()  # a file may have been changed
 
     # -- other views and selections ----------------------------------------------------
 

@@ -16,9 +16,19 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
-from sklearn_gru._support.numbers import nonzero_scale
+from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
+from sklearn_gru._support.warn import warn
 
-_BLOCK = 8192  # rows: a few hundred kilobytes of float64, which stay in the cache
+# What a network of float32 reads in place of larger numbers; products of it and of
+# weights must not overflow.
+_LARGEST = 1e30
+_TOO_LARGE = (
+    "X holds values that are more standard deviations from those in fit than float32 "
+    f"can hold; they are read as {_LARGEST:g}. Look for wrong units or markers of "
+    "missing values, and replace those by NaN."
+)
+
+_ROWS_PER_BLOCK = 8192  # a few hundred kilobytes of float64, which stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +76,7 @@ class Standardizer:
     ) -> Standardizer:
         coverage = sequences.coverage(weights).astype(np.float64)
         origin = _origin(sequences.values, coverage)
-        total, first, second = np.zeros((3, len(origin)))
+        total, first = np.zeros((2, len(origin)))
         marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences.values, coverage):
             rows -= origin
@@ -83,15 +93,8 @@ class Standardizer:
             return cls(zeros, zeros + 1, np.flatnonzero(marked))
         total = np.maximum(total, np.finfo(float).tiny)
         mean = origin + first / total
-        for rows, weight in _blocks(sequences.values, coverage):
-            rows -= mean
-            rows *= rows
-            if may_have_nan(rows):
-                rows[np.isnan(rows)] = 0.0
-            second += weight @ rows
-        return cls(
-            mean, nonzero_scale(np.sqrt(second / total), mean), np.flatnonzero(marked)
-        )
+        std = _deviation(sequences.values, coverage, mean, total)
+        return cls(mean, nonzero_scale(std, mean), np.flatnonzero(marked))
 
     @property
     def n_inputs(self) -> int:
@@ -99,25 +102,30 @@ class Standardizer:
         return len(self.mean) + len(self.marked)
 
     def transform(
-        self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
+        self,
+        values: np.ndarray,
+        dtype: np.dtype,
+        *,
+        keep_missing: bool = False,
+        n_before: int = 0,
     ) -> np.ndarray:
         """Return rows (n_rows, n_inputs): standardized columns, then marks and indices.
 
         Missing cells become 0. With `keep_missing` they stay NaN, so that a later shift
-        can leave them out.
+        can leave them out. `n_before` columns in front of them are left for others.
         """
         n_numeric = len(self.mean) - len(self.embedded)
         numeric: Any = slice(None)
         if len(self.embedded):
             numeric = np.delete(np.arange(len(self.mean)), self.embedded)
         n_dense = self.n_inputs - len(self.embedded)
-        out = np.empty((len(values), self.n_inputs), dtype=dtype)
-        buffer = np.empty((min(len(values), _BLOCK), len(self.mean)))
-        for at in range(0, len(values), _BLOCK):
+        out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
+        buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
+        for at in range(0, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
-            np.subtract(values[at : at + _BLOCK], self.mean, out=rows)
+            np.subtract(values[at : at + _ROWS_PER_BLOCK], self.mean, out=rows)
             np.divide(rows, self.scale, out=rows)
-            block = out[at : at + _BLOCK]
+            block = out[at : at + _ROWS_PER_BLOCK, n_before:]
             block[:, n_numeric:n_dense] = 0.0
             if may_have_nan(rows):
                 missing = np.isnan(rows)
@@ -125,9 +133,49 @@ class Standardizer:
                 if keep_missing:
                     missing &= np.isin(np.arange(len(self.mean)), self.embedded)
                 rows[missing] = 0.0
-            block[:, :n_numeric] = rows[:, numeric]
+            try:
+                with np.errstate(over="raise"):
+                    block[:, :n_numeric] = rows[:, numeric]
+            except FloatingPointError:
+                warn(_TOO_LARGE, RuntimeWarning)
+                block[:, :n_numeric] = rows[:, numeric].clip(-_LARGEST, _LARGEST)
             block[:, n_dense:] = rows[:, self.embedded]
         return out
+
+
+def _deviation(
+    values: np.ndarray, coverage: np.ndarray, mean: np.ndarray, total: np.ndarray
+) -> np.ndarray:
+    """Return the weighted standard deviation of each column."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        second = _squares(values, coverage, mean, np.zeros(len(mean), dtype=int))
+    ordinary = (second > 1e-200) & (second < 1e200)
+    if ordinary.all():
+        return np.sqrt(second / total)
+    # Squares of huge or tiny numbers leave the range of float64; so does no power of
+    # two times them.
+    largest = np.zeros(len(mean))
+    for rows, _ in _blocks(values, coverage):
+        largest = np.fmax(largest, np.nan_to_num(np.abs(rows - mean)).max(axis=0))
+    exponent = np.where(ordinary, 0, unit_exponent(largest))
+    second = _squares(values, coverage, mean, exponent)
+    return np.ldexp(np.sqrt(second / total), exponent)
+
+
+def _squares(
+    values: np.ndarray, coverage: np.ndarray, mean: np.ndarray, exponent: np.ndarray
+) -> np.ndarray:
+    """Return the weighted sums of the squares of ``(x - mean) / 2**exponent``."""
+    total = np.zeros(len(mean))
+    for rows, weight in _blocks(values, coverage):
+        rows -= mean
+        if exponent.any():
+            np.ldexp(rows, -exponent, out=rows)
+        rows *= rows
+        if may_have_nan(rows):
+            rows[np.isnan(rows)] = 0.0
+        total += weight @ rows
+    return total
 
 
 def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
@@ -147,8 +195,8 @@ def _blocks(
     values: np.ndarray, coverage: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the rows in use in float64 with their weights, block by block."""
-    for at in range(0, len(values), _BLOCK):
-        weight = coverage[at : at + _BLOCK]
+    for at in range(0, len(values), _ROWS_PER_BLOCK):
+        weight = coverage[at : at + _ROWS_PER_BLOCK]
         used = weight > 0
-        rows = values[at : at + _BLOCK].astype(np.float64)
+        rows = values[at : at + _ROWS_PER_BLOCK].astype(np.float64)
         yield (rows, weight) if used.all() else (rows[used], weight[used])

@@ -15,8 +15,9 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_gru._encoding.layouts import FLOATS
+from sklearn_gru._encoding.layouts import FLOATS, refuse_complex
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import InputError
 
 
@@ -97,7 +98,9 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weights
+    largest = weights.max()
+    # Only their ratios count, and their sum must be a number.
+    return weights if 1e-100 < largest < 1e100 else weights / largest
 
 
 def check_regression_target(y: Any, owner: str) -> np.ndarray:
@@ -105,6 +108,7 @@ def check_regression_target(y: Any, owner: str) -> np.ndarray:
 
     Finiteness is checked after weighting.
     """
+    refuse_complex(y, "y")
     try:
         return check_array(
             y,
@@ -122,8 +126,34 @@ def check_regression_target(y: Any, owner: str) -> np.ndarray:
         raise
 
 
+def warn_rounding(y: np.ndarray, dtype: np.dtype) -> None:
+    """Warn if predictions in the dtype of X could not tell most targets apart."""
+    if dtype != np.float32 or y.dtype != np.float64 or not y.size:
+        return
+    y = y.reshape(len(y), -1)
+    deviation = y.std(axis=0)
+    rounding = np.finfo(np.float32).eps * np.abs(y).max(axis=0)
+    coarse = (deviation > 0) & (rounding > 0.1 * deviation)
+    if coarse.any():
+        k = int(coarse.argmax())
+        warn(
+            f"y varies by {deviation[k]:.3g} around {y[:, k].mean():.6g}, but X is "
+            f"float32, and so are predictions, in steps of {rounding[k]:.3g}. "
+            "Pass X as float64, X.astype('float64'), or subtract a constant from y.",
+            UserWarning,
+        )
+
+
 def check_class_target(y: Any) -> np.ndarray:
     """Return the class labels (n,)."""
+    shape = np.shape(y)
+    if len(shape) == 2 and shape[1] > 1:
+        raise InputError(
+            f"y has shape {shape}; GRUClassifier predicts one label per sequence. For "
+            "several labels per sequence: MultiOutputClassifier(GRUClassifier()). For "
+            "one label per step, give rows and let the window find what leads to each: "
+            "make_pipeline(SlidingWindow(24), GRUClassifier())."
+        )
     y = column_or_1d(y, warn=True)
     missing = pd.isna(y) if y.dtype == object else np.zeros(len(y), dtype=bool)
     if missing.any():

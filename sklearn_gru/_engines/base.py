@@ -34,6 +34,9 @@ class Plan:
         to PyTorch; None without such a reason.
     announce : bool
         Whether to report a compilation that takes seconds.
+    changed, changed_layers : str or None
+        Reason why the network, or its recurrent layers, compute something else than
+        `spec` describes; None if they do not.
     """
 
     spec: NetworkSpec
@@ -43,6 +46,8 @@ class Plan:
     trains: bool = False
     watched: str | None = None
     announce: bool = False
+    changed: str | None = None
+    changed_layers: str | None = None
 
 
 class Session(Protocol):

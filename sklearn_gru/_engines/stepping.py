@@ -29,6 +29,11 @@ def why_not_stepwise(spec: NetworkSpec) -> str | None:
             f"normalization={spec.normalization!r} changes all steps of a sequence "
             "when one is added"
         )
+    if spec.differences:
+        return (
+            "add_differences=True reads every value beside the one before it, of which "
+            "the first of each sequence has none"
+        )
     if spec.conv_filters:
         return f"conv_filters={spec.conv_filters} reads neighboring rows together"
     if spec.segment_length > 1:

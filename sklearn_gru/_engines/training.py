@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from skorch.callbacks import LRScheduler
-from torch import Tensor
+from skorch.callbacks import Callback, LRScheduler
+from torch import Tensor, nn
 from torch.optim import AdamW
 
+from sklearn_gru._engines.checkpoint import Saver
 from sklearn_gru._engines.choice import choose
+from sklearn_gru._engines.run import Run
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru._engines.torch.callbacks import (
     EarlyStopping,
@@ -24,10 +27,11 @@ from sklearn_gru._engines.torch.callbacks import (
 )
 from sklearn_gru._engines.torch.device import RandomStream, spawn_seeds
 from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
-from sklearn_gru._engines.torch.net import SequenceNet
+from sklearn_gru._engines.torch.net import Opened, SequenceNet
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.tasks import Task
+from sklearn_gru._support.interrupts import Interrupts
 
 
 class TrainingParams(NamedTuple):
@@ -105,55 +109,100 @@ def train(
         (None if validation is None else SequenceDataset(validation, device)),
     )
     own: list[Any] = [FiniteLoss()]
+    schedule = stopper = line = saver = None
     # A learning-rate scheduler passed by the user replaces the default one.
     chosen = any(isinstance(c, LRScheduler) for _, c in net.callbacks_)
     if scheduled and not chosen:
         n_batches = len(net.get_iterator(datasets[0], training=True))
-        own.append(Schedule(net.lr, epochs * n_batches))
+        schedule = Schedule(net.lr, epochs * n_batches)
+        own.append(schedule)
     else:
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr
-    stopper = None
     if stopping is not None:
         stopper = EarlyStopping(stopping.patience, stopping.tol)
         own.append(stopper)
     if watcher is not None:
         own.append(watcher)
-    line = None
     theirs = net.callbacks_
-    plan = net.plan(trains=True, announce=progress is not None)
-    engine, net.declined = choose(plan)
-    net.engine_, net.prediction_ = engine.name, None
-    net.session_ = session = engine.open(net, plan, threads)
+    run = Run(net, datasets, epochs, schedule, stopper)
+    if scheduled:
+        saver = Saver(run, theirs)
+        own.append(saver)
+    sessions = Sessions(net, threads, announce=progress is not None)
+    sessions.choose()
+    own.append(sessions)
+    if saver is not None:
+        saver.opened()
     if progress:
         line = Progress(epochs, f"{progress} ({net.engine_})")
         own.insert(1, line)
     net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
     try:
-        net.notify("on_train_begin", X=None, y=None)
-        with contextlib.suppress(StopTraining):
-            net.fit_loop(datasets, epochs=epochs)
-        if stopper is not None:
-            stopper.restore(net)
-        net.notify("on_train_end", X=None, y=None)
+        with Interrupts() as net.interrupts_:
+            net.notify("on_train_begin", X=None, y=None)
+            with contextlib.suppress(StopTraining):
+                net.fit_loop(datasets, epochs=run.epochs_left)
+            if saver is not None:
+                saver.finish()
+            if stopper is not None:
+                stopper.restore(net)
+            net.notify("on_train_end", X=None, y=None)
     finally:
         if line is not None:
             line.close()
-        net.callbacks_ = theirs
-        net.session_ = None
-        session.close()
+        net.callbacks_, net.interrupts_ = theirs, None
+        sessions.close()
         net.optimizer_.zero_grad(set_to_none=True)
     return None if stopper is None else stopper.best_epoch
 
 
+class Sessions(Callback):
+    """Choice of the engine, again in each epoch for which something changed.
+
+    Callbacks may freeze parameters, exchange parts of the network or register hooks
+    between two epochs, which not every engine can follow. As the last callback, this
+    one sees what the others did.
+    """
+
+    def __init__(self, net: SequenceNet, threads: int, *, announce: bool) -> None:
+        self.net = net
+        self.threads = threads
+        self.announce = announce
+        self._for: Any = None
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Choose again if the plan is another one."""
+        self.choose()
+
+    def choose(self) -> None:
+        """Open a session of the first engine that accepts the net as it is."""
+        net = self.net
+        plan = net.plan(trains=True, announce=self.announce)
+        asked = plan, net.outline_
+        if asked == self._for:
+            return
+        self.close()
+        engine, net.declined = choose(plan)
+        net.engine_, net.prediction_ = engine.name, None
+        net.session_ = engine.open(net, plan, self.threads)
+        self._for = asked
+
+    def close(self) -> None:
+        """Close the session that is open, if there is one."""
+        session, self.net.session_ = self.net.session_, None
+        if session is not None:
+            session.close()
+
+
 def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
     """Return the outputs (n, n_outputs) of a trained net in float64."""
-    plan = net.plan(trains=False)
-    engine, _ = choose(plan)
-    if net.prediction_ is None or net.prediction_[0] is not engine:
-        net.prediction_ = engine, engine.open(net, plan)
-    _, session = net.prediction_
-    return session.outputs(data, threads).astype(np.float64, copy=False)
+    known = net.prediction_
+    if known is None or not known.outline.describes(net.module_):
+        plan = net.plan(trains=False)
+        engine, _ = choose(plan)
+        known = net.prediction_ = Opened(engine.open(net, plan), net.outline())
+    return known.session.outputs(data, threads).astype(np.float64, copy=False)
 
 
 def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
@@ -167,10 +216,31 @@ def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
     changing = ("module", "module_", "criterion_", "optimizer_", "shuffle_stream")
     copies = copy.deepcopy({name: vars(net)[name] for name in changing})
     own = {"callbacks_": callbacks, "session_": None, "prediction_": None}
+    own.update(outline_=None, interrupts_=None)
     frozen = object.__new__(type(net))
     frozen.__dict__.update(vars(net), **copies, **own)
     frozen.history_ = copy.copy(net.history)
     return frozen
+
+
+def headless(net: SequenceNet) -> SequenceNet:
+    """Return a net whose outputs are the pooled states, over the same weights.
+
+    The head is the identity, so every engine can run it.
+    """
+    module = copy.deepcopy(net.module_)
+    n_pooled, weight = module.head.in_features, module.head.weight
+    module.spec = replace(
+        module.spec, n_outputs=n_pooled, loss="squared_error", loss_parameters=()
+    )
+    module.head = nn.Linear(n_pooled, n_pooled).to(weight)
+    with torch.no_grad():
+        nn.init.eye_(module.head.weight)
+        nn.init.zeros_(module.head.bias)
+    without = object.__new__(type(net))
+    own = {"session_": None, "prediction_": None, "outline_": None}
+    without.__dict__.update(vars(net), module_=module, **own)
+    return without
 
 
 def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:

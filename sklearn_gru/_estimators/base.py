@@ -40,6 +40,7 @@ from sklearn_gru._engines.training import (
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
+from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.tasks import Task
@@ -70,6 +71,7 @@ class BaseGRU(
 
     # -- the contract -----------------------------------------------------------------
 
+    @transaction(continues=lambda self: bool(self.warm_start))
     @with_callbacks
     def fit(
         self,
@@ -120,6 +122,7 @@ class BaseGRU(
         report.end()
         return self
 
+    @transaction(continues=lambda self: True)
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None):
         began = time.perf_counter()
         self._check_params()
@@ -198,7 +201,7 @@ class BaseGRU(
 
     def _check_y(self, y: Any) -> np.ndarray:
         """Return y as an array; finiteness is checked after weighting."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _check_y")
 
     def _learn_labels(
         self, before: Fitted | None, y: np.ndarray, classes: Any = None
@@ -218,7 +221,7 @@ class BaseGRU(
         self, labels: Any, data: TrainingData, encoder: Encoder
     ) -> tuple[Task, Continuation | None]:
         """Learn the target from the training set."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _make_task")
 
     def _calibrate(
         self,
@@ -246,6 +249,7 @@ class BaseGRU(
             self._loss_weights(labels, data),
             standardize=self.standardize,
             normalization=self.normalization,
+            add_differences=bool(self.add_differences),
             precision=float(torch.finfo(dtype).eps),
             segment_length=int(self.segment_length or 1),
             convolves=self.conv_filters is not None,
@@ -285,6 +289,7 @@ class BaseGRU(
             conv_filters=tuple(int(size) for size in self.conv_filters or ()),
             normalization=self.normalization,
             embeddings=tables,
+            differences=bool(self.add_differences),
         )
 
     def _keeps_gaps(self) -> bool:
@@ -319,6 +324,8 @@ class BaseGRU(
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
         training = fitted.encoder.recode(training)
+        encoder = fitted.encoder.having_seen(training.sequences)
+        fitted = replace(fitted, encoder=encoder)
         weights = self._loss_weights(labels, training)
         held_weights = None
         if validation is not None:
@@ -352,14 +359,15 @@ class BaseGRU(
         )
 
     def _keep(self, fitted: Fitted, began: float, *, fresh: bool) -> None:
-        """Assign all fitted attributes, and remove those that this fit did not set."""
+        """Assign all fitted attributes, and remove those that this fit did not set.
+
+        They change together, for other threads that predict with this estimator.
+        """
         spent = 0.0 if fresh else getattr(self, "fit_time_", 0.0)
-        for name in _SOMETIMES_FITTED:
-            if hasattr(self, name):
-                delattr(self, name)
-        for name, value in self._fitted_attributes(fitted).items():
-            setattr(self, name, value)
-        self.fit_time_ = spent + time.perf_counter() - began
+        kept = {k: v for k, v in vars(self).items() if k not in _SOMETIMES_FITTED}
+        found = self._fitted_attributes(fitted)
+        found["fit_time_"] = spent + time.perf_counter() - began
+        self.__dict__ = {**kept, **found}
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         """Return all attributes that a fit sets on the estimator."""
@@ -392,13 +400,26 @@ class BaseGRU(
         if isinstance(X, Prediction):
             return X
         check_is_fitted(self)
+        self._check_same_network()
         return self._fitted.predict(X)
+
+    def _check_same_network(self) -> None:
+        """Refuse a network that was assigned to an attribute that only shows it."""
+        net = self._fitted.net
+        if self.net_ is net and self.module_ is net.module_:
+            return
+        raise InvalidParameterError(
+            "net_ or module_ was assigned after fit, but predictions come from the "
+            "network that fit trained. To use other weights, load them into it: "
+            "model.module_.load_state_dict(other.state_dict())."
+        )
 
     # -- pickling: tensors are stored on the CPU, loading chooses the device again ----
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "_fitted" in state:
+            self._check_same_network()
             net = move_net(state["net_"], torch.device("cpu"))
             state["net_"], state["_fitted"] = net, replace(state["_fitted"], net=net)
             state.pop("module_")

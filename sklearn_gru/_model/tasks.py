@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from sklearn_gru._model.losses import LOSSES
-from sklearn_gru._support.numbers import nonzero_scale
+from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru.exceptions import InputError
 
 
@@ -33,15 +33,20 @@ class Regression:
     ) -> Regression:
         """Learn weighted mean and standard deviation of ``y (n,)`` or (n, outputs)."""
         n_dims, y = y.ndim, y.reshape(len(y), -1).astype(np.float64)
+        exponent = unit_exponent(np.abs(y).max(axis=0))
+        y = np.ldexp(y, -exponent)
         # Relative to the first value, the mean of a constant has no rounding error.
         mean = y[0] + np.average(y - y[0], axis=0, weights=weights)
         if not standardize:
             zeros = np.zeros_like(mean)
-            return cls(loss, mean, zeros, zeros + 1, n_dims=n_dims)
+            return cls(loss, np.ldexp(mean, exponent), zeros, zeros + 1, n_dims=n_dims)
         std = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
         scale = nonzero_scale(std, mean)
-        constant = tuple(np.flatnonzero(scale != std).tolist())
-        return cls(loss, mean, mean, scale, constant, n_dims)
+        constant = scale != std
+        scale = np.where(constant, 1.0, np.ldexp(std, exponent))
+        mean = np.ldexp(mean, exponent)
+        places = tuple(np.flatnonzero(constant).tolist())
+        return cls(loss, mean, mean, scale, places, n_dims)
 
     @property
     def degree(self) -> int:
@@ -70,7 +75,10 @@ class Regression:
     def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Return prepared y standardized, row by row in memory."""
         # A frame with several outputs is stored by column; kernels read by row.
-        standard = np.ascontiguousarray((y - self.center) / self.scale)
+        with np.errstate(over="ignore"):
+            standard = np.ascontiguousarray((y - self.center) / self.scale)
+        if not np.isfinite(standard).all():  # the difference is beyond float64
+            standard = np.ascontiguousarray(y / self.scale - self.center / self.scale)
         return standard.astype(dtype, copy=False)
 
     def decode(self, output: np.ndarray) -> np.ndarray:

@@ -6,6 +6,15 @@ import numpy as np
 
 
 def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """`std`, or 1 where the column is constant up to rounding."""
+    """Return `std`, or 1 where the column is constant up to rounding."""
     rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
     return np.where(std > rounding, std, 1.0)
+
+
+def unit_exponent(largest: np.ndarray) -> np.ndarray:
+    """Return e such that ``ldexp(x, -e)`` can be squared; 0 for ordinary numbers.
+
+    `largest` are the largest absolute values. Scaling by a power of two keeps all bits.
+    """
+    ordinary = (largest == 0) | ((largest > 1e-100) & (largest < 1e100))
+    return np.where(ordinary, 0, np.frexp(largest)[1])

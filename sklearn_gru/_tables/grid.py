@@ -16,10 +16,15 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.rules import Satisfies
-from sklearn_gru._tables.keys import Axis, Keys
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
+
+_LARGEST = np.iinfo(np.int64).max
+
+# Of a window or a lag: coordinates of all groups, that far apart, must fit into int64.
+MOST_STEPS = 2**31
 
 # With more time steps per row, on average, a grid explains nothing.
 MAX_STEPS_PER_ROW = 10
@@ -164,7 +169,14 @@ class FloatTicks:
         return self.step
 
     def split(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.divmod(np.rint(time / self.step * 1000).astype(np.int64), 1000)
+        thousandths = np.rint(time / self.step * 1000)
+        if (np.abs(thousandths) >= _LARGEST / 2).any():
+            raise TimeIndexError(
+                f"The times reach {np.abs(time).max():g}, too many steps of "
+                f"{self.step:g} to count. Subtract a constant from the times, or pass "
+                "a longer freq=."
+            )
+        return np.divmod(thousandths.astype(np.int64), 1000)
 
     def count(self, duration: Any) -> int | None:
         return None
@@ -194,11 +206,16 @@ def _of_wall_clock(wall: np.ndarray, tz: Any) -> np.ndarray:
 
 def _months(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the number of the month, and nanoseconds from its start and to its end."""
-    stamp = wall.astype("datetime64[ns]")
-    month = stamp.astype("datetime64[M]")
-    since = (stamp - month.astype("datetime64[ns]")).astype(np.int64)
-    until = ((month + 1).astype("datetime64[ns]") - stamp).astype(np.int64)
-    return month.astype(np.int64), since, until
+    month = wall.astype("datetime64[ns]").astype("datetime64[M]")
+    # In days: the first day of a month may lie outside the years of nanoseconds.
+    start = month.astype("datetime64[D]").astype(np.int64)
+    end = (month + np.timedelta64(1, "M")).astype("datetime64[D]").astype(np.int64)
+    day, clock = np.divmod(wall, _DAY)
+    return (
+        month.astype(np.int64),
+        (day - start) * _DAY + clock,
+        (end - day) * _DAY - clock,
+    )
 
 
 def _month_start(month: np.ndarray) -> np.ndarray:
@@ -240,8 +257,8 @@ def place(
         first = keys.axis.show(keys.time[int(off.argmax())])
         raise TimeIndexError(
             f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
-            f"the first at {first}. If the times are irregular, pass freq=None "
-            "(rows are steps whatever the gap); if the step differs, pass it as freq=."
+            f"the first at {first}. If the times are irregular, pass freq=None, "
+            "which counts every row as one step; if the step differs, pass it as freq=."
         )
     return position, found
 
@@ -262,24 +279,33 @@ def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
         if np.minimum(steps, _GAP_CAP).mean() <= MAX_STEPS_PER_ROW
     ]
     # min keeps the first of equals, and candidates are in order of preference.
-    return min(found, key=lambda c: c[1].sum())[0] if found else None
+    return min(found, key=lambda c: c[1].sum(dtype=float))[0] if found else None
+
+
+def gaps_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return after - before as unsigned integers: it may be above half of all int64."""
+    return after.astype(np.uint64) - before.astype(np.uint64)
 
 
 def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
     """Generate grids on which all gaps are whole, with the gaps in steps."""
-    ticks = int(np.gcd.reduce(after - before))
+    apart = gaps_between(before, after)
+    ticks = int(np.gcd.reduce(apart))
     if axis.kind != "datetime":
-        yield Ticks(ticks, is_datetime=False), (after - before) // ticks
+        if ticks <= _LARGEST:
+            yield Ticks(ticks, is_datetime=False), apart // ticks
         return
     wall_before, wall_after = wall_clock(before, axis.tz), wall_clock(after, axis.tz)
-    gaps = wall_after - wall_before
+    backward = wall_after < wall_before  # in a repeated hour
+    gaps = gaps_between(wall_before, np.where(backward, wall_before, wall_after))
     if gaps.min() >= 28 * _DAY:
         yield from _monthly(axis, wall_before, wall_after)
     wall = int(np.gcd.reduce(gaps)) if gaps.min() > 0 and axis.tz is not None else 0
     daily = wall and wall % _DAY == 0
     if daily:  # before UTC: two days without a clock change look the same in both
         yield WallClock(wall, axis.tz), gaps // wall
-    yield Ticks(ticks, is_datetime=True), (after - before) // ticks
+    if ticks <= _LARGEST:
+        yield Ticks(ticks, is_datetime=True), apart // ticks
     # Prefer hours of UTC, unless only the wall clock allows a step as long. In a
     # repeated hour, the wall clock would hide a missing row.
     if not daily and wall > ticks:
@@ -315,7 +341,7 @@ def grid_from_freq(freq: Any, axis: Axis, time: np.ndarray) -> Grid:
             return grid
     raise TimeIndexError(
         f"freq={freq!r} does not fit rows that carry {axis.describe()}. Expected "
-        "'infer', None (rows are steps whatever the gap), a number for numbers, or an "
+        "'infer', None (every row is one step), a number for numbers, or an "
         "offset such as 'h', '15min', 'D', 'B', 'W', 'MS', 'ME' for datetimes."
     )
 
@@ -382,6 +408,10 @@ def steps_of(value: Any, grid: Grid | None, parameter: str, *, least: int = 1) -
     if steps < least:
         raise InvalidParameterError(
             f"{parameter}={value!r} is {steps} steps; expected at least {least}."
+        )
+    if steps > MOST_STEPS:
+        raise InvalidParameterError(
+            f"{parameter}={value!r} is {steps} steps; expected at most {MOST_STEPS}."
         )
     return steps
 

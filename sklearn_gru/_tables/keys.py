@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype
 
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.codebook import kind_of
 from sklearn_gru._tables.frames import (
     as_frame,
@@ -25,72 +26,10 @@ from sklearn_gru._tables.frames import (
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 # A year and a month, three numbers, or an hour: "10-12" may be a size, "3.5" a number.
+_LARGEST = np.iinfo(np.int64).max
 _DATE = re.compile(r"\d{4}[-/.]\d|\d[-/.]\d+[-/.]\d|\d:\d\d")
 
 NO_GROUP: tuple[Any, ...] = ()  # the label of all rows if X has no groups
-
-
-class Axis(NamedTuple):
-    """The kind of time that rows carry; equal in fit and transform."""
-
-    kind: str  # "datetime" | "period" | "integer" | "number" | "row"
-    tz: Any = None
-    period: str | None = None
-
-    def check_same(self, other: Axis) -> None:
-        """Raise TimeIndexError if rows on `other` have no place on this axis."""
-        if self.kind != other.kind or self.period != other.period:
-            raise TimeIndexError(
-                f"The rows carry {other.describe()} as time, but those seen in fit "
-                f"carried {self.describe()}."
-            )
-        if (self.tz is None) != (other.tz is None):
-            raise TimeIndexError(
-                f"The rows carry {other.describe()}, but those seen in fit carried "
-                f"{self.describe()}. Use tz_localize or tz_convert to make them match."
-            )
-
-    def written(self, times: np.ndarray) -> pd.Index:
-        """Return times as an index of the kind they were read from."""
-        if self.kind == "datetime":
-            return pd.DatetimeIndex(times, tz="UTC").tz_convert(self.tz)
-        if self.kind == "period":
-            ordinals = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
-            return ordinals(times, freq=self.period)
-        return pd.Index(times)
-
-    def describe(self) -> str:
-        """Return the kind of time in words, for messages."""
-        if self.kind == "datetime":
-            return "naive datetimes" if self.tz is None else f"datetimes in {self.tz}"
-        if self.kind == "period":
-            return f"periods of frequency {self.period!r}"
-        return {
-            "integer": "integers",
-            "number": "floating-point numbers",
-            "row": "no time (their row number)",
-        }[self.kind]
-
-    def show(self, time: Any) -> str:
-        """Return one time as the user wrote it."""
-        if self.kind == "datetime":
-            stamp = pd.Timestamp(int(time), unit="ns", tz="UTC" if self.tz else None)
-            return str(stamp.tz_convert(self.tz) if self.tz else stamp)
-        if self.kind == "period":
-            return str(pd.Period(ordinal=int(time), freq=self.period))
-        return str(time)
-
-
-class Keys(NamedTuple):
-    """The time and the group of every row."""
-
-    time: np.ndarray  # (n_rows,) int64, or float64 for axis "number"
-    axis: Axis
-    codes: np.ndarray  # (n_rows,) into labels
-    labels: list[Any]  # one value per group, a tuple for several key columns
-    columns: list[int]  # columns of X that are keys, not features
-    time_column: int | None = None  # the time was read from this column,
-    time_level: int | None = None  # or this level of the index
 
 
 class _Source(NamedTuple):
@@ -163,6 +102,7 @@ def read_keys(
         columns=[s.column for s in sources if s.column is not None],
         time_column=None if when is None else when.column,
         time_level=None if when is None else when.level,
+        levels=tuple(s.level for s in sources if s.level is not None),
     )
 
 
@@ -269,12 +209,18 @@ def read_time(
     if pd.api.types.is_bool_dtype(index.dtype):
         raise TimeIndexError(f"{name} holds booleans; expected times or numbers.")
     if pd.api.types.is_integer_dtype(index.dtype):
+        if len(index) and int(index.max()) > _LARGEST:
+            raise TimeIndexError(
+                f"{name} holds {index.max()}; the largest time is {_LARGEST}. Subtract "
+                "a constant, or count in a larger unit."
+            )
         return index.to_numpy(dtype=np.int64), Axis("integer")
     if pd.api.types.is_float_dtype(index.dtype):
         values = index.to_numpy(dtype=np.float64)
         if not np.isfinite(values).all():
             raise TimeIndexError(f"{name} holds infinity.")
-        if whole_floats and (values == np.rint(values)).all():
+        whole = (values == np.rint(values)) & (np.abs(values) < float(_LARGEST))
+        if whole_floats and whole.all():
             return values.astype(np.int64), Axis("integer")
         return values, Axis("number")
     raise TimeIndexError(
@@ -288,7 +234,7 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
     if not columns:
         return np.zeros(n, dtype=np.int64), [NO_GROUP]
     codes = np.zeros(n, dtype=np.int64)
-    uniques = []
+    parts: list[tuple[np.ndarray, list[Any]]] = []
     for column in columns:
         code, unique = pd.factorize(column)
         if (code < 0).any():
@@ -298,21 +244,17 @@ def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]
                 f"Group key{name} is missing (NaN) in {(code < 0).sum()} of {n} rows, "
                 f"first in row {row}. Fill it or drop those rows."
             )
-        codes = codes * max(len(unique), 1) + code
-        uniques.append(list(unique))
+        parts.append((code, list(unique)))
+        # Numbered anew after each column: the product of the numbers of values of many
+        # columns would not fit into an integer.
+        codes = pd.factorize(codes * max(len(unique), 1) + code)[0].astype(np.int64)
     if len(columns) == 1:
-        return codes, uniques[0]
-    codes, combined = pd.factorize(codes)
-    return codes.astype(np.int64), [_split_label(int(c), uniques) for c in combined]
-
-
-def _split_label(code: int, uniques: list[list[Any]]) -> tuple[Any, ...]:
-    """Return the value of each key column, from the code that combines them."""
-    parts: list[Any] = []
-    for unique in reversed(uniques):
-        code, at = divmod(code, len(unique))
-        parts.append(unique[at])
-    return tuple(reversed(parts))
+        return codes, parts[0][1]
+    _, first = np.unique(codes, return_index=True)
+    labels = zip(
+        *([unique[k] for k in code[first]] for code, unique in parts), strict=True
+    )
+    return codes, list(labels)
 
 
 def looks_like_time(value: Any) -> bool:

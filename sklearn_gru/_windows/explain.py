@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from pandas.errors import InvalidIndexError
 
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import table_of
 from sklearn_gru._tables.grid import Grid
-from sklearn_gru._tables.keys import NO_GROUP, Axis, Keys
+from sklearn_gru._tables.keys import NO_GROUP
 from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru._windows.timeline import Reach, Timeline
 from sklearn_gru.exceptions import InputError

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.grid import Grid, infer_grid, place
-from sklearn_gru._tables.keys import Axis, Keys, check_group_kinds
+from sklearn_gru._tables.keys import check_group_kinds
 from sklearn_gru._windows.timeline import (
     History,
     Reach,
@@ -73,6 +74,7 @@ class FittedGrid:
             self.reach,
             regular=self.is_regular,
             axis=self.axis,
+            labels=self.groups,
         )
 
     def remember(self, line: Timeline, before: History | None = None) -> History:

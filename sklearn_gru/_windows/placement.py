@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._tables.grid import Grid
-from sklearn_gru._tables.keys import Keys
+from sklearn_gru._tables.axis import Keys
+from sklearn_gru._tables.grid import Grid, gaps_between
 from sklearn_gru._windows.timeline import Reach, Timeline
 
 
@@ -39,6 +39,7 @@ def lay_windows(
         lengths,
         n_steps=reach.window,
         order=order,
+        groups=line.groups(),
         **about,
     )
     return windows.without_leading_gaps()
@@ -145,11 +146,27 @@ def window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarr
     )
 
 
+def long_windows(values: np.ndarray, reach: Reach, known: np.ndarray) -> Sequences:
+    """Return the windows of :func:`window_view` without the rows that pad them.
+
+    A window of a billion steps over ten rows has a billion missing steps, which a view
+    would have to hold once.
+    """
+    n = len(values)
+    cells = np.full_like(values, np.nan)
+    cells[:, known] = values[:, known]
+    cells[min(reach.lag, n) :, ~known] = values[: max(n - reach.lag, 0), ~known]
+    end = np.arange(1, n + 1)
+    lengths = np.minimum(end, reach.window)
+    order = np.arange(n)
+    return Sequences(cells, end - lengths, lengths, n_steps=reach.window, order=order)
+
+
 def time_rank(time: np.ndarray) -> np.ndarray:
     """Return the rank of each time; equal times have the same rank."""
-    step = np.diff(time)
-    if (step >= 0).all():
-        return np.cumsum(np.concatenate([[0], step > 0]))
+    before, after = time[:-1], time[1:]  # their difference could wrap around
+    if (after >= before).all():
+        return np.cumsum(np.concatenate([[0], after > before]))
     return np.unique(time, return_inverse=True)[1]
 
 
@@ -159,8 +176,10 @@ def previous_rows(grid: Grid | None, keys: Keys | None, n: int) -> np.ndarray:
         return np.arange(n) - 1
     position = keys.time if grid is None else grid.split(keys.time)[0]
     order = np.lexsort((position, keys.codes))
-    step = np.diff(position[order])
-    one = step > 0 if grid is None else step == 1
+    before, after = position[order][:-1], position[order][1:]
+    one = after > before
+    if grid is not None:
+        one &= gaps_between(before, after) == 1
     one &= np.diff(keys.codes[order]) == 0
     previous = np.full(n, -1)
     previous[order[1:][one]] = order[:-1][one]

@@ -9,6 +9,7 @@ module imports neither PyTorch nor skorch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -28,24 +29,33 @@ from sklearn_gru._support.rules import (
     positive_integer,
 )
 from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
+from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
-from sklearn_gru._tables.keys import Axis, Keys, read_keys
+from sklearn_gru._tables.keys import read_keys
 from sklearn_gru._windows.explain import explain_window, find_row
 from sklearn_gru._windows.fitted_grid import FittedGrid
+from sklearn_gru._windows.known_columns import missing_shares, warn_missing_known
 from sklearn_gru._windows.leakage import check_no_leak
 from sklearn_gru._windows.lost_history import (
+    warn_forgotten_rows,
     warn_lost_history,
     warn_starts_anew,
     warn_without_time,
 )
-from sklearn_gru._windows.placement import lay_windows, previous_rows, window_view
+from sklearn_gru._windows.placement import (
+    lay_windows,
+    long_windows,
+    previous_rows,
+    window_view,
+)
 from sklearn_gru._windows.row_checks import (
     check_same_rows,
     refuse_other_shapes,
     warn_step,
     warn_unread_dates,
+    warn_window,
 )
 from sklearn_gru._windows.timeline import History, Reach, Timeline
 from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
@@ -53,6 +63,9 @@ from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexE
 __all__ = ["SlidingWindow"]
 
 _FLOATS = [np.float64, np.float32]
+
+# Missing rows that pad the windows of a plain array; beyond, they are Sequences.
+_MOST_PADDING = 1_000_000
 
 
 class SlidingWindow(
@@ -89,8 +102,8 @@ class SlidingWindow(
         or integer index, or the only datetime level of a MultiIndex (else its last
         integer level). Rows of an array without `time` are time steps in row order.
     freq : "infer", None, str, number or pandas offset, default="infer"
-        Length of one time step. "infer" finds it in the times given to fit; None makes
-        every row a step, whatever the gap; ``"B"`` counts business days.
+        Length of one time step. "infer" finds it in the times given to fit; None counts
+        every row as one step, whatever the times; ``"B"`` counts business days.
     categorical_features : str, int or list of them, default=None
         Columns to carry as categories (texts, booleans, numbered kinds), in addition to
         those of category dtype. A group key named here is a feature too.
@@ -192,6 +205,7 @@ class SlidingWindow(
     _columns: Columns
     _history: History | None
     _from_frame: bool
+    _missing_in_fit: np.ndarray
 
     # -- the contract -----------------------------------------------------------------
 
@@ -244,14 +258,18 @@ class SlidingWindow(
         windows : Sequences or ndarray
             Of shape ``(n_rows, window_size, n_features)``, or
             ``(n_rows, window_size * n_features)`` with ``flatten=True``; in the order
-            of the rows.
+            of the rows. An ndarray for an array without keys, unless its windows are
+            over a million rows longer than it is.
         """
         check_is_fitted(self)
         values, keys, columns = self._read_new(X)
         if keys is None:
+            warn_missing_known(values, self._columns, self._missing_in_fit)
             warn_without_time(len(values), self._fitted.reach)
             return self._windows(values, None, columns)
         line = self._line(keys, values)
+        merged = line.rows.values[line.place]
+        warn_missing_known(merged, self._columns, self._missing_in_fit)
         if self._history is None:
             warn_without_time(len(values), self._fitted.reach)
         else:
@@ -290,6 +308,7 @@ class SlidingWindow(
             return self.fit(X, y)
         values, keys, columns = self._read(X, reset=False)
         if keys is None or self._fitted.axis.kind == "row":
+            warn_forgotten_rows(len(values))
             return self
         before = self._history
         rows, fitted = self._fitted.locate(keys, values)
@@ -443,12 +462,14 @@ class SlidingWindow(
         values, keys, columns = self._read(X, reset=True)
         check_same_rows(X, y)
         self._keep_columns(columns)
+        self._missing_in_fit = missing_shares(values)
         grid = find_grid(self.freq, keys)
         warn_step(self.freq, grid, keys)
         reach = Reach(
             steps_of(self.window_size, grid, "window_size"),
             steps_of(self.lag, grid, "lag", least=0),
         )
+        warn_window(self.window_size, reach, grid, keys, len(values))
         axis = Axis("row") if keys is None else keys.axis
         fitted = FittedGrid(axis, grid, reach)
         self._steps_kept(fitted)  # refuses what is too short for the windows
@@ -547,8 +568,8 @@ class SlidingWindow(
 
     def _line(self, keys: Keys, values: np.ndarray) -> Timeline:
         """Return the line of remembered rows and rows of X, which are not kept."""
-        rows, _ = self._fitted.locate(keys, values)
-        return self._fitted.merge(self._history, rows)
+        rows, fitted = self._fitted.locate(keys, values)
+        return fitted.merge(self._history, rows)
 
     def _steps_kept(self, fitted: FittedGrid) -> int | None:
         """Return how many steps of history `partial_fit` keeps; None for all."""
@@ -593,6 +614,8 @@ class SlidingWindow(
         }
         if line is not None:
             windows: Any = lay_windows(line, reach, columns.known, **about)
+        elif reach.window > _MOST_PADDING + len(values):
+            windows = replace(long_windows(values, reach, columns.known), **about)
         else:
             windows = window_view(values, reach, columns.known)
             if columns.categories is not None and not self.flatten:

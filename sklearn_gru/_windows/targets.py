@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from sklearn_gru._support.rules import check_value, positive_integer
+from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.frames import table_of
 from sklearn_gru._tables.grid import (
     DURATION,
@@ -23,7 +24,7 @@ from sklearn_gru._tables.grid import (
     place,
     steps_of,
 )
-from sklearn_gru._tables.keys import Axis, keys_of
+from sklearn_gru._tables.keys import keys_of
 from sklearn_gru._windows.row_checks import check_same_rows, refuse_other_shapes
 from sklearn_gru._windows.timeline import Reach, Rows, Timeline, merge
 from sklearn_gru.exceptions import InputError

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,21 +17,21 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.base import is_classifier as _is_classifier
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import TimeSeriesSplit, check_cv
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_gru._encoding.layouts import take
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._tables.frames import table_of
-from sklearn_gru._tables.keys import Keys, keys_of
+from sklearn_gru._tables.axis import Keys
+from sklearn_gru._tables.keys import keys_of
+from sklearn_gru._windows.finding import find_window
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
     LostHistoryWarning,
 )
 from sklearn_gru.inspection._baselines import baselines_for
-from sklearn_gru.inspection._models import find_window
-from sklearn_gru.model_selection import PanelTimeSeriesSplit
+from sklearn_gru.model_selection._splits import splits_of
 
 _SCORING = {
     False: ("r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"),
@@ -121,7 +120,10 @@ def compare(
     >>> from sklearn_gru import GRURegressor, SlidingWindow, datasets
     >>> from sklearn_gru.inspection import compare
     >>> X, y = datasets.load_airline(return_X_y=True)
-    >>> gru = make_pipeline(SlidingWindow(24, lag=1), GRURegressor(8, random_state=0))
+    >>> gru = make_pipeline(
+    ...     SlidingWindow(24, lag=1),
+    ...     GRURegressor(8, normalization="last", target_feature=0, random_state=0),
+    ... )
     >>> table = compare({"GRU": gru}, X, y, cv=3, scoring="r2")
     >>> sorted(table["model"])
     ['GRU', 'gradient boosting', 'last value', 'ridge', 'seasonal naive']
@@ -141,7 +143,7 @@ def compare(
             name = f"{name} (baseline)" if name in runs else name
             runs[name] = _Run(name, model, own, baseline=True)
     keys = None if window is None else keys_of(X, window.time, window.groups)
-    splits = list(_splits(cv, X, y, window, keys, classify))
+    splits = list(splits_of(cv, X, y, window, keys, classify=classify))
     rows = [
         _row(run, folds, y, part, metric, scorer)
         for run, folds in _with_folds(list(runs.values()), y, splits, n_jobs)
@@ -233,22 +235,7 @@ def _scorer_name(scorer: Any) -> str:
     return scorer if isinstance(scorer, str) else getattr(scorer, "__name__", "score")
 
 
-# -- rows, groups, splits
-
-
-def _splits(
-    cv: Any, X: Any, y: Any, window: Any, keys: Keys | None, classify: bool
-) -> Iterable[Any]:
-    """Generate pairs of training and test rows."""
-    index = np.arange(len(y))
-    if window is not None and (cv is None or isinstance(cv, Integral)):
-        cv = 5 if cv is None else int(cv)
-        if keys is None or keys.axis.kind == "row":
-            cv = TimeSeriesSplit(cv)
-        else:
-            cv = PanelTimeSeriesSplit(cv, time=window.time, groups=window.groups)
-    splitter = check_cv(cv, y, classifier=classify)
-    return splitter.split(X if isinstance(cv, PanelTimeSeriesSplit) else index, y)
+# -- rows and groups
 
 
 def _parts(y: Any, keys: Keys | None, X: Any) -> Iterable[_Part]:
@@ -272,18 +259,6 @@ def _groups_of(keys: Keys | None, X: Any) -> tuple[Any, list[Any]]:
         # With one group per sequence, there is nothing to compare.
         return (codes, list(labels)) if len(labels) < len(X) else (None, [])
     return None, []
-
-
-def _take(X: Any, index: np.ndarray) -> Any:
-    """Return some rows or sequences of X in any layout."""
-    table = table_of(X)
-    if table is not None:
-        return table.take(X, index)
-    if hasattr(X, "iloc"):  # a Series
-        return X.iloc[index]
-    if isinstance(X, (list, tuple)):
-        return [X[k] for k in index]
-    return X[index]
 
 
 # -- fits, predictions and scores
@@ -338,9 +313,9 @@ def _fit_and_predict(run: _Run, y: Any, train: np.ndarray, test: np.ndarray) -> 
         if run.baseline:  # one warning, for the model of the user, is enough
             warnings.simplefilter("ignore", LostHistoryWarning)
         began = time.perf_counter()
-        model.fit(_take(run.X, train), _take(y, train))
+        model.fit(take(run.X, train), take(y, train))
         seconds = time.perf_counter() - began
-        X_test = _take(run.X, test)
+        X_test = take(run.X, test)
         predictions = np.asarray(model.predict(X_test))
         if not _is_classifier(model):
             return _Fold(_RegressionAnswers(predictions), test, seconds)

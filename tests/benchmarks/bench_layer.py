@@ -20,7 +20,7 @@ import torch
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import Predictor
-from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
+from sklearn_gru._engines.numba.autograd import KernelPool, dense_sequences, run_layers
 from sklearn_gru._engines.numba.engine import flatten_parameters
 from sklearn_gru._model.spec import NetworkSpec
 
@@ -70,7 +70,7 @@ def bench_training(size):
     mine = copy.deepcopy(gru)
     flatten_parameters(mine)  # as the estimators do
     weights, sequences = list(mine.parameters()), dense_sequences(x)
-    d_last = torch.randn(size[0], size[3])
+    d_last, pool = torch.randn(size[0], size[3]), KernelPool(trains=True)
 
     def theirs():
         gru.zero_grad()
@@ -78,7 +78,8 @@ def bench_training(size):
 
     def ours():
         mine.zero_grad()
-        run_layers(network, weights, *sequences, all_steps=False)[1].backward(d_last)
+        states = run_layers(network, weights, *sequences, all_steps=False, pool=pool)
+        states[1].backward(d_last)
 
     return compare(ours, theirs)
 

@@ -67,7 +67,7 @@ def available() -> bool:
 
 def reason() -> str | None:
     """Return None if the kernels can run here, or why they cannot."""
-    if os.environ.get(OFF, "") not in ("", "0"):
+    if os.environ.get(OFF, "").strip().lower() not in ("", "0", "false", "no", "off"):
         return f"the environment variable {OFF} is set"
     return _import_failure()
 
@@ -115,7 +115,8 @@ def warm_up_layers(network: NetworkSpec) -> None:
     values = np.zeros((1, network.n_read), dtype=np.float32)
     start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
     rows = calls.Rows(values, start, length)
-    kernel.pack_layers(calls.address(kernel.params))
+    n_head = network.n_parameters - network.n_outputs * (network.n_pooled + 1)
+    kernel.pack_layers(kernel.params[:n_head])
     last, _ = kernel.run(rows, all_steps=False, keep=True)
     kernel.run_backward(rows, last, None)
 
@@ -162,7 +163,7 @@ class Trainer:
         calls = importlib.import_module(".calls", __name__)
         if not params.flags.writeable:
             raise ValueError("params must be writable: training changes them in place")
-        self.network = network
+        self.network, self.params = network, params
         self.clip_norm, self.weight_decay = clip_norm, weight_decay
         self.grads, self.mean, self.square = (np.zeros_like(params) for _ in range(3))
         self.step = 0
@@ -171,7 +172,7 @@ class Trainer:
 
     def train_epoch(
         self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
-        seeds=None, threads=1, segment_length=1, levels=None,
+        seeds=None, threads=1, segment_length=1, levels=None, leading=None,
     ) -> np.ndarray:  # fmt: skip
         """Run one AdamW step for every batch of `order`; return the batches' losses.
 
@@ -201,6 +202,8 @@ class Trainer:
         levels : pair of float32 (n, n_levels), optional
             Shift and scale of every sequence: of the first columns,
             (values - shift) / scale is read, and 0 where they are NaN.
+        leading : int64 (n, n_differences), optional
+            Rows of every sequence at which the first columns are read as 0.
 
         Returns
         -------
@@ -208,8 +211,9 @@ class Trainer:
         """
         calls, n = self._calls, len(starts)
         rows = calls.Rows(
-            values, starts, lengths, segment_length=segment_length, levels=levels
-        )
+            values, starts, lengths,
+            segment_length=segment_length, levels=levels, leading=leading,
+        )  # fmt: skip
         objective = calls.Objective(
             calls.as_targets(targets, self.network, n),
             calls.checked(weights, np.float32, n, "weights"),
@@ -226,13 +230,15 @@ class Trainer:
         return losses
 
     def predict(
-        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
-    ) -> np.ndarray:
+        self, values, starts, lengths, *,
+        threads=1, segment_length=1, levels=None, leading=None,
+    ) -> np.ndarray:  # fmt: skip
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
         rows = self._calls.Rows(
-            values, starts, lengths, segment_length=segment_length, levels=levels
-        )
+            values, starts, lengths,
+            segment_length=segment_length, levels=levels, leading=leading,
+        )  # fmt: skip
         return self._kernel.predict(rows, threads)
 
 
@@ -254,14 +260,19 @@ class Predictor:
         self._kernel.pack()
 
     def __reduce__(self):
-        """Pickle what it was made of: compiled code and memory belong to a process."""
+        """Pickle the arguments only: compiled code and memory belong to a process."""
         return Predictor, (self.network, self._kernel.params)
 
     def predict(
-        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
-    ) -> np.ndarray:
+        self, values, starts, lengths, *,
+        threads=1, segment_length=1, levels=None, leading=None,
+    ) -> np.ndarray:  # fmt: skip
         """Return the head's output (n, n_outputs) float32 of every sequence."""
         rows = self._calls.Rows(
-            values, starts, lengths, segment_length=segment_length, levels=levels
-        )
-        return self._kernel.predict(rows, threads)
+            values, starts, lengths,
+            segment_length=segment_length, levels=levels, leading=leading,
+        )  # fmt: skip
+        try:
+            return self._kernel.predict(rows, threads)
+        finally:
+            self._kernel.shrink()  # it lives as long as the model

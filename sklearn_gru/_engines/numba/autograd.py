@@ -5,16 +5,52 @@ here and go on in torch; gradients flow back to the layers' weights and to the i
 Inputs may be dense (see `dense_sequences`) or flat rows.
 """
 
+import functools
+
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
 from sklearn_gru._engines.numba.calls import Kernel, Rows
+from sklearn_gru._engines.torch.changes import flat_view
 from sklearn_gru._model.spec import NetworkSpec
 
-# Memory of past calls, reused: allocating it anew would cost more than small batches.
-_idle: dict[NetworkSpec, list[Kernel]] = {}
-_MOST_IDLE = 2
+_MOST_IDLE = 2  # kernels; a training loop needs one at a time
+
+
+class KernelPool:
+    """Kernels whose memory is reused by the calls of one session, and freed with it.
+
+    To allocate the memory anew would cost more than a small batch. Between calls, a
+    pool that predicts keeps no large workspace; one that trains keeps it until it is
+    dropped.
+    """
+
+    def __init__(self, *, trains: bool = False):
+        self.trains = trains
+        self._idle: list[Kernel] = []
+
+    def take(self, network: NetworkSpec) -> Kernel:
+        """Return a kernel for a network, of an earlier call if there is one."""
+        try:
+            kernel = self._idle.pop()
+        except IndexError:
+            kernel = None
+        if kernel is None or kernel.network != network:
+            kernel = Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
+        return kernel
+
+    def give_back(self, kernel: Kernel) -> None:
+        """Keep the memory of a call for the next one."""
+        if not self.trains:
+            kernel.shrink()
+        if len(self._idle) < _MOST_IDLE:
+            self._idle.append(kernel)
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes that idle kernels keep."""
+        return sum(kernel.nbytes for kernel in self._idle)
 
 
 def run_layers(
@@ -27,6 +63,7 @@ def run_layers(
     all_steps: bool = True,
     seed: int = 0,
     training: bool = True,
+    pool: KernelPool | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the states of the last layer (n, n_steps, width) and its last (n, width).
 
@@ -42,6 +79,8 @@ def run_layers(
         If False, only the last states are computed and the others come back empty.
     seed : int
         Of the dropout masks, which `training` turns on.
+    pool : KernelPool, optional
+        Memory of earlier calls.
     """
     rate = network.dropout if training else 0.0
     layers = NetworkSpec(
@@ -54,9 +93,30 @@ def run_layers(
     )
     # Inside the function autograd is off, and what needs a gradient cannot be asked.
     keep = torch.is_grad_enabled()
+    _check_weights(layers, weights)
+    pool = pool or KernelPool()
     return _RunLayers.apply(
-        layers, values, starts, lengths, all_steps, seed, keep, *weights
+        layers, pool, values, starts, lengths, all_steps, seed, keep, *weights
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _shapes(layers: NetworkSpec) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return names and shapes of the weights of the layers."""
+    return tuple(layers.parameters().items())[:-2]  # the last two are the head's
+
+
+def _check_weights(layers: NetworkSpec, weights: list[torch.Tensor]) -> None:
+    """Refuse weights of other shapes or dtypes than compiled code would read."""
+    expected = _shapes(layers)
+    if len(weights) != len(expected):
+        raise ValueError(f"{len(weights)} weights, but the layers have {len(expected)}")
+    for weight, (name, shape) in zip(weights, expected, strict=True):
+        if tuple(weight.shape) != shape or weight.dtype != torch.float32:
+            raise ValueError(
+                f"{name} has shape {tuple(weight.shape)} and {weight.dtype}; expected "
+                f"{shape} and torch.float32"
+            )
 
 
 def dense_sequences(x: torch.Tensor) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
@@ -71,19 +131,21 @@ class _RunLayers(torch.autograd.Function):
     """Forward and backward of all layers; the kernel keeps what backward needs."""
 
     @staticmethod
-    def forward(ctx, network, values, starts, lengths, all_steps, seed, keep, *weights):
+    def forward(
+        ctx, network, pool, values, starts, lengths, all_steps, seed, keep, *weights
+    ):
         keep = keep and any(ctx.needs_input_grad)
-        kernel = _take_kernel(network)
+        kernel = pool.take(network)
         _pack(kernel, weights)
         rows = Rows(_array(values), starts, lengths)
         last, steps = kernel.run(rows, all_steps=all_steps, keep=keep, seed=seed)
         if keep:
             ctx.set_materialize_grads(False)  # a zero gradient of all states is large
-            ctx.kernel, ctx.rows = kernel, rows
+            ctx.kernel, ctx.rows, ctx.pool = kernel, rows, pool
             ctx.all_steps, ctx.seed = all_steps, seed
             ctx.shapes = [w.shape for w in weights]
         else:
-            _give_back(kernel)
+            pool.give_back(kernel)
         if steps is None:
             steps = np.zeros((len(starts), 0, last.shape[1]), dtype=np.float32)
         return torch.from_numpy(steps), torch.from_numpy(last)
@@ -98,13 +160,13 @@ class _RunLayers(torch.autograd.Function):
             ctx.rows,
             None if d_last is None else _array(d_last),
             None if d_steps is None or not ctx.all_steps else _array(d_steps),
-            inputs=ctx.needs_input_grad[1],
+            inputs=ctx.needs_input_grad[2],
             seed=ctx.seed,
         )
-        _give_back(kernel)
+        ctx.pool.give_back(kernel)
         d_inputs = None if d_values is None else torch.from_numpy(d_values)
         d_weights = _split(torch.from_numpy(grads), ctx.shapes)
-        return None, d_inputs, None, None, None, None, None, *d_weights
+        return None, None, d_inputs, None, None, None, None, None, *d_weights
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
@@ -122,28 +184,6 @@ def _split(flat: torch.Tensor, shapes: list[torch.Size]) -> list[torch.Tensor]:
     return pieces
 
 
-def _take_kernel(network: NetworkSpec) -> Kernel:
-    """Return memory for a network, of an earlier call if there is any."""
-    try:
-        return _idle[network].pop()
-    except (KeyError, IndexError):
-        return Kernel(network, np.zeros(network.n_parameters, dtype=np.float32))
-
-
-def _give_back(kernel: Kernel) -> None:
-    """Keep the memory of a call for the next one."""
-    idle = _idle.setdefault(kernel.network, [])
-    if len(idle) < _MOST_IDLE:
-        idle.append(kernel)
-
-
 def _pack(kernel: Kernel, weights: tuple[torch.Tensor, ...]) -> None:
     """Pack the layers' weights, from where they lie if they follow each other."""
-    at = weights[0].data_ptr()
-    for weight in weights:
-        if weight.data_ptr() != at or not weight.is_contiguous():
-            flat = torch.cat([weight.reshape(-1) for weight in weights])
-            kernel.pack_layers(flat.data_ptr())
-            return
-        at += 4 * weight.numel()
-    kernel.pack_layers(weights[0].data_ptr())
+    kernel.pack_layers(flat_view(list(weights)).numpy())

@@ -1,9 +1,12 @@
 """From numpy arrays to the compiled programs: memory, addresses, one call.
 
 Importing this module imports numba. Every function checks what compiled code could
-not survive (type, contiguity, length); what the numbers mean is the caller's affair.
+not survive (type, contiguity, size, indices); what the numbers mean is the caller's
+affair. An address is made next to the check of what it points to, in the call that
+uses it, and arrays that a caller could change in another thread are copied first.
 """
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +16,7 @@ from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.memory import (
     BLOCK,
-    Layout,
+    WorkspaceLayout,
     make_layout,
     make_shape,
     packed_floats,
@@ -35,6 +38,13 @@ from sklearn_gru._engines.numba.programs.train import (
 from sklearn_gru._model.spec import NetworkSpec
 
 _CACHE_LINE = 64
+
+# Floats of workspace that a kernel keeps between calls (32 MB). Larger ones are made
+# anew: to fill that much memory takes ten times as long as to ask for it.
+KEPT_FLOATS = 2**23
+
+# Steps are stored as float32 by max pooling, and indices exact up to this one.
+MOST_STEPS = 2**24
 
 
 def aligned_floats(n: int) -> np.ndarray:
@@ -67,6 +77,15 @@ def is_cached(cell: str) -> bool:
     return folder is not None and any(folder.glob(f"*.{name}-*.nbi"))
 
 
+def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
+    """Return (n, n_differences) integers, of which all rows may be one in memory."""
+    if leading.dtype != np.int64 or leading.strides[1] != 8:
+        raise TypeError("leading must be an int64 array, contiguous in its rows")
+    if len(leading) != n or leading.shape[1] > width:
+        raise ValueError(f"leading has the shape {leading.shape}")
+    return leading
+
+
 class Rows:
     """Flat rows and the sequences over them, checked once.
 
@@ -80,28 +99,63 @@ class Rows:
         exist and count as 0.
     levels : pair of float32 arrays (n, n_levels), optional
         Shift and scale of each sequence in the first columns; NaN then counts as 0.
+    leading : int64 array (n, n_differences), optional
+        Rows of each sequence whose first columns count as 0; a row may serve all.
     """
 
-    def __init__(self, values, starts, lengths, *, segment_length=1, levels=None):
+    def __init__(
+        self, values, starts, lengths, *, segment_length=1, levels=None, leading=None
+    ):
         n = len(starts)
         self.values = checked(values, np.float32, None, "values")
-        self.starts = checked(starts, np.int64, n, "starts")
-        self.lengths = checked(lengths, np.int64, n, "lengths")
+        if self.values.ndim != 2 or segment_length < 1:
+            raise ValueError(
+                "values must be two-dimensional, segment_length at least 1"
+            )
+        # Copies: another thread may change those of the caller after the check.
+        self.starts = checked(starts, np.int64, n, "starts").copy()
+        self.lengths = checked(lengths, np.int64, n, "lengths").copy()
         self.segment_length = segment_length
         self.absent = np.zeros(0, dtype=np.int64)
+        self.n_steps = self._longest(1)
         if segment_length > 1:
-            self.lengths = -(-lengths // segment_length)
-            self.absent = segment_length * self.lengths - lengths
-            self.starts = starts - self.absent
+            given = self.lengths
+            self.lengths = -(-given // segment_length)
+            self.absent = segment_length * self.lengths - given
+            self.starts = self.starts - self.absent
+            self.n_steps = self._longest(segment_length)
         self.levels = levels or ()
-        for level in self.levels:
-            checked(level, np.float32, n * self.levels[0].shape[1], "levels")
-        self.n_steps = longest_sequence(
-            address(self.starts), address(self.lengths), n, len(values), segment_length
-        )
-        if self.n_steps < 0:
-            raise ValueError("a sequence reaches outside the rows of values")
+        self._check_levels(n)
+        self.leading = np.zeros((n, 0), dtype=np.int64)
+        if leading is not None:
+            self.leading = _checked_leading(leading, n, values.shape[-1])
+        self.stop = np.zeros(1, dtype=np.int64)
         self.addresses = self.part(0, n)
+
+    def _longest(self, stride: int) -> int:
+        """Return the longest length, having checked that all rows exist."""
+        longest = longest_sequence(
+            address(self.starts),
+            address(self.lengths),
+            len(self.starts),
+            len(self.values),
+            stride,
+        )
+        if longest < 0:
+            raise ValueError("a sequence reaches outside the rows of values")
+        if longest > MOST_STEPS:
+            raise ValueError(f"a sequence has {longest} steps, more than {MOST_STEPS}")
+        return longest
+
+    def _check_levels(self, n: int) -> None:
+        """Refuse levels that are not one per sequence and column."""
+        for level in self.levels:
+            checked(level, np.float32, None, "levels")
+            shape, width = self.levels[0].shape, self.values.shape[1]
+            if level.shape != shape or len(shape) != 2 or shape[0] != n:
+                raise ValueError("levels must be two arrays with one row per sequence")
+            if shape[1] > width:
+                raise ValueError(f"levels have {shape[1]} columns, but values {width}")
 
     def part(self, begin: int, end: int) -> RowAddresses:
         """Return the addresses of some of the sequences."""
@@ -117,7 +171,22 @@ class Rows:
             shift.shape[1],
             address(shift[begin:]),
             address(scale[begin:]),
+            self.leading.shape[1],
+            address(self.leading[begin:]),
+            self.leading.strides[0] // 8,
+            address(self.stop),
         )
+
+
+class Memory(NamedTuple):
+    """What the programs work in, with its addresses: replaced as one, or not at all.
+
+    If an allocation fails half-way, no address is left that points to freed memory.
+    """
+
+    workspace: np.ndarray
+    integers: np.ndarray
+    addresses: Addresses
 
 
 class Kernel:
@@ -138,36 +207,57 @@ class Kernel:
         if packed is None:
             packed = aligned_floats(packed_floats(self.shape))
         self.packed = packed
-        self._workspace = aligned_floats(0)
-        self._integers = np.zeros(0, dtype=np.int64)
-        self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._layouts: dict[tuple[int, int, bool], WorkspaceLayout] = {}
         self._others: list[Kernel] = []  # memory of other threads
-        self._memory = self._addresses()
+        self._kept: Rows | None = None  # of the forward pass in the workspace
+        self._memory = self._allocate(0, 0)
 
     def pack(self) -> None:
         """Copy the parameters to where `predict` reads them."""
-        pack(self.shape, self._memory)
+        pack(self.shape, self._memory.addresses)
 
-    def pack_layers(self, params: int) -> None:
-        """Copy the layers' flat parameters at an address to where `run` reads them."""
-        pack_layers(self.shape, self._memory, params)
+    def pack_layers(self, params: np.ndarray) -> None:
+        """Copy the layers' flat parameters to where `run` reads them."""
+        n_head = prod(self.network.parameters()["head.weight"]) + self.network.n_outputs
+        checked(params, np.float32, self.n_parameters - n_head, "params of the layers")
+        pack_layers(self.shape, self._memory.addresses, address(params))
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes of workspace, with those of helping threads."""
+        own = self._memory.workspace.nbytes + self._memory.integers.nbytes
+        return own + sum(helper.nbytes for helper in self._others)
+
+    def shrink(self, most: int = KEPT_FLOATS) -> None:
+        """Free the workspace if it holds more floats than are worth keeping."""
+        self._kept = None
+        if self.nbytes > 4 * most:
+            self._others.clear()
+            self._memory = self._allocate(0, 0)
 
     def _check_width(self, rows: Rows) -> None:
         """Refuse rows of another width than the network reads."""
-        n_columns = self.network.n_read // rows.segment_length
-        if rows.values.ndim != 2 or rows.values.shape[1] != n_columns:
-            raise ValueError(f"values must have {n_columns} columns")
+        n_columns, rest = divmod(self.network.n_read, rows.segment_length)
+        if rest or rows.values.shape[1] != n_columns:
+            raise ValueError(
+                f"values have {rows.values.shape[1]} columns, read "
+                f"{rows.segment_length} rows at a time; the network reads "
+                f"{self.network.n_read} values"
+            )
 
-    def _addresses(self) -> Addresses:
-        return Addresses(
+    def _allocate(self, n_floats: int, n_integers: int) -> Memory:
+        workspace = aligned_floats(n_floats)
+        integers = np.zeros(n_integers, dtype=np.int64)
+        addresses = Addresses(
             address(self.params),
             address(self.packed),
             len(self.packed),
-            address(self._workspace),
-            address(self._integers),
+            address(workspace),
+            address(integers),
         )
+        return Memory(workspace, integers, addresses)
 
-    def _layout(self, n: int, n_steps: int, train: bool) -> Layout:
+    def _layout(self, n: int, n_steps: int, train: bool) -> WorkspaceLayout:
         """Return the layout for batches of n sequences; making one takes a while."""
         key = min(n, BLOCK), n_steps, train
         if key not in self._layouts:
@@ -176,19 +266,19 @@ class Kernel:
             self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
         return self._layouts[key]
 
-    def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
+    def _reserve(
+        self, n: int, n_steps: int, train: bool, blocks: int = 1
+    ) -> WorkspaceLayout:
         """Make the workspace large enough for batches of n sequences."""
         layout = self._layout(n, n_steps, train)
         # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
         n_integers = 3 * n + (layout.rows + 4) * (n_steps + 2)
-        if layout.total * blocks > len(self._workspace) or n_integers > len(
-            self._integers
-        ):
-            n_floats = max(layout.total * blocks, len(self._workspace))
-            self._workspace = aligned_floats(n_floats)
-            n_integers = max(n_integers, len(self._integers))
-            self._integers = np.zeros(n_integers, dtype=np.int64)
-            self._memory = self._addresses()
+        n_floats, memory = layout.total * blocks, self._memory
+        if n_floats > len(memory.workspace) or n_integers > len(memory.integers):
+            self._memory = self._allocate(
+                max(n_floats, len(memory.workspace)),
+                max(n_integers, len(memory.integers)),
+            )
         return layout
 
     def _helpers(self, size: int, n: int, n_steps: int, train: bool) -> list["Kernel"]:
@@ -202,6 +292,10 @@ class Kernel:
 
     def predict(self, rows: Rows, threads: int = 1) -> np.ndarray:
         """Return the scores (n, n_outputs) of every sequence."""
+        work = _threads.forward_work(self.shape, len(rows.starts), rows.n_steps)
+        return _threads.stoppable(work, rows.stop, self._scores, rows, threads)
+
+    def _scores(self, rows: Rows, threads: int) -> np.ndarray:
         self._check_width(rows)
         n = len(rows.starts)
         scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
@@ -224,7 +318,7 @@ class Kernel:
     def _predict(self, sequences, n: int, n_steps: int, scores: np.ndarray) -> None:
         layout = self._reserve(n, n_steps, train=False)
         self.programs.predict(
-            self.shape, layout, self._memory, sequences, address(scores)
+            self.shape, layout, self._memory.addresses, sequences, address(scores)
         )
 
     def train_epoch(
@@ -232,7 +326,18 @@ class Kernel:
         order, batch_size: int, rates, seeds=None, threads=1,
     ):  # fmt: skip
         """Run one AdamW step for each batch of `order`; return their losses."""
+        work = 3 * _threads.forward_work(self.shape, len(order), rows.n_steps)
+        return _threads.stoppable(
+            work, rows.stop, self._train_epoch,
+            rows, objective, optimizer, order, batch_size, rates, seeds, threads,
+        )  # fmt: skip
+
+    def _train_epoch(
+        self, rows, objective, optimizer, order, batch_size, rates, seeds, threads
+    ):
         self._check_width(rows)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
         n_used = len(order)
         n_batches = -(-n_used // batch_size)
         checked(order, np.int64, None, "order")
@@ -245,6 +350,7 @@ class Kernel:
             return losses
         if order.min() < 0 or order.max() >= len(rows.starts):
             raise ValueError("order names a sequence that does not exist")
+        objective.check(self.network, len(rows.starts))
         n = min(batch_size, n_used)
         layout = self._reserve(n, rows.n_steps, train=True)
         for name in ("grads", "mean", "square"):
@@ -272,42 +378,48 @@ class Kernel:
         size = _threads.for_training(self.shape, n, rows.n_steps, threads)
         if size == 1:
             self.programs.train_epoch(
-                self.shape, layout, self._memory, rows.addresses, training
+                self.shape, layout, self._memory.addresses, rows.addresses, training
             )
         else:
             self._train_shared(rows, training, layout, n, size)
         return losses
 
-    def _train_shared(self, rows: Rows, training, layout: Layout, n: int, size: int):
+    def _train_shared(
+        self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int
+    ):
         """Train as the program does, with the blocks of a batch shared by threads."""
         kernels = [self, *self._helpers(size, n, rows.n_steps, train=True)]
         n_blocks = -(-n // layout.rows)
         grads = np.zeros((n_blocks, len(self.packed)), dtype=np.float32)
         losses = np.zeros(n_blocks)
-        shared = Shared(self._memory.integers, address(grads), address(losses))
-        sequences = rows.addresses
+        memory, sequences = self._memory.addresses, rows.addresses
+        shared = Shared(memory.integers, address(grads), address(losses))
         with _threads.team(size) as team:
             for number in range(-(-training.n_used // training.batch_size)):
-                prepare_batch(
-                    self.shape, layout, self._memory, sequences, training, number
-                )
+                prepare_batch(self.shape, layout, memory, sequences, training, number)
                 team.run(
                     self.programs.share_blocks,
                     [
                         (
-                            self.shape, layout, kernel._memory, sequences,
+                            self.shape, layout, kernel._memory.addresses, sequences,
                             training, shared, number, member, size,
                         )
                         for member, kernel in enumerate(kernels)
                     ],
                 )  # fmt: skip
-                join_blocks(self.shape, layout, self._memory, training, shared, number)
+                join_blocks(self.shape, layout, memory, training, shared, number)
 
     def run(self, rows: Rows, *, all_steps: bool, keep: bool, seed: int = 0):
         """Return final states (n, width), and all states (n, n_steps, width) or None.
 
         With `keep`, what `run_backward` needs stays in the workspace.
         """
+        work = _threads.forward_work(self.shape, len(rows.starts), rows.n_steps)
+        return _threads.stoppable(
+            work, rows.stop, self._run, rows, all_steps, keep, seed
+        )
+
+    def _run(self, rows: Rows, all_steps: bool, keep: bool, seed: int):
         self._check_width(rows)
         n, width = len(rows.starts), self.shape.width
         last = np.zeros((n, width), dtype=np.float32)
@@ -325,9 +437,10 @@ class Kernel:
                 keep,
             )
             self.programs.run_layers(
-                self.shape, layout, self._memory, rows.addresses, outputs,
+                self.shape, layout, self._memory.addresses, rows.addresses, outputs,
                 float(self.network.dropout if keep else 0.0), seed,
             )  # fmt: skip
+        self._kept = rows if keep else None
         return last, steps
 
     def run_backward(self, rows: Rows, d_last, d_steps, *, inputs=False, seed=0):
@@ -335,9 +448,20 @@ class Kernel:
 
         `d_last (n, width)` and `d_steps (n, n_steps, width)` are None where zero.
         """
-        n = len(rows.starts)
+        if self._kept is not rows:
+            raise RuntimeError("the workspace does not hold the forward pass of rows")
+        work = 2 * _threads.forward_work(self.shape, len(rows.starts), rows.n_steps)
+        return _threads.stoppable(
+            work, rows.stop, self._run_backward, rows, d_last, d_steps, inputs, seed
+        )
+
+    def _run_backward(self, rows: Rows, d_last, d_steps, inputs: bool, seed: int):
+        n, width = len(rows.starts), self.shape.width
         if d_last is None:
-            d_last = np.zeros((n, self.shape.width), dtype=np.float32)
+            d_last = np.zeros((n, width), dtype=np.float32)
+        checked(d_last, np.float32, n * width, "d_last")
+        if d_steps is not None:
+            checked(d_steps, np.float32, n * rows.n_steps * width, "d_steps")
         grads = np.zeros(self.n_parameters, dtype=np.float32)
         d_values = np.zeros_like(rows.values) if inputs else None
         if n:
@@ -349,7 +473,7 @@ class Kernel:
                 True,
             )
             self.programs.run_layers_backward(
-                self.shape, layout, self._memory, rows.addresses, outputs,
+                self.shape, layout, self._memory.addresses, rows.addresses, outputs,
                 address(grads),
                 0 if d_values is None else address(d_values),
                 float(self.network.dropout), seed,
@@ -358,11 +482,20 @@ class Kernel:
 
 
 class Objective(NamedTuple):
-    """What the network is trained toward."""
+    """Targets and weights of all sequences, and the parameters of the loss."""
 
     targets: np.ndarray  # (n, target_width) float32
     weights: np.ndarray  # (n,) float32
     parameters: np.ndarray  # float64; see `as_parameters`
+
+    def check(self, network: NetworkSpec, n: int) -> None:
+        """Refuse arrays of another size than n sequences need."""
+        checked(self.targets, np.float32, n * network.target_width, "targets")
+        checked(self.weights, np.float32, n, "weights")
+        size = max(1, len(network.loss_parameters))
+        checked(self.parameters, np.float64, size, "parameters of the loss")
+        if network.loss == "quantile" and network.n_outputs % size:
+            raise ValueError(f"{network.n_outputs} outputs for {size} quantiles each")
 
 
 class Optimizer(NamedTuple):

@@ -18,15 +18,13 @@ from tqdm import tqdm
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.torch.changes import flat_view
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
 # kernels are loaded, which takes 0.2 s from the cache and 8 s without one.
 WORTH_COMPILING = 50_000
-
-# Time steps trained per compiled call: about a second, after which Ctrl-C takes effect.
-_STEPS_PER_CALL = 2_000_000
 
 _COMPILING = (
     "sklearn_gru compiles its {cell} kernels: about 10 seconds, once on this machine "
@@ -43,7 +41,7 @@ class NumbaEngine:
         """Return why the kernels decline a plan, or None; compile them if needed."""
         reason = layers_decline(plan) or kernels.supports(plan.spec)
         if reason is None:
-            reason = plan.watched
+            reason = plan.changed or plan.watched
         if reason is None and plan.trains:
             reason = compile_error(plan, whole_step=True)
         return reason
@@ -65,7 +63,7 @@ def layers_decline(plan: Plan) -> str | None:
         return f"the device is {plan.device}"
     if plan.dtype != "float32":
         return f"the network computes in {plan.dtype}"
-    reason = kernels.reason()
+    reason = plan.changed_layers or kernels.reason()
     if reason is None and not kernels.has_cell(plan.spec.cell):
         reason = f"cell {plan.spec.cell!r} has no kernel"
     return reason
@@ -118,6 +116,7 @@ class NumbaTraining:
 
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""
+        self._follow()
         data, batch_size = batches.dataset.data, self.net.batch_size
         order = batches.order().numpy()
         rates = self.net.rates(len(batches))
@@ -125,29 +124,24 @@ class NumbaTraining:
         weight = data.weight
         if weight is None:
             weight = np.ones(len(data), dtype=np.float32)
-        longest = max(1, int(data.lengths.max()))
-        n_batches = max(1, _STEPS_PER_CALL // (batch_size * longest))
-        total = 0.0
-        for at in range(0, len(rates), n_batches):
-            part = order[at * batch_size : (at + n_batches) * batch_size]
-            losses = self.trainer.train_epoch(
-                data.rows,
-                data.starts,
-                data.lengths,
-                data.target,
-                weight,
-                order=part,
-                batch_size=batch_size,
-                rates=rates[at : at + n_batches],
-                seeds=None if seeds is None else seeds[at : at + n_batches],
-                threads=self.threads,
-                segment_length=data.segment_length,
-                levels=data.levels,
-            )
-            sizes = np.full(len(losses), batch_size)
-            sizes[-1] = len(part) - batch_size * (len(losses) - 1)
-            total += float(losses @ sizes)
-        return total / len(order)
+        losses = self.trainer.train_epoch(
+            data.rows,
+            data.starts,
+            data.lengths,
+            data.target,
+            weight,
+            order=order,
+            batch_size=batch_size,
+            rates=rates,
+            seeds=seeds,
+            threads=self.threads,
+            segment_length=data.segment_length,
+            levels=data.levels,
+            leading=data.leading,
+        )
+        sizes = np.full(len(losses), batch_size)
+        sizes[-1] = len(order) - batch_size * (len(losses) - 1)
+        return float(losses @ sizes) / len(order)
 
     def validate(self, batches: Any) -> float:
         """Return the mean loss of held-out batches."""
@@ -165,7 +159,18 @@ class NumbaTraining:
             threads=max(threads, self.threads),
             segment_length=data.segment_length,
             levels=data.levels,
+            leading=data.leading,
         )
+
+    def _follow(self) -> None:
+        """Bring back parameters that a callback has moved to other memory."""
+        flat, at = torch.from_numpy(self.trainer.params), 0
+        for parameter in self.net.module_.parameters():
+            part = flat[at : at + parameter.numel()].view_as(parameter)
+            if parameter.data_ptr() != part.data_ptr() or not part.is_contiguous():
+                part.copy_(parameter.detach())
+                parameter.data = part
+            at += parameter.numel()
 
     def _dropout_seeds(self, n_batches: int) -> np.ndarray | None:
         """Draw one seed per batch from the module's stream; None without dropout."""
@@ -207,13 +212,17 @@ class NumbaTraining:
 
 
 class NumbaPrediction:
-    """Prediction session of one fitted module, with weights packed once."""
+    """Prediction session of one fitted module, with weights packed once.
+
+    PyTorch counts changes of a parameter, but not those through `data` or a NumPy view,
+    so the values are compared before each prediction. It takes some microseconds.
+    """
 
     def __init__(self, spec: NetworkSpec, module: torch.nn.Module) -> None:
         self.spec = spec
-        self._parameters = list(module.parameters())
+        self._parts = contiguous_parts(list(module.parameters()))
+        self._seen: list[np.ndarray] = []
         self._lock = threading.Lock()  # the kernels' memory serves one prediction
-        self._seen: list[tuple[int, int]] = []
         self._predictor: Any = None
 
     def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
@@ -227,12 +236,24 @@ class NumbaPrediction:
                 threads=threads,
                 segment_length=data.segment_length,
                 levels=data.levels,
+                leading=data.leading,
             )
 
     def _pack_if_changed(self) -> None:
-        """Pack the parameters again if they were loaded or changed in place."""
-        now = [(p.data_ptr(), p._version) for p in self._parameters]
-        if self._predictor is None or now != self._seen:
-            flat = torch.cat([p.detach().reshape(-1) for p in self._parameters]).numpy()
+        """Pack the parameters again if any bit of them changed."""
+        if self._predictor is None or not all(map(_same_bits, self._parts, self._seen)):
+            self._seen = [part.copy() for part in self._parts]
+            flat = np.concatenate(self._seen).view(np.float32)
             self._predictor = kernels.Predictor(self.spec, flat)
-            self._seen = now
+
+
+def contiguous_parts(parameters: list[Any]) -> list[np.ndarray]:
+    """Return views of the bits of the parameters; of one vector, if they lie in one."""
+    flat = flat_view(parameters)
+    whole = flat.data_ptr() == parameters[0].data_ptr()
+    parts = [flat] if whole else [p.detach().reshape(-1) for p in parameters]
+    return [part.numpy().view(np.int32) for part in parts]
+
+
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((a == b).all())

@@ -83,8 +83,8 @@ def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
     )
 
 
-class Layout(NamedTuple):
-    """Where each array starts in the workspace, in floats."""
+class WorkspaceLayout(NamedTuple):
+    """Offsets of the arrays in the workspace, in floats."""
 
     rows: int  # sequences in a block, at most
     steps: int  # of the longest sequence
@@ -120,7 +120,7 @@ class Layout(NamedTuple):
 
 
 class PackedDirection(NamedTuple):
-    """Where the packed weights of one direction of a layer start, after `wx` at 0."""
+    """Offsets of the packed weights of one direction of a layer; `wx` is at 0."""
 
     wh: int
     bias: int
@@ -130,7 +130,7 @@ class PackedDirection(NamedTuple):
 
 
 class PackedHead(NamedTuple):
-    """Where the packed weights of the head start."""
+    """Offsets of the packed weights of the head."""
 
     columns: int
     rows: int
@@ -189,7 +189,7 @@ def block_rows(shape: Shape, steps: int) -> int:
     return rows
 
 
-def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
+def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> WorkspaceLayout:
     """Lay out the workspace for blocks of `rows` sequences of at most `steps` steps.
 
     Prediction keeps two steps of states and gates instead of all, and no gradient.
@@ -227,7 +227,7 @@ def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Layout:
     for name, size in sizes.items():
         starts[name] = total
         total += round_up(size, 16)  # a cache line of 64 bytes
-    return Layout(
+    return WorkspaceLayout(
         rows=rows,
         steps=steps,
         chunk=chunk,

@@ -8,8 +8,9 @@ stay on one thread.
 """
 
 import itertools
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +20,9 @@ from sklearn_gru._engines.numba.memory import BLOCK, Shape
 
 # Multiply-adds to hand to a thread at a time, below which it does not pay.
 WORTH_SHARING = 5e7
+
+# Multiply-adds of a call, about a quarter of a second, from which Ctrl-C can stop it.
+LONG = 5e9
 
 
 def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
@@ -38,8 +42,34 @@ def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
     return max(1, min(available, n, worth))
 
 
+def forward_work(shape: Shape, n: int, n_steps: int) -> int:
+    """Return the multiply-adds of a forward pass over n sequences, at most."""
+    return _forward(shape) * n * n_steps
+
+
+def stoppable(work: float, stop: np.ndarray, call: Any, *arguments: Any) -> Any:
+    """Return what a call returns; a long one ends soon after an interrupt.
+
+    Python hears Ctrl-C between two of its own instructions, which is not while the main
+    thread runs compiled code. So another thread runs it, and the main thread waits. It
+    sets `stop`, which the code looks at in every step, and waits for it to end: its
+    memory must not be freed before.
+    """
+    if work < LONG or threading.current_thread() is not threading.main_thread():
+        return call(*arguments)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(call, *arguments)
+        try:
+            while not future.done():
+                wait([future], timeout=0.1)
+        except BaseException:
+            stop[0] = 1
+            raise
+        return future.result()
+
+
 def _forward(shape: Shape) -> int:
-    """Multiply-adds of one step of one sequence."""
+    """Return the multiply-adds of one step of one sequence."""
     above = (shape.layers - 1) * (shape.width + shape.hidden)
     columns = shape.n_inputs + shape.hidden + above
     return shape.directions * shape.gates * shape.hidden * columns

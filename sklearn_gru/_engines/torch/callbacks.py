@@ -6,14 +6,13 @@ They are in the same list as the callbacks of the user and see the same hooks.
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from skorch.callbacks import BatchScoring, Callback, EpochScoring
+from skorch.callbacks import BatchScoring, Callback, Checkpoint, EpochScoring
 
+from sklearn_gru._support.progress import ProgressLine
 from sklearn_gru._support.sklearn_callbacks import FitReport
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 
@@ -73,13 +72,7 @@ class Schedule(Callback):
 class FiniteLoss(Callback):
     """Check that raises DivergenceError when the loss is no longer finite."""
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Check the losses of the epoch."""
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
@@ -104,13 +97,7 @@ class EarlyStopping(Callback):
         self.reference = math.inf
         self.waited = 0
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the weights if they are the best so far; stop if patience runs out."""
         loss = net.history[-1, "valid_loss"]
         if loss < self.best_loss:
@@ -121,8 +108,13 @@ class EarlyStopping(Callback):
             self.reference, self.waited = loss, 0
             return
         self.waited += 1
-        if self.waited >= self.patience:
+        if self.is_exhausted:
             raise StopTraining
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Flag that the loss has stalled for too long."""
+        return self.waited >= self.patience
 
     def restore(self, net: Any) -> None:
         """Restore the best weights, before callbacks learn that training ended."""
@@ -136,63 +128,30 @@ class Progress(Callback):
     def __init__(self, epochs: int, name: str) -> None:
         self.epochs = epochs
         self.name = name
-        self.bar: Any = None
+        self.line: ProgressLine | None = None
 
-    def on_train_begin(
-        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the line."""
-        self.bar = open_bar(self.epochs, self.name)
+        self.line = ProgressLine(self.epochs, self.name, "epoch")
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Advance by one epoch."""
+        assert self.line is not None
         row = net.history[-1]
         losses = {"loss": f"{row['train_loss']:.4g}"}
         if "valid_loss" in row:
             losses["validation"] = f"{row['valid_loss']:.4g}"
-        self.bar.set_postfix(losses, refresh=False)
-        self.bar.update()
+        self.line.step(**losses)
 
-    def on_train_end(
-        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the line as complete: a fit that stops early did not fail."""
-        self.bar.total = self.bar.n
-        # A notebook widget has its own maximum.
-        for child in getattr(getattr(self.bar, "container", None), "children", ()):
-            if hasattr(child, "max"):
-                child.max = self.bar.n
-        self.close()
+        assert self.line is not None
+        self.line.complete()
 
     def close(self) -> None:
         """Close the line in its current state."""
-        if self.bar is not None:
-            self.bar.close()
-
-
-def open_bar(epochs: int, name: str) -> Any:
-    """Return a tqdm progress bar, which is a widget in a notebook."""
-    with warnings.catch_warnings():
-        # In a notebook without widgets, tqdm warns on import and shows text.
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    # disable=None would let tqdm decide, but it mistakes a notebook for a pipe.
-    return tqdm(total=epochs, desc=name, unit="epoch", disable=not someone_looks())
-
-
-def someone_looks() -> bool:
-    """Return True in a terminal or a notebook, False in a log or a pipe."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    if shell is not None and "IPKernelApp" in shell.config:
-        return True
-    return sys.stderr is not None and sys.stderr.isatty()
+        if self.line is not None:
+            self.line.close()
 
 
 class EpochReports(Callback):
@@ -216,13 +175,7 @@ class EpochReports(Callback):
         """Open the epoch."""
         self.epoch = self.task.begin_subtask("epoch", self.fitted)
 
-    def on_epoch_end(
-        self,
-        net: Any,
-        dataset_train: Any = None,
-        dataset_valid: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch, and stop if a callback asks for it."""
         if self.task.end_subtask(self.epoch, self.fitted):
             raise StopTraining
@@ -242,6 +195,12 @@ def check_callbacks(callbacks: Any) -> None:
             raise InvalidParameterError(
                 f"callbacks takes a list of skorch callbacks; got {callback!r}."
                 f"{_hint(callback)}"
+            )
+        if issubclass(kind, Checkpoint):
+            raise InvalidParameterError(
+                "skorch's Checkpoint needs records of batches, which this estimator "
+                "does not keep. Use sklearn_gru.callbacks.Checkpoint(path), from which "
+                "a killed fit goes on."
             )
         if issubclass(kind, (BatchScoring, EpochScoring)):
             raise InvalidParameterError(

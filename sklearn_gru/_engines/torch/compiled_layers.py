@@ -33,14 +33,18 @@ class CompiledLayersEngine(TorchEngine):
         """Open a session that computes with a net."""
         if plan.trains:
             flatten_parameters(net.module_)  # lets the kernels read layers in place
-        return TorchSession(net, CompiledLayers(net.module_.recurrent))
+        layers = CompiledLayers(net.module_.recurrent, trains=plan.trains)
+        return TorchSession(net, layers)
 
 
 class CompiledLayers:
-    """The recurrent layers of a module, run by the kernels."""
+    """The recurrent layers of a module, run by the kernels in memory of their own."""
 
-    def __init__(self, recurrent: Any) -> None:
+    def __init__(self, recurrent: Any, *, trains: bool = False) -> None:
+        from sklearn_gru._engines.numba.autograd import KernelPool
+
         self.recurrent = recurrent
+        self.pool = KernelPool(trains=trains)
 
     def __call__(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Run the layers; omit the states if only the last one is read."""
@@ -59,6 +63,7 @@ class CompiledLayers:
             all_steps=POOLINGS[spec.pooling].reads_steps,
             seed=dropout.stream.draw() if training and between else 0,
             training=training,
+            pool=self.pool,
         )
         # The kernels stop at the longest sequence, PyTorch at the end of the padding.
         absent = values.shape[1] - states.shape[1]

@@ -2,8 +2,8 @@
 
 A fit leaves no global state changed. Random numbers come from separate generators,
 because the global one is shared by all threads, and forking it is not enough under
-joblib's threading backend. The process-wide number of torch threads is set once for all
-fits that run at the same time, and the last of them restores it.
+joblib's threading backend. The number of torch threads is restored in every thread that
+changed it, in whatever order fits begin and end.
 """
 
 from __future__ import annotations
@@ -81,11 +81,16 @@ def spawn_seeds(seed: int, n: int) -> list[int]:
 _threads_lock = threading.Lock()
 _threads_users = 0
 _threads_before = 1
+_in_this_thread = threading.local()
 
 
 @contextmanager
 def torch_threads(n: int) -> Iterator[int]:
-    """Run with `n` torch threads; the last of concurrent users restores the number.
+    """Run with `n` torch threads; afterwards, the thread has as many as before.
+
+    With OpenMP each thread has a number of its own, and takes the one that was set last
+    in any thread when it first asks. A thread that asks for the first time while others
+    run with `n` gets back the number from before all of them.
 
     Small recurrent products lose more by distributing work than they gain from a second
     core, and oversubscribed cores are much slower. Yield the number of threads that the
@@ -94,11 +99,15 @@ def torch_threads(n: int) -> Iterator[int]:
     not in its threads.
     """
     global _threads_users, _threads_before
+    depth = getattr(_in_this_thread, "depth", 0)
     with _threads_lock:
         mine = torch.get_num_threads()
         if _threads_users == 0:
             _threads_before = mine
+        borrowed = depth == 0 and _threads_users > 0 and mine == n
+        before = _threads_before if borrowed else mine
         _threads_users += 1
+        _in_this_thread.depth = depth + 1
         torch.set_num_threads(n)
     backend, _ = get_active_backend()
     try:
@@ -106,8 +115,8 @@ def torch_threads(n: int) -> Iterator[int]:
     finally:
         with _threads_lock:
             _threads_users -= 1
-            if _threads_users == 0:
-                torch.set_num_threads(_threads_before)
+            _in_this_thread.depth = depth
+            torch.set_num_threads(before)
 
 
 @contextmanager

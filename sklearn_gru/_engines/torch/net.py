@@ -9,7 +9,7 @@ data is one call of the session.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from skorch import NeuralNet
@@ -17,14 +17,26 @@ from skorch.callbacks import EpochTimer
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from sklearn_gru._engines.base import Engine, Plan, Session
+from sklearn_gru._engines.base import Plan, Session
+from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
 from sklearn_gru._engines.torch.batches import Batches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
+from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
-from sklearn_gru._engines.torch.plain import ATTRIBUTES, as_plain, from_plain
 from sklearn_gru._engines.torch.session import PASS_SIZE
+from sklearn_gru._support.interrupts import Interrupts
+
+# Compiled code and its memory, identities of parts, signals: None in a pickle.
+_OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_")
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class Opened(NamedTuple):
+    """A session for predictions, and the parts of the network it was opened for."""
+
+    session: Session
+    outline: Outline
 
 
 class SequenceNet(NeuralNet):
@@ -47,23 +59,24 @@ class SequenceNet(NeuralNet):
         self.engine_: str | None = None
         self.declined: dict[str, str] = {}
         self.session_: Session | None = None
-        self.prediction_: tuple[Engine, Any] | None = None
+        self.prediction_: Opened | None = None
+        self.outline_: Outline | None = None
+        self.interrupts_: Interrupts | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Compiled code and its memory belong to a process.
-        own = {"session_": None, "prediction_": None}
-        plain = as_plain(self)
-        if plain is None:
+        own = dict.fromkeys(_OF_A_PROCESS)
+        archive = to_archive(self)
+        if archive is None:
             return {**super().__getstate__(), **own}
         kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
-        return {**kept, **own, "plain": plain}
+        return {**kept, **own, "archive": archive}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "plain" not in state:
+        if "archive" not in state:
             super().__setstate__(state)
             return
         state = dict(state)
-        self.__dict__.update(from_plain(state.pop("plain")), **state)
+        self.__dict__.update(from_archive(state.pop("archive")), **state)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -146,8 +159,8 @@ class SequenceNet(NeuralNet):
 
         skorch's own callbacks end training by raising KeyboardInterrupt. A real
         interrupt must not look like a finished fit, so an interrupt raised by a
-        callback is translated to StopTraining here. All callbacks are called before a
-        request to stop takes effect.
+        callback is translated to StopTraining here, unless Ctrl-C was pressed. All
+        callbacks are called before a request to stop takes effect.
         """
         stopped: BaseException | None = None
         if method_name not in _BATCH_HOOKS or self.watched_:
@@ -157,6 +170,8 @@ class SequenceNet(NeuralNet):
                 try:
                     getattr(callback, method_name)(self, **cb_kwargs)
                 except (KeyboardInterrupt, StopTraining) as stop:
+                    if self.interrupts_ is not None and self.interrupts_.heard:
+                        raise
                     stopped = stop
         if stopped is not None:
             raise StopTraining from stopped
@@ -171,11 +186,8 @@ class SequenceNet(NeuralNet):
 
     def plan(self, *, trains: bool, announce: bool = False) -> Plan:
         """Return a plan for the net in its current state."""
-        watched = None
-        if trains and type(self.optimizer_) is not AdamW:
-            watched = f"the optimizer is {type(self.optimizer_).__name__}"
-        elif trains and (name := self.batch_watcher()) is not None:
-            watched = f"the callback {name} listens to batches"
+        outline = self.outline()
+        watched = self._why_watched(outline) if trains else None
         parameter = self.module_.head.weight
         return Plan(
             self.module_.spec,
@@ -185,4 +197,31 @@ class SequenceNet(NeuralNet):
             trains,
             watched,
             announce,
+            outline.changed,
+            outline.changed_layers,
         )
+
+    def outline(self) -> Outline:
+        """Return the parts of the network as they are now."""
+        known = self.outline_
+        if known is None or not known.describes(self.module_):
+            known = self.outline_ = Outline(self.module_)
+        return known
+
+    def _why_watched(self, outline: Outline) -> str | None:
+        """Return why the optimizer step is PyTorch's, or batches are reported."""
+        optimizer, parameters = self.optimizer_, outline.parameters
+        if type(optimizer) is not AdamW:
+            return f"the optimizer is {type(optimizer).__name__}"
+        if (name := self.batch_watcher()) is not None:
+            return f"the callback {name} listens to batches"
+        if not all(p.requires_grad for p in parameters):
+            return "some parameters are frozen (requires_grad=False)"
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        if list(map(id, trained)) != list(map(id, parameters)):
+            return "the optimizer trains other parameters than the network has"
+        if len(optimizer.param_groups) > 1:
+            return "the optimizer has several groups of parameters"
+        if len({float(s["step"]) for s in optimizer.state.values() if s}) > 1:
+            return "some parameters have taken more optimizer steps than others"
+        return None

@@ -127,14 +127,15 @@ def write(found, tasks, seeds, path, title=None):
     path.write_text(f"{page}\n{text}")
 
 
-HEAD = """# The study behind the defaults
+HEAD = """# Defaults study
 
-Printed by `python -m tests.benchmarks.accuracy.defaults`, a section a round. Every row
-changes one thing of the first row and is judged by inner validation on the training
-parts: mean and deviation over the seeds (small sets are cut in three folds, drawn anew
-for each seed; large ones give each seed a fold), CPU seconds of a fit summed over the
-tasks of the row. ▲ and ▼ mark what is better or worse than the first row by more than
-two standard errors of the difference; an empty cell was not measured. What the rows led to is in the decision record.
+The tables are printed by `python -m tests.benchmarks.accuracy.defaults`, one section
+per round. Every row changes one parameter of the first row. The values are the mean and
+deviation over the seeds, by inner validation on the training sets (small data sets are
+split into three folds, drawn again for each seed; large ones use one fold per seed),
+and the CPU seconds of a fit, summed over the tasks of the row. ▲ and ▼ mark values that
+are better or worse than the first row by more than two standard errors of the
+difference. Empty cells were not measured. Decision record 12 describes the conclusions.
 """
 
 

@@ -52,7 +52,7 @@ def _gates(size, slots, h, new):
 
 @inner
 def backward_step(shape, n, weights, h, before, slots, d_h, d_c, deltas, carry):
-    """From d_h after the step to the gradients of the sums and d_h before it."""
+    """Compute the gradients of the sums, and d_h before the step from d_h after it."""
     size, row = shape.padded, 4 * shape.padded
     for i in range(n):
         _gate_gradients(
@@ -80,7 +80,7 @@ def _gate_gradients(size, slots, h, d_h, deltas):
 
 @inner
 def state_gradient(shape, n, states, slots, deltas, grads):
-    """Gradient of W_h over n packed rows: states' [dr dz dhn]."""
+    """Add the gradient of W_h over n packed rows: states' [dr dz dhn]."""
     columns = 3 * shape.padded
     gemm(shape.hidden, columns // LANES, n, states, 1, shape.padded,
          deltas, 4 * shape.padded, grads.wh, columns, grads.wh, columns)  # fmt: skip

@@ -54,7 +54,7 @@ def forward_step(shape, n, x, x_step, weights, h, before, slots, h_next, n_next,
 
 @inner
 def backward_step(shape, n, weights, h, before, slots, d_h, d_c, deltas, carry):
-    """From d_h after the step to the gradients of the sums and d_h before it."""
+    """Compute the gradients of the sums, and d_h before the step from d_h after it."""
     size, row, d_row = shape.padded, 4 * shape.padded, 3 * shape.padded
     for i in range(n):
         fill(deltas + i * d_row, size, 0.0)
@@ -80,7 +80,7 @@ def backward_step(shape, n, weights, h, before, slots, d_h, d_c, deltas, carry):
 
 @inner
 def state_gradient(shape, n, states, slots, deltas, grads):
-    """Gradient of W_h over n packed rows: states' [dr dz] and rh' dn."""
+    """Add the gradient of W_h over n packed rows: states' [dr dz] and rh' dn."""
     size, row, columns = shape.padded, 4 * shape.padded, 3 * shape.padded
     vectors, wh, n_columns = size // LANES, grads.wh, grads.wh + 2 * size
     gemm(shape.hidden, 2 * vectors, n, states, 1, size, deltas, columns,

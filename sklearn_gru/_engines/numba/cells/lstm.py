@@ -53,7 +53,7 @@ def _gates(size, slots, c_before, new):
 
 @inner
 def backward_step(shape, n, weights, h, before, slots, d_h, d_c, deltas, carry):
-    """From d_h and d_c after the step to the gradients of the sums and those before."""
+    """Compute the gradients of the sums, and d_h and d_c before the step from after."""
     size, row, d_row = shape.padded, 6 * shape.padded, 4 * shape.padded
     for k in range(n):
         _gate_gradients(
@@ -83,7 +83,7 @@ def _gate_gradients(size, slots, c_before, d_h, d_c, deltas):
 
 @inner
 def state_gradient(shape, n, states, slots, deltas, grads):
-    """Gradient of W_h over n packed rows: states' delta."""
+    """Add the gradient of W_h over n packed rows: states' delta."""
     columns = 4 * shape.padded
     gemm(shape.hidden, columns // LANES, n, states, 1, shape.padded,
          deltas, columns, grads.wh, columns, grads.wh, columns)  # fmt: skip

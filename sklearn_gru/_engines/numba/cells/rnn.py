@@ -31,7 +31,7 @@ def forward_step(shape, n, x, x_step, weights, h, before, slots, h_next, n_next,
 
 @inner
 def backward_step(shape, n, weights, h, before, slots, d_h, d_c, deltas, carry):
-    """From d_h after the step to the gradients of the sums and d_h before it."""
+    """Compute the gradients of the sums, and d_h before the step from d_h after it."""
     size = shape.padded
     for j in range(0, n * size, LANES):
         h_new = load(slots + j)
@@ -43,7 +43,7 @@ def backward_step(shape, n, weights, h, before, slots, d_h, d_c, deltas, carry):
 
 @inner
 def state_gradient(shape, n, states, slots, deltas, grads):
-    """Gradient of W_h over n packed rows: states' delta."""
+    """Add the gradient of W_h over n packed rows: states' delta."""
     size = shape.padded
     gemm(shape.hidden, size // LANES, n, states, 1, size, deltas, size,
          grads.wh, size, grads.wh, size)  # fmt: skip

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: two decorators, the vector unit, the cache.
+"""Compilation of the kernels: two decorators, the vector unit, the cache.
 
 `inner` marks a function that only other compiled functions call (its arguments are
 raw pointers); `entry` one that Python calls, with numbers and addresses. Only entries
@@ -7,7 +7,7 @@ are cached on disk: the code of all they call is stored with them.
 numba's own cache (`cache=True`) looks at the time stamp of the file of the cached
 function alone. An entry here is three lines long and its code lives in a dozen other
 modules, so the folder of our cache carries a hash of all of them instead: a changed
-kernel can never meet a stale cache, and two versions of the package never share one.
+kernel is always compiled again, and two versions of the package never share a cache.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _INNER_OPTIONS = inner_options()
 
 
 class VectorUnit(NamedTuple):
-    """What the processor offers: how wide a vector is, and the tile that fits it."""
+    """Vector unit of a processor: the width of a vector, and the tile that fits it."""
 
     name: str
     lanes: int  # float32 values in one register

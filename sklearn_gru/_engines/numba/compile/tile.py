@@ -126,7 +126,7 @@ _single_one = _make_tile(1, 1)
 
 @inner
 def gemm(n_rows, n_vectors, depth, a, step_i, step_k, w, w_step, s, s_step, c, c_step):
-    """C = S + A W for n_rows x n_vectors vectors of C and depth terms a sum."""
+    """Compute C = S + A W for n_rows x n_vectors vectors of C and depth terms a sum."""
     whole = n_rows - n_rows % ROWS
     v = 0
     while v < n_vectors and whole > 0:

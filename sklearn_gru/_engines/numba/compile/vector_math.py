@@ -34,7 +34,7 @@ def _exp_parts(x):
 
 @inner
 def sigmoid(x):
-    """1 / (1 + exp(-x)), exactly 0 and 1 at the infinities."""
+    """Return 1 / (1 + exp(-x)), exactly 0 and 1 at the infinities."""
     # 89 is where exp becomes infinite, -87 where it leaves the normal numbers. The
     # power of 2 is infinite from 88.4 on, where p may be negative: 1 + p never is.
     scale, p = _exp_parts(clip(x * -1.0, -87.0, 89.0))
@@ -43,7 +43,7 @@ def sigmoid(x):
 
 @inner
 def tanh(x):
-    """expm1(2x) / (expm1(2x) + 2), exactly -1 and 1 from 10 on."""
+    """Return expm1(2x) / (expm1(2x) + 2), exactly -1 and 1 from 10 on."""
     scale, p = _exp_parts(clip(x + x, -20.0, 20.0))
     expm1 = fma(scale, p, scale - 1.0)
     return expm1 / (expm1 + 2.0)

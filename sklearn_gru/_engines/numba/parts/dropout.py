@@ -21,7 +21,7 @@ ONE = U64(1)
 
 
 class Dropout(NamedTuple):
-    """What the layers need to know."""
+    """Rate and seed of the dropout between layers."""
 
     rate: float
     seed: Any  # uint64

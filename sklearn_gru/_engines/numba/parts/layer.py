@@ -24,7 +24,7 @@ from sklearn_gru._engines.numba.parts.weights import input_slot, joint_gates, pa
 
 
 class Trace(NamedTuple):
-    """Where one direction of one layer keeps what its passes share."""
+    """Memory that the forward and backward pass of one direction of a layer share."""
 
     x: Any  # (N, x_step), inputs in this direction's order
     x_step: int
@@ -32,6 +32,7 @@ class Trace(NamedTuple):
     saved: Any  # (rows + N, saved P): zeros before the first step, then the gates
     final: Any  # (rows, P)
     keep: bool  # all steps are kept (training), not two
+    stop: Any  # (1,) integer, not 0 once the call shall end
 
 
 @inner
@@ -41,6 +42,8 @@ def forward_layer(cell, shape, block, direction, weights, trace, wanted, out):
     at, slots = 0, block.rows * row
     before = 0
     for s in range(block.steps):
+        if trace.stop[0] != 0:
+            break
         n, n_next, first = block.counts[s], block.counts[s + 1], block.firsts[s]
         if trace.keep:
             next_at, next_slots = at + n * size, slots + n * row
@@ -72,7 +75,7 @@ def start_state(shape, block, trace):
 
 
 class Gradients(NamedTuple):
-    """What the backward pass of one direction reads and writes."""
+    """Arrays that the backward pass of one direction reads and writes."""
 
     d_outputs_given: bool
     d_outputs: Any  # (N, padded_width) in time order, gradient of the states
@@ -93,7 +96,7 @@ def backward_layer(cell, shape, block, direction, weights, trace, flow, grads):
     gates = trace.saved + block.rows * row
     d_row = shape.deltas * size
     end = block.steps
-    while end > 0:
+    while end > 0 and trace.stop[0] == 0:
         begin = _chunk_begin(block, end, flow.chunk)
         origin = block.firsts[begin]
         for s in range(end - 1, begin - 1, -1):

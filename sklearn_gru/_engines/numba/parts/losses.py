@@ -17,7 +17,7 @@ from sklearn_gru._engines.numba.parts.rows import fill
 
 
 class Goal(NamedTuple):
-    """What a batch is trained toward."""
+    """Targets and weights of a batch, and the parameters of the loss."""
 
     targets: Any  # (n, target_width): values, or one class index
     target_width: int
@@ -28,7 +28,7 @@ class Goal(NamedTuple):
 
 @inner
 def apply_head(shape, n, pooled, head, scores):
-    """Scores = pooled W' + b."""
+    """Compute scores = pooled W' + b."""
     gemm(n, shape.padded_outputs // LANES, shape.pooled, pooled, shape.padded_pooled, 1,
          head.columns, shape.padded_outputs, head.bias, 0,
          scores, shape.padded_outputs)  # fmt: skip
@@ -36,7 +36,7 @@ def apply_head(shape, n, pooled, head, scores):
 
 @inner
 def head_backward(shape, n, pooled, d_scores, head, grads, one, d_pooled):
-    """Gradients of the head's weights, and of what it was given."""
+    """Compute the gradients of the head's weights and of its inputs."""
     row, size = shape.padded_outputs, shape.padded_pooled
     gemm(shape.n_outputs, size // LANES, n, d_scores, 1, row, pooled, size,
          grads.rows, size, grads.rows, size)  # fmt: skip

@@ -69,7 +69,7 @@ def adamw(params, grads, mean, square, n, update):
 
 @inner
 def _adamw(p, m, v, g, update):
-    """One parameter, or a vector of them."""
+    """Return one parameter, or a vector of them, and its moments after a step."""
     m = m * BETA_1 + g * (1.0 - BETA_1)
     v = v * BETA_2 + g * g * (1.0 - BETA_2)
     step = m / (sqrt(v) / update.root + EPSILON)

@@ -49,6 +49,8 @@ def forward_stack(cell, work, keep, all_steps):
             forward_layer(cell, shape, block, direction, weights, trace, wanted, out)
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, out)
+    if data.stop[0] != 0:
+        return
     outputs = workspace + output_at(layout, shape.layers - 1, keep)
     finals, pooled = workspace + layout.finals, workspace + layout.pooled
     pool(shape, block, finals, outputs, pooled, workspace + layout.argmax)
@@ -72,7 +74,7 @@ def layer_input(shape, layout, layer, workspace, keep):
 @inner
 def trace_of(work, layer, direction, x, x_step, keep):
     """Return the trace of one direction, its inputs turned around for the second."""
-    shape, layout, block, workspace, _, _, _ = work
+    shape, layout, block, workspace, _, data, _ = work
     number = layer * shape.directions + direction if keep else 0
     if direction == 1:
         reversed_x = workspace + layout.x_reversed
@@ -85,11 +87,12 @@ def trace_of(work, layer, direction, x, x_step, keep):
         workspace + (layout.saved + number * layout.saved_floats),
         workspace + (layout.finals + direction * block.rows * shape.padded),
         keep,
+        data.stop,
     )
 
 
 class Wanted(NamedTuple):
-    """Whether the gradient of the inputs is wanted too, and where it goes."""
+    """Request for the gradient of the inputs, and its destination."""
 
     inputs: bool
     d_values: Any  # (n_rows, n_inputs), added to
@@ -97,7 +100,7 @@ class Wanted(NamedTuple):
 
 @inner
 def backward_stack(cell, work, wanted, d_out_given):
-    """From d_pooled (and d_outputs, if given) to the gradients of all weights."""
+    """Compute the gradients of all weights from d_pooled and, if given, d_outputs."""
     shape, layout, block, workspace, packed, data, dropout = work
     if shape.pooling != LAST:
         top = workspace + d_output_at(shape, layout, shape.layers - 1)

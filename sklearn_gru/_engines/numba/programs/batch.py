@@ -1,7 +1,7 @@
-"""What all programs start with: addresses turned to pointers, a batch cut into blocks.
+"""Preparation that all programs share: addresses to pointers, a batch to blocks.
 
 A program takes a batch of sequences, sorts it by length, cuts it into blocks of fixed
-size, and carries every block through the network while it is in cache.
+size, and runs every block through the network while it is in cache.
 """
 
 from typing import NamedTuple
@@ -35,6 +35,10 @@ class RowAddresses(NamedTuple):
     n_levels: int
     shift: int  # (n, n_levels) float32
     scale: int
+    n_differences: int
+    leading: int  # int64, rows `leading_step` apart
+    leading_step: int
+    stop: int  # (1,) int64, not 0 once the call shall end
 
 
 @entry
@@ -47,7 +51,8 @@ def longest_sequence(starts, lengths, n, n_rows, stride):
     longest = 0
     for i in range(n):
         start, length = starts[i], lengths[i]
-        if start < 0 or length < 0 or start + stride * length > n_rows:
+        # Not start + stride * length > n_rows: that sum can wrap around.
+        if start < 0 or length < 0 or length > (n_rows - start) // stride:
             return -1
         longest = max(longest, length)
     return longest
@@ -66,6 +71,10 @@ def view_data(sequences):
         sequences.n_levels,
         floats_at(sequences.shift),
         floats_at(sequences.scale),
+        sequences.n_differences,
+        integers_at(sequences.leading),
+        sequences.leading_step,
+        integers_at(sequences.stop),
     )
 
 

@@ -57,6 +57,8 @@ def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
         block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
         work = Work(shape, layout, block, workspace, packed, data, dropout)
         forward_stack(cell, work, outputs.keep, outputs.steps != 0)
+        if data.stop[0] != 0:
+            break
         pooled = workspace + layout.pooled
         for i in range(block.rows):
             target = last + block.sequences[i] * shape.width
@@ -91,6 +93,8 @@ def run_layers_backward(
             _spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
         work = Work(shape, layout, block, workspace, packed, data, dropout)
+        if data.stop[0] != 0:
+            break
         backward_stack(cell, work, wanted, outputs.steps != 0)
         add_row(total, workspace + layout.grads, memory.n_packed)
     weights.unpack_gradients(shape, total, floats_at(grads))

@@ -34,6 +34,8 @@ def predict(shape, layout, memory, sequences, scores_address):
         block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
         work = Work(shape, layout, block, workspace, packed, data, dropout)
         forward_stack(cell, work, False, False)
+        if data.stop[0] != 0:
+            break
         apply_head(shape, block.rows, workspace + layout.pooled, head, block_scores)
         for i in range(block.rows):
             target = scores + block.sequences[i] * shape.n_outputs

@@ -66,7 +66,7 @@ class Training(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Addresses of what the threads share: the sorted batch, and what they leave."""
+    """Addresses of what threads share: the sorted batch and their results."""
 
     ordered: int  # (batch_size,) int64
     grads: int  # (blocks, n_packed)
@@ -74,7 +74,7 @@ class Shared(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a program of training was called with, for the functions below it."""
+    """Arguments of a training program, passed on to the functions below it."""
 
     shape: Any
     layout: Any
@@ -96,8 +96,12 @@ def train_epoch(shape, layout, memory, sequences, training):
         fill(total, memory.n_packed, 0.0)
         loss = 0.0
         for first in range(0, _n_in_batch(training, batch), layout.rows):
+            if integers_at(sequences.stop)[0] != 0:
+                break
             loss += _block_gradient(cell, job, batch, first)
             add_row(total, workspace + layout.grads, memory.n_packed)
+        if integers_at(sequences.stop)[0] != 0:
+            break
         _take_step(shape, memory, training, batch, total)
         losses[batch] = loss
     restore_denormals(before)
@@ -187,6 +191,8 @@ def _block_gradient(cell, job, batch, first):
     one[0] = 1.0
     fill(grads, memory.n_packed, 0.0)
     forward_stack(cell, work, True, False)
+    if data.stop[0] != 0:
+        return 0.0
     if dropout.rate > 0.0:
         drop_pooled(shape, block, dropout, pooled)
     head, d_head = head_of(shape, packed), head_of(shape, grads)

@@ -20,8 +20,8 @@ from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
 ATTRIBUTES = ("module", "module_", "criterion", "criterion_", "optimizer_")
 
 
-def as_plain(net: Any) -> dict[str, Any] | None:
-    """Return plain values from which :func:`from_plain` restores the net, or None."""
+def to_archive(net: Any) -> dict[str, Any] | None:
+    """Return plain values from which :func:`from_archive` restores the net, or None."""
     if not all(name in vars(net) for name in ATTRIBUTES) or not _is_ours(net):
         return None
     module, optimizer = net.module_, net.optimizer_.state_dict()
@@ -39,22 +39,22 @@ def as_plain(net: Any) -> dict[str, Any] | None:
     }
 
 
-def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes of the net that :func:`as_plain` converted."""
-    module = _blank(plain["spec"], plain["stream"])
-    tensors = {name: torch.tensor(array) for name, array in plain["arrays"].items()}
+def from_archive(archive: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of the net that :func:`to_archive` converted."""
+    module = _blank(archive["spec"], archive["stream"])
+    tensors = {name: torch.tensor(array) for name, array in archive["arrays"].items()}
     module.to(tensors["head.weight"].dtype).load_state_dict(tensors)
     for name, parameter in module.named_parameters():
-        parameter.requires_grad = name not in plain["fixed"]
-    spec = plain["spec"]
+        parameter.requires_grad = name not in archive["fixed"]
+    spec = archive["spec"]
     criterion = WeightedLoss(spec.loss, spec.loss_parameters)
     optimizer = AdamW(module.parameters(), fused=True)
     moments = {
         k: {name: torch.tensor(array) for name, array in state.items()}
-        for k, state in enumerate(plain["moments"])
+        for k, state in enumerate(archive["moments"])
     }
     positions = optimizer.state_dict()["param_groups"][0]["params"]
-    group = {**plain["group"], "params": positions}
+    group = {**archive["group"], "params": positions}
     optimizer.load_state_dict({"state": moments, "param_groups": [group]})
     values = (module, module, criterion, criterion, optimizer)
     return dict(zip(ATTRIBUTES, values, strict=True))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sklearn_gru import GRURegressor
-from sklearn_gru._engines.torch.plain import as_plain
+from sklearn_gru._engines.torch.archive import to_archive
 
 X = np.random.default_rng(0).normal(size=(30, 5, 3))
 Y = np.random.default_rng(1).normal(size=30)
@@ -36,7 +36,7 @@ def test_every_array_is_kept_once():
 
 
 def test_no_torch_object_is_left(fitted):
-    """What is plain holds no tensor and no module."""
+    """An archive holds no tensor and no module."""
     assert b"_rebuild_tensor" not in pickle.dumps(fitted)
     assert b"torch.nn" not in pickle.dumps(fitted)
     goes_on_alike(fitted)
@@ -71,10 +71,10 @@ def add_hook(net):
     "change", [exchange_optimizer, split_groups, exchange_part, add_hook]
 )
 def test_what_is_not_ours_is_left_to_skorch(fitted, change):
-    """Where a callback exchanged something, the net is no plain value."""
-    assert as_plain(fitted.net_) is not None
+    """Where a callback exchanged something, the net is not archived."""
+    assert to_archive(fitted.net_) is not None
     change(fitted.net_)
-    assert as_plain(fitted.net_) is None
+    assert to_archive(fitted.net_) is None
 
 
 def test_another_optimizer_survives(fitted):
