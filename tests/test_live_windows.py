@@ -40,6 +40,7 @@ NETWORKS = [
     {"normalization": "standard"},
     {"conv_filters": (3,)},
     {"segment_length": 2},
+    {"add_differences": True},
 ]
 
 
