@@ -10,13 +10,16 @@ __version__ = "0.1.0.dev0"
 
 _HOME = {
     "GRUClassifier": "sklearn_gru._estimators.classifier",
+    "GRUOutlierDetector": "sklearn_gru._estimators.outliers",
     "GRURegressor": "sklearn_gru._estimators.regressor",
+    "SequenceEmbedding": "sklearn_gru._estimators.embedding",
     "Sequences": "sklearn_gru._encoding.sequences",
     "SlidingWindow": "sklearn_gru.windows",
     "datasets": "sklearn_gru",
     "exceptions": "sklearn_gru",
     "future_frame": "sklearn_gru.windows",
     "inspection": "sklearn_gru",
+    "live": "sklearn_gru",
     "make_targets": "sklearn_gru.windows",
     "model_selection": "sklearn_gru",
     "to_sequences": "sklearn_gru.windows",
@@ -25,13 +28,16 @@ _HOME = {
 
 __all__ = [
     "GRUClassifier",
+    "GRUOutlierDetector",
     "GRURegressor",
+    "SequenceEmbedding",
     "Sequences",
     "SlidingWindow",
     "datasets",
     "exceptions",
     "future_frame",
     "inspection",
+    "live",
     "make_targets",
     "model_selection",
     "to_sequences",

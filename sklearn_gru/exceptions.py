@@ -7,17 +7,21 @@
     ├── InputError               data that cannot be read as sequences
     │   └── TimeIndexError       times or groups that cannot be read, or off the grid
     ├── LeakageError             a column that gives the target away
+    ├── StreamError              a model that no stream can follow, or no longer does
     ├── DivergenceError          training produced a loss that is not finite
     └── CheckpointError          a checkpoint of another fit, or one that cannot be used
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
+    UnseenDataWarning            values to predict from that fit saw nothing like
+    CalibrationWarning           a promised rate rests on too few held-out rows
 
 Every error is also a ``ValueError``: the contract of scikit-learn requires it, and code
 that catches ``ValueError`` keeps working.
 """
 
 __all__ = [
+    "CalibrationWarning",
     "CheckpointError",
     "DivergenceError",
     "InputError",
@@ -26,7 +30,9 @@ __all__ = [
     "LeakageError",
     "LostHistoryWarning",
     "SklearnGRUError",
+    "StreamError",
     "TimeIndexError",
+    "UnseenDataWarning",
 ]
 
 
@@ -50,6 +56,10 @@ class LeakageError(SklearnGRUError):
     """A column visible at the target's own time is a copy of the target."""
 
 
+class StreamError(SklearnGRUError):
+    """A stream cannot follow the model, or the model has changed since."""
+
+
 class DivergenceError(SklearnGRUError):
     """The training loss stopped being finite."""
 
@@ -64,3 +74,11 @@ class LostHistoryWarning(UserWarning):
 
 class LayoutWarning(UserWarning):
     """The data look like another layout than the one assumed."""
+
+
+class UnseenDataWarning(UserWarning):
+    """Predictions read values unlike those seen in fit: far outside, or missing."""
+
+
+class CalibrationWarning(UserWarning):
+    """A promised rate rests on too few held-out rows."""

@@ -4,9 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru import (
+    GRUClassifier,
+    GRURegressor,
+    SlidingWindow,
+    future_frame,
+    make_targets,
+    to_sequences,
+)
 from sklearn_gru.exceptions import (
     DivergenceError,
     InputError,
@@ -387,3 +395,107 @@ def test_every_error_is_a_value_error():
     assert issubclass(SklearnGRUError, ValueError)
     with pytest.raises(ValueError):
         make_pipeline(SlidingWindow(3), small()).fit(FRAME, FRAME["load"])
+
+
+def lazy():
+    return pytest.importorskip("polars").DataFrame({"a": Y}).lazy()
+
+
+UNREAD = {
+    "a lazy frame": (lazy, r"LazyFrame, .*X = X\.collect\(\)"),
+    "a generator": (lambda: (row for row in X2), r"X is a generator.*X = list\(X\)"),
+    "an iterator": (lambda: map(np.abs, X2), r"X is a map, .*X = list\(X\)"),
+    "a dict": (lambda: {"a": Y}, r"X is a dict with the keys 'a'.*pd\.DataFrame\(X\)"),
+    "a nested frame": (
+        lambda: pd.DataFrame({"dim_0": [pd.Series(row) for row in X2]}),
+        r"Column 'dim_0' holds a Series of 6 values.*np\.column_stack",
+    ),
+}
+READERS = {
+    "fit": lambda X: small().fit(X, Y),
+    "predict": lambda X: small().fit(X2, Y).predict(X),
+    "window": lambda X: SlidingWindow(3).fit(X),
+    "future": lambda X: future_frame(X, 2, time=0),
+    "targets": lambda X: make_targets(X, Y, 2),
+    "sequences": lambda X: to_sequences(X, groups="a"),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", UNREAD)
+def test_kinds_of_X_that_are_not_read(kind, reader):
+    """The kind is named, with the line that makes data of it."""
+    make, message = UNREAD[kind]
+    with pytest.raises(InputError, match=message):
+        READERS[reader](make())
+
+
+def test_the_line_for_nested_frames_works():
+    nested = pd.DataFrame({k: [pd.Series(x[:, k]) for x in X3] for k in range(2)})
+    X = [np.column_stack(list(row)) for row in nested.to_numpy()]
+    np.testing.assert_array_equal(
+        small().fit(X, Y).predict(X), small().fit(X3, Y).predict(X3)
+    )
+
+
+def test_sequences_with_a_table_beside_them():
+    table = X2[:, :3]
+    with pytest.raises(InputError, match=r"shape \(12, 5, 2\) and a table of shape"):
+        small().fit((X3, table), Y)
+    repeated = np.repeat(table[:, None], X3.shape[1], axis=1)
+    X = np.concatenate([X3, repeated], axis=2)  # the line of the message
+    assert small().fit(X, Y).n_features_in_ == 5
+
+
+def test_several_labels_per_sequence():
+    labels = (X2[:, :3] > 0).astype(int)
+    model = GRUClassifier(2, max_iter=1, random_state=0)
+    with pytest.raises(
+        InputError, match=r"y has shape \(12, 3\).*MultiOutputClassifier"
+    ):
+        model.fit(X3, labels)
+    assert MultiOutputClassifier(model).fit(X3, labels).predict(X3).shape == (12, 3)
+
+
+@pytest.mark.parametrize(
+    "read", [SlidingWindow(3).fit, lambda X: small().fit([X], Y[:1])]
+)
+def test_all_columns_of_text_are_named(read):
+    frame = FRAME.assign(state="on", kind="b")
+    with pytest.raises(
+        InputError, match=r"'state' \('on'\), 'kind' \('b'\)\. Name them"
+    ):
+        read(frame)
+    with pytest.raises(InputError, match=r"Column 'kind' .*'b'\. Name it"):
+        read(frame.drop(columns="state"))
+
+
+def test_rows_of_features_are_not_series():
+    """Columns of other names are features; numbered ones are steps."""
+    frame = FRAME.reset_index(drop=True)
+    for X in (frame, frame[["load"]]):
+        with pytest.warns(
+            LayoutWarning, match=r"columns 'load'.*SlidingWindow.*to_numpy"
+        ):
+            small().fit(X, Y)
+    for names in (
+        range(6),
+        [f"t{k}" for k in range(6)],
+        pd.date_range("2024", periods=6),
+    ):
+        small().fit(pd.DataFrame(X2, columns=names), Y)
+    small(features_per_step=2).fit(frame, Y)
+
+
+def test_smooth_features_are_probably_steps():
+    """Twice as many features as steps: by how alike neighbors are."""
+    rng = np.random.default_rng(0)
+    smooth = rng.normal(size=(12, 6, 20)).cumsum(axis=2) + 9 * rng.normal(
+        size=(1, 6, 1)
+    )
+    with pytest.warns(LayoutWarning, match=r"6 steps of 20 features.*swapaxes"):
+        small().fit(smooth, Y)
+    small().fit(smooth.swapaxes(1, 2), Y)
+    small().fit(rng.normal(size=(12, 6, 20)), Y)
+    with pytest.warns(LayoutWarning, match="swapaxes"):
+        small().fit(rng.normal(size=(12, 6, 40)), Y)

@@ -21,6 +21,7 @@ from tests.tools.convert_datasets import (
 TABLES = [
     datasets.load_airline,
     datasets.load_bike_sharing,
+    datasets.load_nyc_taxi,
     datasets.load_nyc_weather,
 ]
 LOADERS = [*TABLES, datasets.load_japanese_vowels]
@@ -273,13 +274,13 @@ def test_bunch_frames_agree(load):
 
 @pytest.mark.parametrize("load", TABLES)
 def test_arrays_hold_what_frames_hold(load):
-    """as_frame=False: float64 arrays of the same values that may be written to."""
+    """as_frame=False: arrays of the same values that may be written to."""
     X, y = load(return_X_y=True, as_frame=False)
     bunch, framed = load(as_frame=False), load()
     assert bunch.frame is None
     for array, expected in [(X, framed.data), (y, framed.target)]:
         assert type(array) is np.ndarray
-        assert array.dtype == "float64"
+        assert array.dtype in ("float64", "int64")
         assert array.flags.c_contiguous
         assert array.flags.writeable
         np.testing.assert_array_equal(array, expected)
@@ -320,7 +321,7 @@ def test_calls_do_not_see_each_other(load):
         bunch.data["new"] = 0.0
         bunch.target.iloc[:] = -1.0
         assert "new" not in bunch.frame
-        assert not (bunch.frame[bunch.target_names[0]] == -1).any()
+        assert (bunch.frame[bunch.target_names[0]] != -1).any()
     again = load().data
     after = again[0] if isinstance(again, list) else again.iloc[:, 0]
     np.testing.assert_array_equal(before, after)
@@ -332,6 +333,7 @@ def test_calls_do_not_see_each_other(load):
         (datasets.load_airline, ["Box", "Jenkins", "no license is attached", "144"]),
         (datasets.load_bike_sharing, ["UCI", "CC BY 4.0", "Fanaee-T", "8645", "ISLP"]),
         (datasets.load_japanese_vowels, ["UCI", "CC BY 4.0", "Kudo", "270", "370"]),
+        (datasets.load_nyc_taxi, ["Numenta", "MIT", "Ahmad", "10320", "marathon"]),
         (datasets.load_nyc_weather, ["nycflights13", "CC0", "Wickham", "26115"]),
     ],
 )
@@ -392,6 +394,27 @@ def test_parameters_are_keyword_only(load):
     """No positional arguments: ``load_airline(True)`` says nothing."""
     with pytest.raises(TypeError, match="positional"):
         load(True)
+
+
+def test_nyc_taxi_is_the_series_with_its_events():
+    """Half-hours without holes; five windows of 207 half-hours around the events."""
+    X, y = datasets.load_nyc_taxi(return_X_y=True)
+    assert (X.index[1:] - X.index[:-1] == pd.Timedelta("30min")).all()
+    assert X.index[[0, -1]].tolist() == [
+        pd.Timestamp("2014-07-01"),
+        pd.Timestamp("2015-01-31 23:30"),
+    ]
+    assert X.iloc[[0, -1], 0].tolist() == [10844, 26288]
+    assert y.dtype == "int64"
+    begins = y.index[(y == -1) & (y.shift(fill_value=1) == 1)]
+    assert [str(begin) for begin in begins] == [
+        "2014-10-30 15:30:00",
+        "2014-11-25 12:00:00",
+        "2014-12-23 11:30:00",
+        "2014-12-29 21:30:00",
+        "2015-01-24 20:30:00",
+    ]
+    assert (y == -1).sum() == 5 * 207
 
 
 # --- Used with windows, as the docstrings say

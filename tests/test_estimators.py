@@ -295,6 +295,36 @@ def test_the_latest_times_are_held_out():
     np.testing.assert_array_equal(held.y, y[90:])
 
 
+def test_groups_that_follow_each_other_are_all_held_out():
+    """Runs at different dates: the newest tenth of every run, never whole runs."""
+    sizes = [40, 60, 25, 1]
+    times = np.concatenate([1000 * k + np.arange(n) for k, n in enumerate(sizes)])
+    frame = pd.DataFrame({"v": np.arange(126.0), "time": times})
+    frame["run"] = np.repeat(["b", "a", "d", "c"], sizes)
+    frame = frame.sample(frac=1, random_state=0)
+    windows = SlidingWindow(3, time="time", groups="run").fit_transform(frame)
+    data = TrainingData(windows, np.arange(126.0), None)
+    rest, held = hold_out(data, 0.1, lambda: 0, None)
+    for run, n_held in [("b", 4), ("a", 6), ("d", 2), ("c", 0)]:
+        (kept,), (later,) = (
+            [part.sequences.order[np.asarray(part.sequences.groups) == run]]
+            for part in (rest, held)
+        )
+        assert len(later) == n_held
+        assert not n_held or later.min() > kept.max()
+
+
+def test_a_panel_that_overlaps_is_held_out_at_one_time():
+    """Groups that begin late or end early do not change the time of the split."""
+    times = np.concatenate([np.arange(100), np.arange(60), np.arange(95, 100)])
+    frame = pd.DataFrame({"v": 1.0, "time": times})
+    frame["shop"] = np.repeat(["old", "closed", "new"], [100, 60, 5])
+    windows = SlidingWindow(3, time="time", groups="shop").fit_transform(frame)
+    data = TrainingData(windows, np.arange(165.0), None)
+    rest, held = hold_out(data, 0.1, lambda: 0, None)
+    assert held.sequences.order.min() > rest.sequences.order.max()
+
+
 def test_held_out_part_is_stratified_without_time():
     """Each class keeps its share in the validation part."""
     labels = np.repeat([0, 1], [45, 15])

@@ -16,6 +16,7 @@ from sklearn_gru.exceptions import (
     InvalidParameterError,
     LostHistoryWarning,
     TimeIndexError,
+    UnseenDataWarning,
 )
 from tests.brute_force import brute_windows, records
 from tests.cases import CASES
@@ -327,3 +328,103 @@ def test_errors_of_future_frame():
     nights = pd.date_range("2024-03-28 02:30", periods=3, freq="D", tz="Europe/Berlin")
     with pytest.raises(TimeIndexError, match="the clock skips that hour"):
         future_frame(pd.DataFrame({"v": np.arange(3.0)}, index=nights), 1)
+
+
+def _shops(n=40):
+    days = pd.date_range("2024-01-01", periods=n)
+    rng = np.random.default_rng(5)
+    parts = [
+        pd.DataFrame(
+            {
+                "shop": shop,
+                "day": days,
+                "sales": rng.normal(size=n),
+                "promo": rng.integers(0, 2, size=n).astype(float),
+                "size": size,
+                "region": pd.Categorical([region] * n, categories=["north", "south"]),
+            }
+        )
+        for shop, size, region in [("b", 3, "south"), ("a", 7, "north")]
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_static_columns_are_carried_on():
+    """Numbers and categories of a group, from its last row that holds a value."""
+    frame = _shops().astype({"size": float})
+    frame.loc[frame.index[39], "size"] = np.nan
+    future = future_frame(
+        frame, 2, time="day", groups="shop", static=["size", "region", "shop"]
+    )
+    assert future["size"].tolist() == [3, 3, 7, 7]
+    assert future["region"].tolist() == ["south", "south", "north", "north"]
+    assert future["region"].dtype == frame["region"].dtype
+    assert future[["sales", "promo"]].isna().all(axis=None)
+
+
+def test_static_columns_of_polars():
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(
+        {"g": ["b", "a", "b", "a"], "t": [1, 1, 2, 2], "s": [5, 6, 5, 6]}
+    )
+    future = future_frame(frame, 1, time="t", groups="g", static="s")
+    assert future.rows() == [("b", 3, 5), ("a", 3, 6)]
+
+
+def test_a_column_that_changes_is_not_static():
+    with pytest.raises(InputError, match=r"static='promo': the rows of group 'b' hold"):
+        future_frame(_shops(), 2, time="day", groups="shop", static="promo")
+    with pytest.raises(InputError, match=r"static=.sizee.*Did you mean 'size'"):
+        future_frame(_shops(), 2, time="day", groups="shop", static="sizee")
+
+
+@pytest.mark.parametrize("shift", [0, 100])
+def test_the_index_beside_a_time_column_continues(shift):
+    """Labels are unique, so that the forecasts can be joined to the rows."""
+    frame = _shops()
+    frame.index += shift
+    future = future_frame(frame, 3, time="day", groups="shop")
+    assert future.index.tolist() == list(range(80 + shift, 86 + shift))
+    texts = frame.set_axis([f"r{k}" for k in range(80)])
+    assert future_frame(texts, 3, time="day", groups="shop").index.is_unique
+    keyed = frame.set_index("shop")
+    assert future_frame(keyed, 1, time="day", groups="shop").index.tolist() == [
+        "b",
+        "a",
+    ]
+
+
+def _promoted(missing=()):
+    """A fitted window over shops whose promotion is missing in some rows of fit."""
+    frame = _shops()[["shop", "day", "sales", "promo"]]
+    frame.loc[list(missing), "promo"] = np.nan
+    window = SlidingWindow(4, lag=3, known_future="promo", groups="shop", time="day")
+    return window.fit(frame), future_frame(frame, 3, time="day", groups="shop")
+
+
+def test_a_forgotten_known_column_is_reported():
+    """The count, the column and the line that fills it in; nothing if it is filled."""
+    window, future = _promoted()
+    with pytest.warns(
+        UnseenDataWarning,
+        match=r"'promo' in all 6 rows \(in fit: never\).*X\['promo'\] =",
+    ):
+        window.transform(future)
+    half = future.assign(promo=[0, 1, np.nan, np.nan, np.nan, 1])
+    with pytest.warns(UnseenDataWarning, match="'promo' in 3 of 6 rows"):
+        window.transform(half)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        window.transform(future.assign(promo=0.0))
+
+
+def test_cells_missing_in_fit_as_well_are_not_reported():
+    """A share that fit saw is no surprise; far more than that is."""
+    window, future = _promoted(missing=range(0, 80, 2))
+    window.transform(future)
+    window, future = _promoted(missing=[7])
+    with pytest.warns(
+        UnseenDataWarning, match=r"all 6 rows \(in fit: 1\.2% of the rows"
+    ):
+        window.transform(future)
+    window.transform(future.assign(promo=[np.nan, 1, 1, 1, 1, 1]))

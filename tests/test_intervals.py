@@ -5,7 +5,16 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    PowerTransformer,
+    QuantileTransformer,
+    StandardScaler,
+)
 
 from sklearn_gru import GRURegressor, SlidingWindow
 from sklearn_gru._estimators.conformal import Calibration
@@ -365,3 +374,100 @@ def test_beside_categories_that_validation_alone_has():
     model = GRURegressor(8, max_iter=5, categorical_features=[0], random_state=0)
     model.fit(X, y, X_val=held_out, y_val=target)
     assert np.isfinite(model.predict_interval(held_out, 0.8)).all()
+
+
+# -- as columns of predict, through what surrounds an estimator ------------------------
+
+
+@by_loss
+@pytest.mark.parametrize("y", [Y, Y2], ids=["one output", "two outputs"])
+def test_predict_returns_interval_and_prediction(loss, y):
+    """Lower end, prediction, upper end: those of the methods, to the bit."""
+    fitted = model(loss, early_stopping=True).fit(X, y)
+    found = fitted.predict(X[:20], coverage=0.8)
+    interval = fitted.predict_interval(X[:20], coverage=0.8)
+    assert found.shape == (*y[:20].shape, 3)
+    assert found.dtype == interval.dtype
+    np.testing.assert_array_equal(found[..., [0, 2]], interval)
+    np.testing.assert_array_equal(found[..., 1], fitted.predict(X[:20]))
+    if loss != "squared_error":
+        expected = fitted.predict_quantiles(X[:20])
+        np.testing.assert_array_equal(fitted.predict(X[:20], quantiles=True), expected)
+
+
+@pytest.mark.parametrize("routed", [False, True], ids=["plain", "routed"])
+def test_a_pipeline_passes_them_on(routed):
+    frame = pd.DataFrame(X[:, -1], columns=["a", "b"])
+    piped = make_pipeline(
+        SlidingWindow(3, lag=1), model("three quantiles", early_stopping=True)
+    )
+    with config_context(enable_metadata_routing=routed):
+        piped.fit(frame, Y)
+        found = piped.predict(frame, coverage=0.8)
+        quantiles = piped.predict(frame, quantiles=True)
+    windows = piped[0].transform(frame)
+    np.testing.assert_array_equal(
+        found[:, [0, 2]], piped[1].predict_interval(windows, coverage=0.8)
+    )
+    np.testing.assert_array_equal(quantiles, piped[1].predict_quantiles(windows))
+
+
+TARGETS = {
+    "functions": {"func": np.arcsinh, "inverse_func": np.sinh},
+    "standard": {"transformer": StandardScaler()},
+    "min and max": {"transformer": MinMaxScaler()},
+}
+
+
+@pytest.mark.parametrize("transform", TARGETS)
+@pytest.mark.parametrize("routed", [False, True], ids=["plain", "routed"])
+def test_transformed_targets_map_every_column_back(transform, routed):
+    """The columns inside, each through the inverse."""
+    about = TARGETS[transform]
+    inside = model("three quantiles", early_stopping=True)
+    with config_context(enable_metadata_routing=routed):
+        outer = TransformedTargetRegressor(inside, **about).fit(X, Y)
+        found = outer.predict(X[:20], coverage=0.8)
+        quantiles = outer.predict(X[:20], quantiles=True)
+    inner, inverse = outer.regressor_, outer.transformer_.inverse_transform
+    for got, within in (
+        (found, inner.predict(X[:20], coverage=0.8)),
+        (quantiles, inner.predict_quantiles(X[:20])),
+    ):
+        expected = np.column_stack([inverse(column[:, None]) for column in within.T])
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], outer.predict(X[:20]), rtol=1e-6)
+    assert (found[:, 0] <= found[:, 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("transformer", "y"),
+    [
+        (PowerTransformer(), Y),
+        (QuantileTransformer(n_quantiles=20), Y),
+        (StandardScaler(), Y2),
+    ],
+    ids=["power", "quantile", "two outputs"],
+)
+def test_other_targets_are_refused(transformer, y):
+    """Never a column through the transformation of another."""
+    outer = TransformedTargetRegressor(
+        model(early_stopping=True), transformer=transformer
+    )
+    outer.fit(X, y)
+    with pytest.raises(ValueError, match=r"expecting 1 features|array with dim 3"):
+        outer.predict(X[:5], coverage=0.8)
+
+
+def test_columns_that_predict_cannot_return():
+    fitted = model(early_stopping=True).fit(X, Y)
+    with pytest.raises(InvalidParameterError, match=r"quantiles=True.*loss='quantile'"):
+        fitted.predict(X, quantiles=True)
+    with pytest.raises(InvalidParameterError, match="Pass one of them"):
+        fitted.predict(X, quantiles=True, coverage=0.8)
+    with pytest.raises(InvalidParameterError, match=r"predict: coverage=1\.5"):
+        fitted.predict(X, coverage=1.5)
+    with pytest.raises(InvalidParameterError, match="needs a validation set"):
+        model().fit(X, Y).predict(X, coverage=0.8)
+    with pytest.raises(NotFittedError):
+        model().predict(X, coverage=0.8)

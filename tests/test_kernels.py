@@ -294,9 +294,10 @@ def test_gradient_of_a_batch_agrees_with_float64_autograd(network):
 
 @pytest.mark.parametrize("segment_length", [1, 4])
 @pytest.mark.parametrize("normalised", [False, True])
-def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normalised):
+@pytest.mark.parametrize("clears", [None, "one row", "rows"])
+def test_flat_rows_are_read_as_laid_out(segment_length, normalised, clears):
     """The step sees what a loop over the sequences would have laid out."""
-    if segment_length == 1 and not normalised:
+    if segment_length == 1 and not normalised and clears is None:
         return
     rng = np.random.default_rng(2)
     n, width, k = 60, 3, segment_length
@@ -312,6 +313,10 @@ def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normali
             rng.uniform(0.5, 2.0, (n, 2)).astype(np.float32) for _ in range(2)
         )
         values[:, 2] = np.nan_to_num(values[:, 2])
+    leading = None
+    if clears is not None:
+        leading = rng.integers(0, 6, (n if clears == "rows" else 1, 2))
+        leading = np.broadcast_to(leading, (n, 2))
     counts = -(-lengths // k)
     laid_out = np.zeros((counts.sum(), k * width), dtype=np.float32)
     firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -319,6 +324,8 @@ def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normali
         rows = values[starts[i] : starts[i] + lengths[i]].copy()
         if normalised:
             rows[:, :2] = np.nan_to_num((rows[:, :2] - levels[0][i]) / levels[1][i])
+        for j in range(0 if leading is None else 2):
+            rows[: leading[i, j], j] = 0.0
         padded = np.zeros((counts[i] * k, width), dtype=np.float32)
         padded[counts[i] * k - lengths[i] :] = rows
         laid_out[firsts[i] : firsts[i] + counts[i]] = padded.reshape(counts[i], -1)
@@ -328,7 +335,10 @@ def test_segments_and_levels_are_read_from_the_flat_rows(segment_length, normali
     )
     results = []
     for data, options in (
-        ((values, starts, lengths), {"segment_length": k, "levels": levels}),
+        (
+            (values, starts, lengths),
+            {"segment_length": k, "levels": levels, "leading": leading},
+        ),
         ((laid_out, firsts, counts), {}),
     ):
         trainer = Trainer(network, params.copy())
@@ -404,6 +414,7 @@ def test_small_networks_stay_on_one_thread():
     assert for_training(large, 20, 96, 8) == 1
     assert for_prediction(small, 100, 24, 8) == 1
     assert for_prediction(small, 20_000, 24, 8) == 8
+    assert for_prediction(small, 1, 10**6, 8) == 1  # one sequence cannot be shared
 
 
 def test_threads_that_train_at_the_same_time_do_not_meet():

@@ -10,6 +10,7 @@ from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
     LayoutWarning,
+    LostHistoryWarning,
     TimeIndexError,
 )
 
@@ -200,3 +201,25 @@ def test_warnings_point_at_the_line_of_the_user(call, index):
     with pytest.warns(LayoutWarning) as said:
         call(pd.DataFrame({"sales": np.arange(60.0)}, index=index))
     assert {w.filename for w in said if w.category is LayoutWarning} == {__file__}
+
+
+def test_a_window_far_longer_than_the_data():
+    """Hours taken for minutes; a window somewhat longer than the data is meant."""
+    frame = FRAME.iloc[:20]
+    with pytest.warns(
+        LayoutWarning, match=r"window_size=1440 is 1440 .* series has 20:"
+    ):
+        SlidingWindow(1440).fit(frame)
+    with pytest.warns(LayoutWarning, match=r"window_size='3D' is 72 .* series has 20:"):
+        SlidingWindow("3D").fit(frame)
+    SlidingWindow(40).fit(frame)
+    with pytest.warns(LayoutWarning, match="longest series has 20"):
+        SlidingWindow(60).fit(frame.to_numpy())
+
+
+def test_rows_without_time_cannot_be_appended():
+    """partial_fit of an array says that it keeps nothing."""
+    rows = np.arange(20.0).reshape(10, 2)
+    window = SlidingWindow(3).fit(rows)
+    with pytest.warns(LostHistoryWarning, match=r"keeps none of the 10 rows.*time="):
+        window.partial_fit(rows)

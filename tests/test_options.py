@@ -11,9 +11,11 @@ from tests.builders import make_list, padded
 OPTIONS = {
     "normalization": {"normalization": "standard"},
     "segments": {"segment_length": 3},
+    "differences": {"add_differences": True},
     "convolution": {"conv_filters": (4, 3)},
     "all": {
         "normalization": "last",
+        "add_differences": True,
         "segment_length": 4,
         "conv_filters": (4,),
         "bidirectional": True,
@@ -25,6 +27,7 @@ OPTIONS = {
 REASONS = {
     "normalization": None,
     "segments": None,
+    "differences": None,
     "convolution": "a convolution branch has no kernel",
     "all": "a convolution branch has no kernel",
 }

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
-from sklearn_gru._engines.torch import callbacks as _callbacks
+from sklearn_gru._support import progress
 from sklearn_gru.exceptions import InvalidParameterError
 
 since_1_9 = pytest.mark.skipif(
@@ -336,15 +337,74 @@ def test_progress_line_of_a_fit_that_fails():
 
 def test_a_notebook_is_no_pipe(monkeypatch):
     """Its standard error says it is no terminal, but someone looks."""
-    assert not _callbacks.someone_looks()
+    assert not progress.someone_looks()
     shell = types.SimpleNamespace(config={"IPKernelApp": {}})
     ipython = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
-    assert _callbacks.someone_looks()
+    assert progress.someone_looks()
     shell.config = {"TerminalIPythonApp": {}}
-    assert not _callbacks.someone_looks()
+    assert not progress.someone_looks()
     ipython.get_ipython = lambda: None
-    assert not _callbacks.someone_looks()
+    assert not progress.someone_looks()
+
+
+class Broken:
+    """A bar that fails where it is told to."""
+
+    n = total = 0
+
+    def __init__(self, at):
+        self.at = at
+
+    def __getattr__(self, name):
+        def method(*args, **kwargs):
+            if name == self.at:
+                raise RecursionError("maximum recursion depth exceeded")
+
+        return method
+
+
+@pytest.mark.parametrize("at", ["open", "set_postfix", "update", "close"])
+def test_a_bar_that_fails_does_not_end_the_fit(at, monkeypatch):
+    """The line is dropped, and the fit is that without a line."""
+
+    def open_bar(*args):
+        if at == "open":
+            raise OSError("no output")
+        return Broken(at)
+
+    monkeypatch.setattr(progress, "someone_looks", lambda: True)
+    monkeypatch.setattr(progress, "open_bar", open_bar)
+    fitted = regressor(verbose=1).fit(X, Y)
+    np.testing.assert_array_equal(fitted.predict(X), regressor().fit(X, Y).predict(X))
+
+
+BOTH_BARS = """
+import numpy as np
+from sklearn.callback import ProgressBar
+from sklearn_gru import GRURegressor
+X = np.random.default_rng(0).normal(size=(40, 4, 2))
+model = GRURegressor(4, max_iter=3, verbose=1).set_callbacks(ProgressBar())
+print("epochs", model.fit(X, X[:, 0, 0]).n_iter_)
+"""
+
+
+@pytest.mark.slow
+@since_1_9
+def test_both_bars_in_a_notebook():
+    """Rich stands in for the output there, also without widgets."""
+    nbformat, nbclient = (
+        pytest.importorskip("nbformat"),
+        pytest.importorskip("nbclient"),
+    )
+    cell = nbformat.v4.new_code_cell(BOTH_BARS)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the kernel
+        nbclient.NotebookClient(notebook, timeout=120).execute()
+    printed = "".join(str(o.get("text", "")) for o in notebook.cells[0].outputs)
+    assert "epochs 3" in printed
+    assert len(printed) < 10_000
 
 
 QUIET = """

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gru import Sequences, SlidingWindow, to_sequences
+from sklearn_gru import Sequences, SlidingWindow, future_frame, to_sequences
 from sklearn_gru.exceptions import (
     InputError,
     LayoutWarning,
@@ -355,7 +355,7 @@ def test_identical_duplicates_are_one_row():
 
 def test_short_data_gives_short_sequences():
     """A window longer than the data, one row, short groups: no error."""
-    assert SlidingWindow(50).fit_transform(frame_at(HOURS[:3])).lengths.tolist() == [
+    assert SlidingWindow(8).fit_transform(frame_at(HOURS[:3])).lengths.tolist() == [
         1,
         2,
         3,
@@ -649,3 +649,19 @@ def test_to_sequences_errors():
         to_sequences(pd.DataFrame({"v": [1.0]}))
     with pytest.raises(TimeIndexError, match="Did you mean 'patient'"):
         to_sequences(pd.DataFrame({"patient": [1], "v": [1.0]}), groups="patent")
+
+
+def test_one_warning_names_a_cause_once():
+    """After a hole, the rows in it are not also counted as past the last observation."""
+    frame = frame_at(HOURS[:40])
+    window = SlidingWindow(6, lag=2).fit(frame.iloc[:20])
+    future = future_frame(frame.iloc[:30], 4)
+    with pytest.warns(LostHistoryWarning) as said:
+        window.transform(future.iloc[:2])
+    assert len(said) == 1
+    assert "hole" in str(said[0].message)
+    assert "past the last observation" not in str(said[0].message)
+    with pytest.warns(LostHistoryWarning) as said:
+        window.transform(future)
+    assert len(said) == 1
+    assert "2 of 4 rows lie more than lag=2 steps" in str(said[0].message)

@@ -6,14 +6,16 @@ fits, predictions, hidden states, streams and exports read X through the same ob
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sklearn_gru._encoding.categories import CategoryTable
+from sklearn_gru._encoding.differences import Differences
 from sklearn_gru._encoding.normalizations import Normalizer
 from sklearn_gru._encoding.schema import InputSchema
+from sklearn_gru._encoding.seen_range import SeenRange
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.standardizer import Standardizer
 from sklearn_gru._encoding.targets import TrainingData
@@ -35,21 +37,27 @@ class Encoder:
         Moments of the numeric features.
     normalizer : Normalizer or None
         Levels of individual sequences.
+    differences : Differences or None
+        Differences of the numeric features, which come first in the rows.
     segment_length : int
         Number of steps that the network reads together.
     keeps_gaps : bool
         Whether a step without any value keeps its place among the others.
     marks_observed : bool
         Whether the network needs to know which steps hold a value.
+    seen : SeenRange or None
+        Range of the features in all fits; None if every sequence is normalized.
     """
 
     schema: InputSchema
     categories: CategoryTable
     standardizer: Standardizer
     normalizer: Normalizer | None
+    differences: Differences | None
     segment_length: int
     keeps_gaps: bool
     marks_observed: bool
+    seen: SeenRange | None = None
 
     @classmethod
     def learn(
@@ -60,6 +68,7 @@ class Encoder:
         *,
         standardize: bool,
         normalization: str | None,
+        add_differences: bool,
         precision: float,
         segment_length: int,
         convolves: bool,
@@ -75,11 +84,26 @@ class Encoder:
         normalizer = None
         if normalization is not None:
             normalizer = Normalizer(normalization, standardizer, precision)
+        differences = None
+        numeric = np.delete(np.arange(len(standardizer.mean)), categories.columns)
+        if add_differences and len(numeric):
+            scales = None
+            if normalizer is not None:
+                _, scales = normalizer.inputs(sequences, np.dtype(np.float64))
+            differences = Differences.fit(
+                sequences,
+                weights,
+                numeric,
+                standardizer.scale[numeric],
+                scales,
+                identity=not standardize,
+            )
         return cls(
             schema,
             categories,
             standardizer,
             normalizer,
+            differences,
             segment_length,
             segment_length > 1 or convolves,
             convolves,
@@ -88,11 +112,29 @@ class Encoder:
     @property
     def n_dense(self) -> int:
         """Number of encoded columns that are not indices of categories."""
-        return self.standardizer.n_inputs - len(self.categories.sizes)
+        n_inputs = self._n_differences + self.standardizer.n_inputs
+        return n_inputs - len(self.categories.sizes)
+
+    @property
+    def _n_differences(self) -> int:
+        return 0 if self.differences is None else len(self.differences.columns)
 
     def read(self, X: Any) -> Sequences:
         """Return X as sequences, with categories in the codes of fit."""
         return self.categories.encode(self.schema.check(X))
+
+    def having_seen(self, sequences: Sequences) -> Encoder:
+        """Return the encoder that also knows the range of these training sequences."""
+        if self.normalizer is not None:
+            return self
+        seen = SeenRange.of(sequences, self.seen)
+        seen.is_code[self.categories.columns] = True
+        return replace(self, seen=seen)
+
+    def warn_unseen(self, sequences: Sequences) -> None:
+        """Warn about condensed sequences far outside the range of the training data."""
+        if self.seen is not None:
+            self.seen.warn_outside(sequences)
 
     def condense(self, given: Sequences) -> Sequences:
         """Return the sequences without the steps that the network does not read."""
@@ -114,9 +156,13 @@ class Encoder:
 
     def rows(self, sequences: Sequences, dtype: np.dtype) -> np.ndarray:
         """Return the standardized rows, after absent rows that pad a first segment."""
+        values, keep_missing = sequences.values, self.normalizer is not None
+        n = self._n_differences
         rows = self.standardizer.transform(
-            sequences.values, dtype, keep_missing=self.normalizer is not None
+            values, dtype, keep_missing=keep_missing, n_before=n
         )
+        if self.differences is not None:
+            self.differences.write(values, rows[:, :n], keep_missing=keep_missing)
         absent = self.segment_length - 1
         return np.pad(rows, ((absent, 0), (0, 0))) if absent else rows
 
@@ -129,9 +175,13 @@ class Encoder:
     ) -> Encoded:
         """Return condensed sequences and the encoded rows they refer to."""
         absent = self.segment_length - 1
-        levels = observed = None
+        levels = leading = observed = None
         if self.normalizer is not None:
             levels = self.normalizer.inputs(sequences, rows.dtype)
+        if self.differences is not None:
+            leading = self.differences.leading(sequences)
+            if levels is not None:
+                levels = self.differences.levels(*levels)
         if self.marks_observed:
             observed = np.pad(sequences.observed_rows(), (absent, 0))
         return Encoded(
@@ -139,6 +189,7 @@ class Encoder:
             np.ascontiguousarray(sequences.starts) + absent,
             np.ascontiguousarray(sequences.lengths),
             levels,
+            leading,
             self.segment_length,
             observed,
             target,

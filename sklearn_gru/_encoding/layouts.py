@@ -7,6 +7,7 @@ write one class and put it into ``LAYOUTS`` before those that would accept the s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -30,7 +31,10 @@ FLOATS = [np.float64, np.float32]
 
 # Other libraries put channels before steps. A sequence with this many times as many
 # features as steps probably comes from one of them.
-_CHANNEL_MAJOR = 8
+_CHANNEL_MAJOR = 6
+# With fewer, it does if neighboring features are much more alike than two steps.
+_MAYBE_CHANNEL_MAJOR = 2
+_ALIKE = 0.5
 
 
 class Seen(NamedTuple):
@@ -190,7 +194,7 @@ def _from_2d(schema: Any, X: Any) -> Read:
     _refuse_whole_texts(X)
     frame = as_frame(X)
     if frame is not None and schema.learns:
-        _warn_time_index(schema.owner, frame)
+        _warn_rows_of_steps(schema.owner, frame, schema.features_per_step)
     if getattr(X, "ndim", 2) > 3:
         raise InputError(
             f"X has {X.ndim} dimensions; expected 2 (each row one series), 3 "
@@ -253,16 +257,30 @@ def _as_table(X: Any) -> pd.DataFrame | None:
     return pd.DataFrame(X) if text else None
 
 
-def _warn_time_index(owner: str, frame: pd.DataFrame) -> None:
+def _warn_rows_of_steps(owner: str, frame: pd.DataFrame, per_step: int) -> None:
+    """Warn if the rows of a frame look like time steps instead of whole series."""
     index = frame.index
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)):
-        warn(
-            f"X is a frame with a {type(index).__name__}: its rows look like time "
-            f"steps, but {owner} reads each row as a whole series. "
-            "To predict from the rows before each row, put a window in front: "
-            f"make_pipeline(SlidingWindow(24, lag=1), {owner}()).",
-            LayoutWarning,
-        )
+        seen = f"X is a frame with a {type(index).__name__}"
+    elif per_step == 1 and _look_like_features(frame.columns):
+        names = ", ".join(repr(name) for name in frame.columns[:4])
+        more = ", …" if frame.shape[1] > 4 else ""
+        seen = f"X is a frame with the columns {names}{more}, which look like features"
+    else:
+        return
+    warn(
+        f"{seen}: its rows look like time steps, but {owner} reads each row as a whole "
+        "series. To predict from the rows before each row, put a window in front: "
+        f"make_pipeline(SlidingWindow(24, lag=1), {owner}()). If each row is a series, "
+        "pass X.to_numpy().",
+        LayoutWarning,
+    )
+
+
+def _look_like_features(columns: Any) -> bool:
+    """Tell whether columns have names of their own instead of numbers of steps."""
+    names = [re.sub(r"\d+", "", str(name)) for name in columns]
+    return len(set(names)) > 1 or names == [str(name) for name in columns]
 
 
 def _from_3d(schema: Any, X: Any) -> Read:
@@ -296,7 +314,7 @@ def _from_3d(schema: Any, X: Any) -> Read:
     if array.dtype not in FLOATS:
         array = array.astype(np.float64)
     _, n_steps, n_features = array.shape
-    if schema.learns and n_features >= _CHANNEL_MAJOR * max(n_steps, 2):
+    if schema.learns and _looks_channel_major(array):
         warn(
             f"X of shape {array.shape} is read as {n_steps} steps of {n_features} "
             "features. If it is channel-major, as in sktime and aeon, swap the axes: "
@@ -305,6 +323,20 @@ def _from_3d(schema: Any, X: Any) -> Read:
         )
     sequences = Sequences.from_array(array, categories=categories)
     return schema.finite(sequences), named, Seen.of(sequences)
+
+
+def _looks_channel_major(array: np.ndarray) -> bool:
+    """Tell whether the last axis of an array is probably the one of time."""
+    _, n_steps, n_features = array.shape
+    ratio = n_features / max(n_steps, 2)
+    if ratio >= _CHANNEL_MAJOR or ratio < _MAYBE_CHANNEL_MAJOR or n_steps < 2:
+        return ratio >= _CHANNEL_MAJOR
+    some = array[:100].astype(np.float64)
+    between_steps = np.abs(np.diff(some, axis=1))
+    between_features = np.abs(np.diff(some, axis=2))
+    if np.isnan(between_steps).all() or np.isnan(between_features).all():
+        return False
+    return bool(np.nanmean(between_features) < _ALIKE * np.nanmean(between_steps))
 
 
 def _read_columns(
@@ -317,6 +349,7 @@ def _read_columns(
 
 
 def _from_items(schema: Any, items: list[Any]) -> Read:
+    _refuse_static(items)
     frames = [as_frame(item) for item in items]
     names = _item_names(schema, frames)
     tables: list[Any] = []
@@ -348,6 +381,20 @@ def _from_items(schema: Any, items: list[Any]) -> Read:
         categories=categories,
     )
     return schema.finite(sequences), named, Seen.of(sequences)
+
+
+def _refuse_static(items: list[Any]) -> None:
+    """Raise InputError for a pair of all sequences and a table beside them."""
+    if len(items) != 2 or [np.ndim(item) for item in items] != [3, 2]:
+        return
+    sequences, table = (np.shape(item) for item in items)
+    if sequences[0] == table[0]:
+        raise InputError(
+            f"X holds sequences of shape {sequences} and a table of shape {table}; "
+            "expected the sequences alone. Repeat the table at every step: "
+            "X = np.concatenate([X[0], np.repeat(X[1][:, None], X[0].shape[1], "
+            "axis=1)], axis=2)."
+        )
 
 
 def _coded_in_items(tables: list[Any], named: np.ndarray) -> np.ndarray:

@@ -20,7 +20,13 @@ from sklearn_gru._encoding.layouts import FLOATS, Seen, layout_of, without_index
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._tables.codebook import named_features
 from sklearn_gru._tables.frames import as_list, find_column
+from sklearn_gru._tables.refused import refuse_kinds
 from sklearn_gru.exceptions import InputError, InvalidParameterError
+
+_EXPECTED = (
+    "an array (sequences, steps, features), a list with one 2-D array or frame per "
+    "sequence, Sequences, or a table in which each row is one series"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +66,7 @@ class InputSchema:
 
     def learn(self, X: Any) -> tuple[InputSchema, Sequences]:
         """Return the schema of X, and X as sequences."""
+        refuse_kinds(X, _EXPECTED)
         X = without_index(X)
         layout = layout_of(X)
         sequences, named, seen = layout.read(X, self)
@@ -83,6 +90,7 @@ class InputSchema:
 
     def check(self, X: Any) -> Sequences:
         """Return a later X as sequences, after checking that it matches the schema."""
+        refuse_kinds(X, _EXPECTED)
         X = without_index(X)
         layout = layout_of(X)
         if layout.ndim == 2:

@@ -102,25 +102,30 @@ class Standardizer:
         return len(self.mean) + len(self.marked)
 
     def transform(
-        self, values: np.ndarray, dtype: np.dtype, *, keep_missing: bool = False
+        self,
+        values: np.ndarray,
+        dtype: np.dtype,
+        *,
+        keep_missing: bool = False,
+        n_before: int = 0,
     ) -> np.ndarray:
         """Return rows (n_rows, n_inputs): standardized columns, then marks and indices.
 
         Missing cells become 0. With `keep_missing` they stay NaN, so that a later shift
-        can leave them out.
+        can leave them out. `n_before` columns in front of them are left for others.
         """
         n_numeric = len(self.mean) - len(self.embedded)
         numeric: Any = slice(None)
         if len(self.embedded):
             numeric = np.delete(np.arange(len(self.mean)), self.embedded)
         n_dense = self.n_inputs - len(self.embedded)
-        out = np.empty((len(values), self.n_inputs), dtype=dtype)
+        out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
         buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
         for at in range(0, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
             np.subtract(values[at : at + _ROWS_PER_BLOCK], self.mean, out=rows)
             np.divide(rows, self.scale, out=rows)
-            block = out[at : at + _ROWS_PER_BLOCK]
+            block = out[at : at + _ROWS_PER_BLOCK, n_before:]
             block[:, n_numeric:n_dense] = 0.0
             if may_have_nan(rows):
                 missing = np.isnan(rows)

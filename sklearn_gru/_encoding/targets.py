@@ -146,6 +146,14 @@ def warn_rounding(y: np.ndarray, dtype: np.dtype) -> None:
 
 def check_class_target(y: Any) -> np.ndarray:
     """Return the class labels (n,)."""
+    shape = np.shape(y)
+    if len(shape) == 2 and shape[1] > 1:
+        raise InputError(
+            f"y has shape {shape}; GRUClassifier predicts one label per sequence. For "
+            "several labels per sequence: MultiOutputClassifier(GRUClassifier()). For "
+            "one label per step, give rows and let the window find what leads to each: "
+            "make_pipeline(SlidingWindow(24), GRUClassifier())."
+        )
     y = column_or_1d(y, warn=True)
     missing = pd.isna(y) if y.dtype == object else np.zeros(len(y), dtype=bool)
     if missing.any():

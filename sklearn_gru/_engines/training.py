@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback, LRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 from sklearn_gru._engines.checkpoint import Saver
@@ -220,6 +221,26 @@ def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
     frozen.__dict__.update(vars(net), **copies, **own)
     frozen.history_ = copy.copy(net.history)
     return frozen
+
+
+def headless(net: SequenceNet) -> SequenceNet:
+    """Return a net whose outputs are the pooled states, over the same weights.
+
+    The head is the identity, so every engine can run it.
+    """
+    module = copy.deepcopy(net.module_)
+    n_pooled, weight = module.head.in_features, module.head.weight
+    module.spec = replace(
+        module.spec, n_outputs=n_pooled, loss="squared_error", loss_parameters=()
+    )
+    module.head = nn.Linear(n_pooled, n_pooled).to(weight)
+    with torch.no_grad():
+        nn.init.eye_(module.head.weight)
+        nn.init.zeros_(module.head.bias)
+    without = object.__new__(type(net))
+    own = {"session_": None, "prediction_": None, "outline_": None}
+    without.__dict__.update(vars(net), module_=module, **own)
+    return without
 
 
 def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:

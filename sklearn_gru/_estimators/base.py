@@ -249,6 +249,7 @@ class BaseGRU(
             self._loss_weights(labels, data),
             standardize=self.standardize,
             normalization=self.normalization,
+            add_differences=bool(self.add_differences),
             precision=float(torch.finfo(dtype).eps),
             segment_length=int(self.segment_length or 1),
             convolves=self.conv_filters is not None,
@@ -288,6 +289,7 @@ class BaseGRU(
             conv_filters=tuple(int(size) for size in self.conv_filters or ()),
             normalization=self.normalization,
             embeddings=tables,
+            differences=bool(self.add_differences),
         )
 
     def _keeps_gaps(self) -> bool:
@@ -322,6 +324,8 @@ class BaseGRU(
         net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
         training = fitted.encoder.recode(training)
+        encoder = fitted.encoder.having_seen(training.sequences)
+        fitted = replace(fitted, encoder=encoder)
         weights = self._loss_weights(labels, training)
         held_weights = None
         if validation is not None:
@@ -392,6 +396,9 @@ class BaseGRU(
         return found
 
     def _prediction(self, X: Any) -> Prediction:
+        """Return the decoded prediction; a stream passes one that it has made."""
+        if isinstance(X, Prediction):
+            return X
         check_is_fitted(self)
         return self._check_same_network().predict(X)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -13,6 +13,7 @@ from sklearn_gru._encoding.targets import TrainingData, check_class_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._estimators.parameters import with_parameters
+from sklearn_gru._estimators.search_ranges import CLASSIFIER_RANGES
 from sklearn_gru._model.tasks import Classification, class_codes
 from sklearn_gru.exceptions import InvalidParameterError
 
@@ -91,6 +92,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
        Forecasting against Distribution Shift. ICLR.
     .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
        arXiv:1604.06737.
+    .. [10] Górecki & Łuczak (2013). Using derivatives in time series classification.
+       Data Mining and Knowledge Discovery 26(2).
 
     Examples
     --------
@@ -113,6 +116,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     array([1])
     """
 
+    _search_ranges: ClassVar[dict[str, Any]] = CLASSIFIER_RANGES
+
     def __init__(
         self,
         hidden_size=64,
@@ -125,6 +130,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         conv_filters=None,
         segment_length=None,
         normalization=None,
+        add_differences=False,
         features_per_step=1,
         categorical_features="from_dtype",
         learning_rate=0.01,
@@ -155,6 +161,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.conv_filters = conv_filters
         self.segment_length = segment_length
         self.normalization = normalization
+        self.add_differences = add_differences
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.learning_rate = learning_rate

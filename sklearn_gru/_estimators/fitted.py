@@ -69,6 +69,7 @@ class Fitted:
         values = np.empty((len(observed), *self.task.without_input.shape))
         values[~observed] = self.task.without_input
         if observed.any():
+            self.encoder.warn_unseen(sequences)
             with torch_threads(1) as threads:
                 rows = self.encoder.rows(sequences, self.dtype)
                 chosen = sequences[observed]

@@ -118,9 +118,38 @@ class IntervalsMixin:
         .. [3] Sesia & Candès (2020). A comparison of some conformal quantile regression
            methods. Stat 9(1).
         """
+        interval, _ = self._interval(X, coverage, "predict_interval")
+        return self._fitted.task.shaped(interval)
+
+    # -- the same as columns of predict -----------------------------------------------
+
+    def _predict_several(self, X: Any, coverage: Any, quantiles: bool) -> np.ndarray:
+        """Return the prediction between the ends of its interval, or the quantiles."""
+        if coverage is not None and quantiles:
+            raise InvalidParameterError(
+                f"predict: coverage={coverage!r} and quantiles=True ask for different "
+                "columns. Pass one of them, and call predict again for the other."
+            )
+        if quantiles:
+            try:
+                return self.predict_quantiles(X)
+            except AttributeError as error:
+                raise InvalidParameterError(
+                    f"predict(X, quantiles=True): {error.__cause__ or error}"
+                ) from error
+        interval, prediction = self._interval(X, coverage, "predict")
+        task = self._fitted.task
+        point = task.point(prediction)[:, :, None]
+        ends = interval[:, :, :1], interval[:, :, 1:]
+        return task.shaped(np.concatenate([ends[0], point, ends[1]], axis=2))
+
+    def _interval(
+        self, X: Any, coverage: Any, method: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the interval (n, n_outputs, 2), and the prediction it is around."""
         check_is_fitted(self)
         rule = real(0, 1, low_open=True, high_open=True)
-        check_value("predict_interval", "coverage", coverage, [rule])
+        check_value(method, "coverage", coverage, [rule])
         task, calibrations = self._fitted.task, self._fitted.calibrations
         if calibrations is None:
             raise InvalidParameterError(NO_ERRORS)
@@ -132,8 +161,7 @@ class IntervalsMixin:
             for calibration in calibrations
         )
         interval = np.where(observed[:, None, None], seen, blind)
-        interval = interval.astype(prediction.dtype)
-        return task.shaped(interval)
+        return interval.astype(prediction.dtype), prediction
 
     # -- after training ---------------------------------------------------------------
 

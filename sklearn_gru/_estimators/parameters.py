@@ -140,6 +140,13 @@ PARAMETERS: dict[str, Parameter] = {
         'relative to it; with "standard" each sequence weighs in the loss by its '
         "scale, so that the loss remains one of y. None adds nothing back.",
     ),
+    "add_differences": Parameter(
+        [Boolean()],
+        "bool",
+        "Also read the difference of each numeric feature from its last observed value "
+        "[10]_, standardized on its own. It is 0 at the first step of a sequence and "
+        "where the feature is missing.",
+    ),
     "features_per_step": Parameter(
         [positive_integer()],
         "int",
@@ -162,7 +169,7 @@ PARAMETERS: dict[str, Parameter] = {
         _choice(regression_losses()),
         'Loss on the standardized target. "huber" turns linear at one standard '
         "deviation of y (with a `target_feature`: of y relative to its own sequence). "
-        '"quantile" is the pinball loss [10]_, averaged over `quantile`.',
+        '"quantile" is the pinball loss [11]_, averaged over `quantile`.',
     ),
     "quantile": Parameter(
         [

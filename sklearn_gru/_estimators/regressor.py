@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -20,6 +20,7 @@ from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
+from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
 from sklearn_gru._model.losses import LOSSES
 from sklearn_gru._model.tasks import QuantileRegression, Regression
 from sklearn_gru.exceptions import InvalidParameterError
@@ -97,7 +98,9 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
        Forecasting against Distribution Shift. ICLR.
     .. [9] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
        arXiv:1604.06737.
-    .. [10] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
+    .. [10] Górecki & Łuczak (2013). Using derivatives in time series classification.
+       Data Mining and Knowledge Discovery 26(2).
+    .. [11] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
 
     Examples
     --------
@@ -131,13 +134,20 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     Predict quantiles, and an interval that covers 80 %:
 
     >>> model = GRURegressor(
-    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5
+    ...     loss="quantile", quantile=(0.1, 0.5, 0.9), early_stopping=True, max_iter=5,
+    ...     normalization="last", target_feature=0,
     ... )
     >>> model.fit(X[:150], series[12:162]).predict_quantiles(X[200:]).shape
     (88, 3)
     >>> model.predict_interval(X[200:], coverage=0.8).shape
     (88, 2)
+    >>> model.predict(X[200:], coverage=0.8).shape  # lower end, prediction, upper end
+    (88, 3)
     """
+
+    # With metadata routing, the arguments of predict pass through without a request.
+    __metadata_request__predict: ClassVar[dict] = {"coverage": True, "quantiles": True}
+    _search_ranges: ClassVar[dict[str, Any]] = REGRESSOR_RANGES
 
     def __init__(
         self,
@@ -152,6 +162,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         segment_length=None,
         normalization=None,
         target_feature=None,
+        add_differences=False,
         features_per_step=1,
         categorical_features="from_dtype",
         loss="squared_error",
@@ -183,6 +194,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         self.segment_length = segment_length
         self.normalization = normalization
         self.target_feature = target_feature
+        self.add_differences = add_differences
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.loss = loss
@@ -224,24 +236,51 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X, *, coverage=None, quantiles=False):
         """Predict the target of each sequence.
+
+        `coverage` and `quantiles` add columns to the predictions. A Pipeline and a
+        TransformedTargetRegressor pass them on, which they cannot do with
+        `predict_interval` and `predict_quantiles`.
 
         Parameters
         ----------
         X : like X of fit
             Sequences. A 3-D array, a list and Sequences are interchangeable.
+        coverage : float, default=None
+            Also return the interval that y falls into with this probability, as in
+            `predict_interval`. None returns the predictions alone.
+        quantiles : bool, default=False
+            Return the quantiles instead, as in `predict_quantiles`.
 
         Returns
         -------
         y : ndarray of shape (n,) or (n, n_outputs)
             Predictions, in the shape and on the scale of y in fit. With
             ``loss="quantile"``, the quantile nearest to 0.5. A sequence without any
-            observed step gets the mean of y, or that quantile of y.
+            observed step gets the mean of y, or that quantile of y. With `coverage`,
+            an array of shape (n, 3) or (n, n_outputs, 3): lower end, prediction, upper
+            end. With `quantiles`, one of shape (n, q) or (n, n_outputs, q).
+
+        Raises
+        ------
+        InvalidParameterError
+            `coverage` without a validation set in fit, `quantiles` of a model without
+            quantiles, or both.
+
+        Notes
+        -----
+        In a TransformedTargetRegressor, the columns are those of the transformed y. It
+        maps them back with ``inverse_func`` or ``inverse_transform``, which is right
+        for any elementwise increasing function (a logarithm, StandardScaler, a
+        MinMaxScaler). Transformers that know the number of columns of y, such as
+        PowerTransformer and QuantileTransformer, raise an error.
         """
-        values, _ = self._prediction(X)
-        task = self._fitted.task
-        return task.shaped(task.point(values))
+        if coverage is None and not quantiles:
+            values, _ = self._prediction(X)
+            task = self._fitted.task
+            return task.shaped(task.point(values))
+        return self._predict_several(X, coverage, quantiles)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

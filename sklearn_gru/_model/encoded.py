@@ -16,6 +16,10 @@ class Encoded:
     missing cells) are read unchanged. Without `levels`, all columns are read unchanged.
     Every engine must follow this rule.
 
+    With `leading`, the first columns are differences from the row before: column j of
+    sequence i is read as 0 at its first ``leading[i, j]`` steps, whose value in front
+    is outside the sequence.
+
     The last segment of k steps ends where its sequence ends, so the first segment may
     start up to k - 1 rows before its sequence. Those rows are read as 0; `rows` starts
     with k - 1 of them, so that they exist for the first sequence too.
@@ -28,6 +32,8 @@ class Encoded:
         First row and number of rows of each sequence.
     levels : pair of ndarrays of shape (n, n_levels), or None
         Shift and scale of each sequence, in units of `rows` and in their dtype.
+    leading : ndarray of shape (n, n_differences) or None
+        Number of steps without a difference. Its rows may be one and the same.
     segment_length : int
         Number of steps read together, k.
     observed : ndarray of shape (n_rows,), or None
@@ -42,6 +48,7 @@ class Encoded:
     starts: np.ndarray
     lengths: np.ndarray
     levels: tuple[np.ndarray, np.ndarray] | None = None
+    leading: np.ndarray | None = None
     segment_length: int = 1
     observed: np.ndarray | None = None
     target: np.ndarray | None = None

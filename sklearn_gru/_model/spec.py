@@ -50,6 +50,7 @@ class NetworkSpec:
     conv_filters: tuple[int, ...] = ()  # of the convolution branch; () for none
     normalization: str | None = None  # levels that batches remove while they gather
     embeddings: tuple[tuple[int, int], ...] = ()
+    differences: bool = False  # of numeric channels; they are part of `n_inputs`
 
     @property
     def n_read(self) -> int:

@@ -74,3 +74,4 @@ class Keys(NamedTuple):
     columns: list[int]  # columns of X that are keys, not features
     time_column: int | None = None  # the time was read from this column,
     time_level: int | None = None  # or this level of the index
+    levels: tuple[int, ...] = ()  # levels of the index that are keys

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._tables.frames import as_list, find_column, float_column
+from sklearn_gru._tables.frames import as_list, find_column, float_column, refuse_texts
 from sklearn_gru.exceptions import InputError
 
 # Codes are stored in float32, which is exact for integers up to this one.
@@ -139,7 +139,11 @@ def read_columns(
     grown = list(books)
     for j, (column, book) in enumerate(zip(columns, books, strict=True)):
         if book is None:
-            out[:, j] = float_column(column, dtype)
+            try:
+                out[:, j] = float_column(column, dtype)
+            except InputError:
+                refuse_texts(numeric)
+                raise
         else:
             out[:, j], grown[j] = book.encode(column)
     return out, grown

@@ -50,8 +50,18 @@ class Table(Protocol):
     def beside(self, X: Any, columns: Mapping[str, Any]) -> Any:
         """Return new columns as a frame with the rows of X."""
 
-    def extend(self, X: Any, rows: Any, keys: Keys, times: np.ndarray) -> Any:
-        """Return copies of some rows at other times, with missing non-key columns."""
+    def extend(
+        self,
+        X: Any,
+        rows: Any,
+        keys: Keys,
+        times: np.ndarray,
+        carried: Mapping[int, np.ndarray],
+    ) -> Any:
+        """Return copies of some rows at other times, with missing non-key columns.
+
+        A column in `carried` has the values of other rows instead.
+        """
 
 
 class PandasTable:
@@ -73,16 +83,25 @@ class PandasTable:
         return pd.DataFrame(columns, index=X.index)
 
     def extend(
-        self, X: pd.DataFrame, rows: Any, keys: Keys, times: np.ndarray
+        self,
+        X: pd.DataFrame,
+        rows: Any,
+        keys: Keys,
+        times: np.ndarray,
+        carried: Mapping[int, np.ndarray],
     ) -> pd.DataFrame:
         future = X.take(rows)
         for j in range(X.shape[1]):
-            if j not in keys.columns:
+            if j in carried:
+                future.isetitem(j, X.iloc[carried[j], j].array)
+            elif j not in keys.columns:
                 future.isetitem(j, _missing(X.iloc[:0, j], len(rows)))
         if keys.time_column is not None:
             old = pd.Index(X.iloc[:, keys.time_column])
             future.isetitem(keys.time_column, _written_like(old, keys, times).array)
-            return future
+            if keys.levels or isinstance(X.index, pd.MultiIndex):
+                return future
+            return future.set_axis(_index_after(X.index, len(rows)), axis=0)
         assert keys.time_level is not None
         index = future.index
         if not isinstance(index, pd.MultiIndex):
@@ -100,6 +119,14 @@ def _missing(column: pd.Series, n: int) -> Any:
     if column.dtype == np.bool_:
         column = column.astype(np.float64)
     return column.reset_index(drop=True).reindex(range(n)).array
+
+
+def _index_after(index: pd.Index, n: int) -> pd.Index:
+    """Return labels for `n` rows after an index that is not a key: unique numbers."""
+    start = 0
+    if pd.api.types.is_integer_dtype(index.dtype):
+        start = int(index.max()) + 1
+    return pd.RangeIndex(start, start + n, name=index.name)
 
 
 def _written_like(old: pd.Index, keys: Keys, times: np.ndarray) -> pd.Index:
@@ -136,7 +163,14 @@ class PolarsTable:
     def beside(self, X: Any, columns: Mapping[str, Any]) -> Any:
         return type(X)(dict(columns))
 
-    def extend(self, X: Any, rows: Any, keys: Keys, times: np.ndarray) -> Any:
+    def extend(
+        self,
+        X: Any,
+        rows: Any,
+        keys: Keys,
+        times: np.ndarray,
+        carried: Mapping[int, np.ndarray],
+    ) -> Any:
         names = X.columns
         taken = self.take(X, rows)
         at = names[keys.time_column]
@@ -150,6 +184,7 @@ class PolarsTable:
         else:
             new = series(at, times)
         known = [taken[names[j]] for j in keys.columns if j != keys.time_column]
+        known += [self.take(X, at)[names[j]] for j, at in carried.items()]
         return X.clear(len(rows)).with_columns([*known, new.cast(dtype)])
 
 
@@ -223,6 +258,25 @@ def float_column(column: pd.Series, dtype: Any) -> np.ndarray:
             "categorical_features=, encode it as numbers or drop it; if it is a key of "
             "the rows, name it in groups= or time= of SlidingWindow."
         ) from error
+
+
+def refuse_texts(columns: Iterable[pd.Series]) -> None:
+    """Raise InputError if several columns hold values that are not numbers."""
+    found = {}
+    for column in columns:
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            example = _first_text(column)
+            if isinstance(example, str):
+                found[column.name] = example
+    if len(found) < 2:
+        return
+    shown = ", ".join(f"{name!r} ({text!r})" for name, text in list(found.items())[:8])
+    more = f", … ({len(found)} in all)" if len(found) > 8 else ""
+    raise InputError(
+        f"Columns hold values that are not numbers: {shown}{more}. Name them in "
+        "categorical_features=, encode them as numbers or drop them; if they are keys "
+        "of the rows, name them in groups= or time= of SlidingWindow."
+    )
 
 
 def _check_numeric(column: pd.Series) -> None:

@@ -102,6 +102,7 @@ def read_keys(
         columns=[s.column for s in sources if s.column is not None],
         time_column=None if when is None else when.column,
         time_level=None if when is None else when.level,
+        levels=tuple(s.level for s in sources if s.level is not None),
     )
 
 

@@ -15,6 +15,7 @@ from sklearn_gru._tables.codebook import sorted_order
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.keys import read_keys
+from sklearn_gru._tables.refused import refuse_kinds
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["to_sequences"]
@@ -68,6 +69,7 @@ def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     >>> labels.loc[s.groups].tolist()
     [0, 1]
     """
+    refuse_kinds(frame, "a DataFrame")
     table = as_frame(frame)
     if table is None:
         raise InputError(

@@ -73,6 +73,7 @@ class FittedGrid:
             self.reach,
             regular=self.is_regular,
             axis=self.axis,
+            labels=self.groups,
         )
 
     def remember(self, line: Timeline, before: History | None = None) -> History:

@@ -7,26 +7,28 @@ the known values by time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from sklearn_gru._support.rules import check_value, positive_integer
 from sklearn_gru._tables.axis import Keys
-from sklearn_gru._tables.frames import PandasTable, table_of
+from sklearn_gru._tables.frames import PandasTable, as_list, find_column, table_of
 from sklearn_gru._tables.grid import DURATION, Grid, find_grid, place, steps_of
-from sklearn_gru._tables.keys import keys_of
+from sklearn_gru._tables.keys import NO_GROUP, keys_of
 from sklearn_gru._windows.row_checks import refuse_other_shapes
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["future_frame"]
 
 
-def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
+def future_frame(X, periods, *, time=None, groups=None, freq="infer", static=None):
     """Return the next rows of every group, to be predicted.
 
-    Each group continues from its own last time. Its keys are filled in, and everything
-    else is missing. Fill in the columns known ahead (`known_future` of
-    :class:`SlidingWindow`), and leave the others as they are.
+    Each group continues from its own last time. Its keys and `static` columns are
+    filled in, and everything else is missing. Fill in the columns known ahead
+    (`known_future` of :class:`SlidingWindow`), and leave the others as they are.
 
     Parameters
     ----------
@@ -41,16 +43,24 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
         Columns or index levels that identify the series of a panel.
     freq : "infer", str, number or pandas offset, default="infer"
         Length of one time step; as in :class:`SlidingWindow`.
+    static : str, int or list of them, default=None
+        Columns that describe a group and never change within it, such as the size of a
+        shop: the new rows get the value of their group. Name them in `known_future` as
+        well.
 
     Returns
     -------
     future : DataFrame or ndarray of shape (n_groups * periods, n_columns)
         Groups in the order in which they appear in X, times ascending. Columns, index
         levels and dtypes are those of X, except that integers and booleans become
-        float64, so that they can be missing.
+        float64, so that they can be missing. If the time is a column and no key is in
+        the index, the index continues after the largest label of X (from 0 if the
+        labels are not integers), so that labels are unique.
 
     Raises
     ------
+    InputError
+        A column in `static` has several values in a group.
     TimeIndexError
         X carries no time, or its times are irregular, so that there is no next one.
 
@@ -72,7 +82,16 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
     2024-01-01 04:00:00   NaN     4
     2024-01-01 05:00:00   NaN     5
 
-    Their windows see the newest rows:
+    A column that never changes in a group is carried on:
+
+    >>> shops = pd.DataFrame({"shop": ["a", "a", "b", "b"], "size": [9, 9, 4, 4],
+    ...                       "day": [1, 2, 1, 2], "sales": [3.0, 5.0, 1.0, 2.0]})
+    >>> future_frame(shops, 1, time="day", groups="shop", static="size")
+      shop  size  day  sales
+    4    a     9    3    NaN
+    5    b     4    3    NaN
+
+    The windows of new rows see the newest rows:
 
     >>> import numpy as np
     >>> window = SlidingWindow(2, lag=2, known_future="hour").fit(df)
@@ -92,15 +111,54 @@ def future_frame(X, periods, *, time=None, groups=None, freq="infer"):
             "the rows before it. Give X as a DataFrame whose index is the time, or "
             "name the column with time=."
         )
+    frame = table.to_pandas(X) if table is not None else pd.DataFrame(np.asarray(X))
     last = _last_rows(keys)
     grid = find_grid(freq, keys)
     periods = steps_of(periods, grid, "periods")
     times = _next_times(grid, keys, last, periods)
     rows = np.repeat(last, periods)
+    carried = {
+        j: np.repeat(source, periods)
+        for j, source in _static_rows(frame, static, keys, last).items()
+    }
     if table is not None:
-        return table.extend(X, rows, keys, times)
-    frame = pd.DataFrame(np.asarray(X))
-    return PandasTable().extend(frame, rows, keys, times).to_numpy()
+        return table.extend(X, rows, keys, times, carried)
+    return PandasTable().extend(frame, rows, keys, times, carried).to_numpy()
+
+
+def _static_rows(
+    frame: pd.DataFrame, static: Any, keys: Keys, last: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Return, per static column, the row that holds the value of each group.
+
+    The groups are in the order of their `last` rows. A group without any value gets its
+    last row, where the value is missing.
+    """
+    found = {}
+    for key in as_list(static):
+        j = find_column(list(frame.columns), key, "static")
+        if j in keys.columns:
+            continue  # filled in as a key
+        codes, _ = pd.factorize(frame.iloc[:, j])
+        present = np.flatnonzero(codes >= 0)
+        value = np.full(len(keys.labels), -1)
+        value[keys.codes[present]] = codes[present]
+        several = codes[present] != value[keys.codes[present]]
+        if several.any():
+            group = keys.codes[present[several.argmax()]]
+            label = keys.labels[group]
+            where = "" if label is NO_GROUP else f" of group {label!r}"
+            raise InputError(
+                f"static={frame.columns[j]!r}: the rows{where} hold several values. "
+                "Leave the column out of static=, and fill it in afterwards: "
+                f"future[{frame.columns[j]!r}] = ..."
+            )
+        source = np.full(len(keys.labels), -1)
+        source[keys.codes[present]] = present
+        found[j] = np.where(
+            source[keys.codes[last]] < 0, last, source[keys.codes[last]]
+        )
+    return found
 
 
 def _last_rows(keys: Keys) -> np.ndarray:

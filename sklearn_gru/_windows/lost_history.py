@@ -14,6 +14,8 @@ from sklearn_gru._tables.axis import Axis
 from sklearn_gru._windows.timeline import History, Reach, Timeline
 from sklearn_gru.exceptions import LostHistoryWarning
 
+_NEVER = np.iinfo(np.int64).max  # a coordinate that no row has
+
 _SILENCE = " (To silence: warnings.simplefilter('ignore', LostHistoryWarning).)"
 
 
@@ -27,6 +29,15 @@ def warn_without_time(n_rows: int, reach: Reach) -> None:
         "carries no time, so the rows seen in fit cannot be found. Give X as a "
         "DataFrame whose index is the time (after a scaler: "
         "set_output(transform='pandas')), or name the column with time=."
+    )
+
+
+def warn_forgotten_rows(n_rows: int) -> None:
+    """Warn that rows without a time cannot be remembered."""
+    _warn(
+        f"partial_fit keeps none of the {n_rows} rows: X carries no time, so later "
+        "rows cannot be told to follow them. Give X as a DataFrame whose index is the "
+        "time, or name the column with time=."
     )
 
 
@@ -60,15 +71,15 @@ def warn_lost_history(
     *,
     regular: bool,
 ) -> None:
-    """Warn about each way of losing rows that is found."""
+    """Warn once, with all ways of losing rows that are found."""
     problems = []
     if regular:
         problems += _after_a_hole(line, reach, known)
         problems += _forgotten(line, history, reach)
         problems += _past_the_last_observation(line, reach, known, axis)
     problems += _cut_by_row_number(line, known)
-    for problem in problems:
-        _warn(problem)
+    if problems:
+        _warn(" Also: ".join(problems))
 
 
 def _warn(message: str) -> None:
@@ -77,15 +88,9 @@ def _warn(message: str) -> None:
 
 def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
     """Report new rows that follow the history, but only after a hole."""
-    group = np.cumsum(line.new_group) - 1
-    n_groups = int(group[-1]) + 1
-    end = np.full(n_groups, -1)
-    np.maximum.at(end, group[line.remembered], line.coordinate[line.remembered])
-    later = line.given & (line.coordinate > end[group]) & (end[group] >= 0)
-    if not later.any():
-        return []
-    first = np.full(n_groups, np.iinfo(np.int64).max)
-    np.minimum.at(first, group[later], line.coordinate[later])
+    group, end, first = _ends(line)
+    later = first[group] < _NEVER
+    later &= line.given & (line.coordinate > end[group])
     hole = first[group] > end[group] + 1
     looks_into = np.zeros(len(later), dtype=bool)
     for shift, columns in ((0, known), (reach.lag, ~known)):
@@ -102,6 +107,22 @@ def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
         "treated as missing. If the rows exist, pass them to SlidingWindow.partial_fit "
         "first, or leave no gap between the training and the test rows."
     ]
+
+
+def _ends(line: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return groups of rows, and the ends of their history and starts after it.
+
+    Per row the number of its group; per group the coordinate of its last remembered row
+    (-1 if there is none), and of the first new row after that (`_NEVER` likewise).
+    """
+    group = np.cumsum(line.new_group) - 1
+    n_groups = int(group[-1]) + 1
+    end = np.full(n_groups, -1)
+    np.maximum.at(end, group[line.remembered], line.coordinate[line.remembered])
+    first = np.full(n_groups, _NEVER)
+    later = line.given & (line.coordinate > end[group]) & (end[group] >= 0)
+    np.minimum.at(first, group[later], line.coordinate[later])
+    return group, end, first
 
 
 def _forgotten(line: Timeline, history: History, reach: Reach) -> list[str]:
@@ -139,9 +160,12 @@ def _past_the_last_observation(
     if known.all():
         return []
     observed = ~np.isnan(line.rows.values[:, ~known]).all(axis=1)
-    group = np.cumsum(line.new_group) - 1
-    last = np.full(int(group[-1]) + 1, -1)
+    group, end, first_new = _ends(line)
+    last = np.full(len(end), -1)
     np.maximum.at(last, group[observed], line.coordinate[observed])
+    # Rows missing between the history and X are reported as a hole: count from its end.
+    hole = (first_new < _NEVER) & (first_new > end + 1)
+    last = np.where(hole & (last >= 0), np.maximum(last, first_new - 1), last)
     ahead = line.given & (last[group] >= 0)
     ahead &= line.coordinate > last[group] + reach.lag
     if not ahead.any():

@@ -39,6 +39,7 @@ def lay_windows(
         lengths,
         n_steps=reach.window,
         order=order,
+        groups=line.groups(),
         **about,
     )
     return windows.without_leading_gaps()

@@ -2,8 +2,8 @@
 
 scikit-learn matches X and y by position and never reads an index. Windows are looked up
 by time, so a contradiction with the index is probably a mistake: a target in another
-order, dates that were not parsed, days without weekends, or a step shorter than any gap
-between two rows.
+order, dates that were not parsed, days without weekends, a step shorter than any gap
+between two rows, or a window longer than the data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between, misses_weekends
 from sklearn_gru._tables.keys import looks_like_time
+from sklearn_gru._tables.refused import refuse_kinds
+from sklearn_gru._windows.timeline import Reach
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
 _DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)
@@ -24,6 +26,7 @@ _DATED = (pd.DatetimeIndex, pd.PeriodIndex, pd.MultiIndex)
 
 def refuse_other_shapes(X: Any) -> None:
     """Raise InputError if X is not a table, with the line that makes it one."""
+    refuse_kinds(X, "a table with one row per time step, such as a DataFrame")
     if isinstance(X, pd.Series):
         raise InputError(
             "Expected a table, but X is a Series. X.to_frame() makes it a table of one "
@@ -118,3 +121,38 @@ def _steps_between_rows(grid: Grid, keys: Keys) -> int:
     position, same = position[order], np.diff(keys.codes[order]) == 0
     apart = gaps_between(position[:-1][same], position[1:][same])
     return int(np.gcd.reduce(apart)) if len(apart) else 0
+
+
+# A window may be longer than the data, to hold all of the past. This many times as long
+# (and of more than a few steps), it is probably in another unit.
+_FAR_LONGER = 3
+_A_FEW = 9
+
+
+def warn_window(
+    given: Any, reach: Reach, grid: Grid | None, keys: Keys | None, n_rows: int
+) -> None:
+    """Warn if the window is far longer than the longest series."""
+    if reach.window <= _A_FEW:
+        return
+    longest = n_rows if keys is None else _longest_span(grid, keys)
+    if reach.window < _FAR_LONGER * longest:
+        return
+    warn(
+        f"window_size={given!r} is {reach.window} time steps, but the longest series "
+        f"has {longest}: no window is filled. Use a window_size of at most {longest}, "
+        "or pass more rows.",
+        LayoutWarning,
+    )
+
+
+def _longest_span(grid: Grid | None, keys: Keys) -> int:
+    """Return the time steps from the first to the last row of the longest group."""
+    if grid is None:
+        return int(np.bincount(keys.codes).max())
+    position, _ = grid.split(keys.time)
+    first = np.full(len(keys.labels), np.iinfo(np.int64).max)
+    last = np.full(len(keys.labels), np.iinfo(np.int64).min)
+    np.minimum.at(first, keys.codes, position)
+    np.maximum.at(last, keys.codes, position)
+    return int((last - first).max()) + 1

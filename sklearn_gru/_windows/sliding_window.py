@@ -35,8 +35,10 @@ from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
 from sklearn_gru._tables.keys import read_keys
 from sklearn_gru._windows.explain import explain_window, find_row
 from sklearn_gru._windows.fitted_grid import FittedGrid
+from sklearn_gru._windows.known_columns import missing_shares, warn_missing_known
 from sklearn_gru._windows.leakage import check_no_leak
 from sklearn_gru._windows.lost_history import (
+    warn_forgotten_rows,
     warn_lost_history,
     warn_starts_anew,
     warn_without_time,
@@ -52,6 +54,7 @@ from sklearn_gru._windows.row_checks import (
     refuse_other_shapes,
     warn_step,
     warn_unread_dates,
+    warn_window,
 )
 from sklearn_gru._windows.timeline import History, Reach, Timeline
 from sklearn_gru.exceptions import InputError, TimeIndexError
@@ -192,6 +195,7 @@ class SlidingWindow(
     _columns: Columns
     _history: History | None
     _from_frame: bool
+    _missing_in_fit: np.ndarray
 
     # -- the contract -----------------------------------------------------------------
 
@@ -250,9 +254,12 @@ class SlidingWindow(
         check_is_fitted(self)
         values, keys, columns = self._read_new(X)
         if keys is None:
+            warn_missing_known(values, self._columns, self._missing_in_fit)
             warn_without_time(len(values), self._fitted.reach)
             return self._windows(values, None, columns)
         line = self._line(keys, values)
+        merged = line.rows.values[line.place]
+        warn_missing_known(merged, self._columns, self._missing_in_fit)
         if self._history is None:
             warn_without_time(len(values), self._fitted.reach)
         else:
@@ -290,6 +297,7 @@ class SlidingWindow(
             return self.fit(X, y)
         values, keys, columns = self._read(X, reset=False)
         if keys is None or self._fitted.axis.kind == "row":
+            warn_forgotten_rows(len(values))
             return self
         before = self._history
         rows, fitted = self._fitted.locate(keys, values)
@@ -438,12 +446,14 @@ class SlidingWindow(
         values, keys, columns = self._read(X, reset=True)
         check_same_rows(X, y)
         self._keep_columns(columns)
+        self._missing_in_fit = missing_shares(values)
         grid = find_grid(self.freq, keys)
         warn_step(self.freq, grid, keys)
         reach = Reach(
             steps_of(self.window_size, grid, "window_size"),
             steps_of(self.lag, grid, "lag", least=0),
         )
+        warn_window(self.window_size, reach, grid, keys, len(values))
         if y is not None:
             check_no_leak(
                 values,
@@ -541,8 +551,8 @@ class SlidingWindow(
 
     def _line(self, keys: Keys, values: np.ndarray) -> Timeline:
         """Return the line of remembered rows and rows of X, which are not kept."""
-        rows, _ = self._fitted.locate(keys, values)
-        return self._fitted.merge(self._history, rows)
+        rows, fitted = self._fitted.locate(keys, values)
+        return fitted.merge(self._history, rows)
 
     def _keep_columns(self, columns: Columns) -> None:
         """Remember the columns with the codes given so far."""

@@ -9,13 +9,16 @@ arrays, without a loop over groups or rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.grid import gaps_between
+from sklearn_gru._tables.keys import NO_GROUP
 from sklearn_gru.exceptions import TimeIndexError
 
 
@@ -54,10 +57,24 @@ class Timeline:
     given: np.ndarray  # (m,) bool: among the new rows
     place: np.ndarray  # (n_new,) index of each new row in `rows`
     new_group: np.ndarray  # (m,) bool: first row of its group
+    labels: list[Any]  # label of each group
+
+    def groups(self) -> pd.Categorical | None:
+        """Return the group of every new row, or None if there are no groups."""
+        if self.labels == [NO_GROUP]:
+            return None
+        labels = pd.Index(self.labels, dtype=object, tupleize_cols=False)
+        return pd.Categorical.from_codes(self.rows.group[self.place], labels)
 
 
 def merge(
-    old: Rows | None, new: Rows, reach: Reach, *, regular: bool, axis: Axis
+    old: Rows | None,
+    new: Rows,
+    reach: Reach,
+    *,
+    regular: bool,
+    axis: Axis,
+    labels: Sequence[Any] = (NO_GROUP,),
 ) -> Timeline:
     """Return the line of remembered and new rows.
 
@@ -90,6 +107,7 @@ def merge(
         given=_any_at(which[is_new], len(rows.group)),
         place=place[n_old:],
         new_group=new_group,
+        labels=list(labels),
     )
 
 

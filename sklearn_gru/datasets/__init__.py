@@ -14,6 +14,7 @@ from sklearn_gru.datasets._loaders import (
     load_airline,
     load_bike_sharing,
     load_japanese_vowels,
+    load_nyc_taxi,
     load_nyc_weather,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "load_airline",
     "load_bike_sharing",
     "load_japanese_vowels",
+    "load_nyc_taxi",
     "load_nyc_weather",
 ]

@@ -248,6 +248,75 @@ def load_japanese_vowels(*, subset="train", return_X_y=False):
     )
 
 
+def load_nyc_taxi(*, return_X_y=False, as_frame=True):
+    """Load the taxi passengers of New York, half-hourly (anomaly detection).
+
+    10320 half-hours from July 2014 to January 2015, without holes. Five events are
+    labeled: the marathon, Thanksgiving, Christmas, New Year and a snow storm.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=True
+        Return `data` as a DataFrame and `target` as a Series, indexed by half-hour. If
+        False, both are arrays, and the times are in `time` of the Bunch.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object with the attributes
+
+        data : DataFrame or float64 array of shape (10320, 1)
+            Passengers per half-hour. The index is a DatetimeIndex named "time" with
+            ``freq="30min"``, local wall-clock time without a time zone.
+        target : Series or int64 array of shape (10320,)
+            "label": -1 in the window around an event and 1 elsewhere, as outlier
+            detectors predict.
+        frame : DataFrame or None
+            Features and target; None if not `as_frame`.
+        feature_names, target_names : list of str
+            ``["passengers"]`` and ``["label"]``.
+        time : datetime64[s] array of shape (10320,)
+            The half-hours.
+        DESCR : str
+            Content, events, source, license and citation.
+        filename : str
+            Name of the file in the package's data folder.
+    (data, target) : tuple if `return_X_y` is True
+        The first two attributes above.
+
+    Notes
+    -----
+    A window is a tenth of the series divided among the events, centered on each, so
+    most of its half-hours are ordinary ones.
+
+    Examples
+    --------
+    >>> from sklearn_gru.datasets import load_nyc_taxi
+    >>> X, y = load_nyc_taxi(return_X_y=True)
+    >>> X.head(3)
+                         passengers
+    time
+    2014-07-01 00:00:00     10844.0
+    2014-07-01 00:30:00      8127.0
+    2014-07-01 01:00:00      6210.0
+    >>> (y == -1).sum()
+    np.int64(1035)
+    """
+    _check_booleans("load_nyc_taxi", return_X_y, as_frame)
+    table = read_table("nyc_taxi", text=["time"], codes=["label"])
+    time = pd.DatetimeIndex(_parse(table.pop("time")), freq="30min", name="time")
+    return _table_result(
+        "nyc_taxi",
+        table.set_index(time),
+        features=["passengers"],
+        target="label",
+        as_frame=as_frame,
+        return_X_y=return_X_y,
+    )
+
+
 def load_nyc_weather(*, return_X_y=False, as_frame=True):
     """Load the hourly weather at three New York airports in 2013 (panel forecasting).
 
@@ -334,7 +403,7 @@ def _table_result(name, frame, *, features, target, as_frame, return_X_y):
     data, y = frame[features].copy(), frame[target].copy()
     if not as_frame:
         data = np.array(data, dtype=np.float64, order="C")
-        y = np.array(y, dtype=np.float64)
+        y = np.array(y)
     if return_X_y:
         return data, y
     return Bunch(

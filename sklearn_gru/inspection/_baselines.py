@@ -30,8 +30,8 @@ from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.grid import steps_of
+from sklearn_gru._windows.finding import find_window
 from sklearn_gru._windows.fitted_grid import FittedGrid
-from sklearn_gru.inspection._models import find_window
 from sklearn_gru.windows import SlidingWindow
 
 # Time steps in a season of periods, by their frequency.

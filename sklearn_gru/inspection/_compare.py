@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.base import is_classifier as _is_classifier
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import TimeSeriesSplit, check_cv
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
@@ -26,14 +24,14 @@ from sklearn_gru._encoding.layouts import take
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.keys import keys_of
+from sklearn_gru._windows.finding import find_window
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
     LostHistoryWarning,
 )
 from sklearn_gru.inspection._baselines import baselines_for
-from sklearn_gru.inspection._models import find_window
-from sklearn_gru.model_selection import PanelTimeSeriesSplit
+from sklearn_gru.model_selection._splits import splits_of
 
 _SCORING = {
     False: ("r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"),
@@ -122,7 +120,10 @@ def compare(
     >>> from sklearn_gru import GRURegressor, SlidingWindow, datasets
     >>> from sklearn_gru.inspection import compare
     >>> X, y = datasets.load_airline(return_X_y=True)
-    >>> gru = make_pipeline(SlidingWindow(24, lag=1), GRURegressor(8, random_state=0))
+    >>> gru = make_pipeline(
+    ...     SlidingWindow(24, lag=1),
+    ...     GRURegressor(8, normalization="last", target_feature=0, random_state=0),
+    ... )
     >>> table = compare({"GRU": gru}, X, y, cv=3, scoring="r2")
     >>> sorted(table["model"])
     ['GRU', 'gradient boosting', 'last value', 'ridge', 'seasonal naive']
@@ -142,7 +143,7 @@ def compare(
             name = f"{name} (baseline)" if name in runs else name
             runs[name] = _Run(name, model, own, baseline=True)
     keys = None if window is None else keys_of(X, window.time, window.groups)
-    splits = list(_splits(cv, X, y, window, keys, classify))
+    splits = list(splits_of(cv, X, y, window, keys, classify=classify))
     rows = [
         _row(run, folds, y, part, metric, scorer)
         for run, folds in _with_folds(list(runs.values()), y, splits, n_jobs)
@@ -234,22 +235,7 @@ def _scorer_name(scorer: Any) -> str:
     return scorer if isinstance(scorer, str) else getattr(scorer, "__name__", "score")
 
 
-# -- rows, groups, splits
-
-
-def _splits(
-    cv: Any, X: Any, y: Any, window: Any, keys: Keys | None, classify: bool
-) -> Iterable[Any]:
-    """Generate pairs of training and test rows."""
-    index = np.arange(len(y))
-    if window is not None and (cv is None or isinstance(cv, Integral)):
-        cv = 5 if cv is None else int(cv)
-        if keys is None or keys.axis.kind == "row":
-            cv = TimeSeriesSplit(cv)
-        else:
-            cv = PanelTimeSeriesSplit(cv, time=window.time, groups=window.groups)
-    splitter = check_cv(cv, y, classifier=classify)
-    return splitter.split(X if isinstance(cv, PanelTimeSeriesSplit) else index, y)
+# -- rows and groups
 
 
 def _parts(y: Any, keys: Keys | None, X: Any) -> Iterable[_Part]:

@@ -48,7 +48,10 @@ class CompareDisplay(Display):
     >>> from sklearn_gru import GRURegressor, SlidingWindow, datasets
     >>> from sklearn_gru.inspection import CompareDisplay
     >>> X, y = datasets.load_airline(return_X_y=True)
-    >>> gru = make_pipeline(SlidingWindow(24, lag=1), GRURegressor(8, random_state=0))
+    >>> gru = make_pipeline(
+    ...     SlidingWindow(24, lag=1),
+    ...     GRURegressor(8, normalization="last", target_feature=0, random_state=0),
+    ... )
     >>> display = CompareDisplay.from_estimators({"GRU": gru}, X, y, cv=3)
     >>> len(display.bars_)
     5

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.keys import keys_of, read_keys
+from sklearn_gru._windows.finding import find_window
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
@@ -18,7 +19,7 @@ from sklearn_gru.inspection._drawing import (
     GRAY,
     legend_above,
 )
-from sklearn_gru.inspection._models import find_window, unwrapped
+from sklearn_gru.inspection._models import unwrapped
 
 # A line is broken at gaps longer than this many typical time steps: at a hole, but not
 # at a weekend of daily data.

@@ -7,7 +7,6 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from sklearn_gru.exceptions import InputError
-from sklearn_gru.windows import SlidingWindow
 
 
 def unwrapped(estimator: Any, X: Any = None, *, target: bool = True) -> tuple[Any, Any]:
@@ -38,16 +37,3 @@ def network_in(estimator: Any, method: str, X: Any = None) -> tuple[Any, Any]:
             "or GRUClassifier, or a pipeline or search that ends with one."
         )
     return found, X
-
-
-def find_window(estimator: Any) -> SlidingWindow | None:
-    """Return the first SlidingWindow among pipeline steps, fitted or not."""
-    if isinstance(estimator, SlidingWindow):
-        return estimator
-    if isinstance(estimator, Pipeline):
-        found = (find_window(step) for _, step in estimator.steps)
-        return next((window for window in found if window is not None), None)
-    for inner in ("best_estimator_", "estimator", "regressor"):
-        if hasattr(estimator, inner):
-            return find_window(getattr(estimator, inner))
-    return None

@@ -22,10 +22,11 @@ from sklearn_gru._encoding.layouts import layout_of
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.rules import check_value, positive_integer
+from sklearn_gru._windows.finding import find_window
 from sklearn_gru.exceptions import InputError
 from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import count_steps, heat_map
-from sklearn_gru.inspection._models import find_window, unwrapped
+from sklearn_gru.inspection._models import unwrapped
 
 
 def step_permutation_importance(

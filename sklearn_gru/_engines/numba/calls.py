@@ -77,6 +77,15 @@ def is_cached(cell: str) -> bool:
     return folder is not None and any(folder.glob(f"*.{name}-*.nbi"))
 
 
+def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
+    """Return (n, n_differences) integers, of which all rows may be one in memory."""
+    if leading.dtype != np.int64 or leading.strides[1] != 8:
+        raise TypeError("leading must be an int64 array, contiguous in its rows")
+    if len(leading) != n or leading.shape[1] > width:
+        raise ValueError(f"leading has the shape {leading.shape}")
+    return leading
+
+
 class Rows:
     """Flat rows and the sequences over them, checked once.
 
@@ -90,9 +99,13 @@ class Rows:
         exist and count as 0.
     levels : pair of float32 arrays (n, n_levels), optional
         Shift and scale of each sequence in the first columns; NaN then counts as 0.
+    leading : int64 array (n, n_differences), optional
+        Rows of each sequence whose first columns count as 0; a row may serve all.
     """
 
-    def __init__(self, values, starts, lengths, *, segment_length=1, levels=None):
+    def __init__(
+        self, values, starts, lengths, *, segment_length=1, levels=None, leading=None
+    ):
         n = len(starts)
         self.values = checked(values, np.float32, None, "values")
         if self.values.ndim != 2 or segment_length < 1:
@@ -113,6 +126,9 @@ class Rows:
             self.n_steps = self._longest(segment_length)
         self.levels = levels or ()
         self._check_levels(n)
+        self.leading = np.zeros((n, 0), dtype=np.int64)
+        if leading is not None:
+            self.leading = _checked_leading(leading, n, values.shape[-1])
         self.stop = np.zeros(1, dtype=np.int64)
         self.addresses = self.part(0, n)
 
@@ -155,6 +171,9 @@ class Rows:
             shift.shape[1],
             address(shift[begin:]),
             address(scale[begin:]),
+            self.leading.shape[1],
+            address(self.leading[begin:]),
+            self.leading.strides[0] // 8,
             address(self.stop),
         )
 

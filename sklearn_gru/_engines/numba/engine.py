@@ -137,6 +137,7 @@ class NumbaTraining:
             threads=self.threads,
             segment_length=data.segment_length,
             levels=data.levels,
+            leading=data.leading,
         )
         sizes = np.full(len(losses), batch_size)
         sizes[-1] = len(order) - batch_size * (len(losses) - 1)
@@ -158,6 +159,7 @@ class NumbaTraining:
             threads=max(threads, self.threads),
             segment_length=data.segment_length,
             levels=data.levels,
+            leading=data.leading,
         )
 
     def _follow(self) -> None:
@@ -234,6 +236,7 @@ class NumbaPrediction:
                 threads=threads,
                 segment_length=data.segment_length,
                 levels=data.levels,
+                leading=data.leading,
             )
 
     def _pack_if_changed(self) -> None:

@@ -38,7 +38,8 @@ def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
 
 def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
     """Return how many threads to share n sequences among, which is done once."""
-    return max(1, min(available, int(_forward(shape) * n * n_steps / WORTH_SHARING)))
+    worth = int(_forward(shape) * n * n_steps / WORTH_SHARING)
+    return max(1, min(available, n, worth))
 
 
 def forward_work(shape: Shape, n: int, n_steps: int) -> int:

@@ -78,6 +78,12 @@ class SequenceDataset(Dataset):
         return None if levels is None else tuple(map(self._tensor, levels))
 
     @cached_property
+    def leading(self) -> Tensor | None:
+        """Number of steps of each sequence without a difference, by channel."""
+        leading = self.data.leading
+        return None if leading is None else self._tensor(np.array(leading))
+
+    @cached_property
     def observed(self) -> Tensor | None:
         """Mask of the rows that hold a value."""
         observed = self.data.observed
@@ -109,6 +115,10 @@ class SequenceDataset(Dataset):
         values = values.view(len(at), longest * k, -1)  # (B, T, n_inputs)
         if self.levels is not None:
             values = self._normalised(values, index)
+        if self.leading is not None:
+            leading = self.leading[index, None]  # (B, 1, n_differences)
+            step = (first - starts)[:, None] + torch.arange(longest * k, device=device)
+            values[:, :, : leading.shape[2]].masked_fill_(step[..., None] < leading, 0)
         if k > 1:
             step = torch.arange(k - 1, device=device)
             absent = step < (starts - first)[:, None]  # (B, k - 1)

@@ -6,14 +6,13 @@ They are in the same list as the callbacks of the user and see the same hooks.
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from skorch.callbacks import BatchScoring, Callback, Checkpoint, EpochScoring
 
+from sklearn_gru._support.progress import ProgressLine
 from sklearn_gru._support.sklearn_callbacks import FitReport
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 
@@ -129,53 +128,30 @@ class Progress(Callback):
     def __init__(self, epochs: int, name: str) -> None:
         self.epochs = epochs
         self.name = name
-        self.bar: Any = None
+        self.line: ProgressLine | None = None
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the line."""
-        self.bar = open_bar(self.epochs, self.name)
+        self.line = ProgressLine(self.epochs, self.name, "epoch")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Advance by one epoch."""
+        assert self.line is not None
         row = net.history[-1]
         losses = {"loss": f"{row['train_loss']:.4g}"}
         if "valid_loss" in row:
             losses["validation"] = f"{row['valid_loss']:.4g}"
-        self.bar.set_postfix(losses, refresh=False)
-        self.bar.update()
+        self.line.step(**losses)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the line as complete: a fit that stops early did not fail."""
-        self.bar.total = self.bar.n
-        # A notebook widget has its own maximum.
-        for child in getattr(getattr(self.bar, "container", None), "children", ()):
-            if hasattr(child, "max"):
-                child.max = self.bar.n
-        self.close()
+        assert self.line is not None
+        self.line.complete()
 
     def close(self) -> None:
         """Close the line in its current state."""
-        if self.bar is not None:
-            self.bar.close()
-
-
-def open_bar(epochs: int, name: str) -> Any:
-    """Return a tqdm progress bar, which is a widget in a notebook."""
-    with warnings.catch_warnings():
-        # In a notebook without widgets, tqdm warns on import and shows text.
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    # disable=None would let tqdm decide, but it mistakes a notebook for a pipe.
-    return tqdm(total=epochs, desc=name, unit="epoch", disable=not someone_looks())
-
-
-def someone_looks() -> bool:
-    """Return True in a terminal or a notebook, False in a log or a pipe."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    if shell is not None and "IPKernelApp" in shell.config:
-        return True
-    return sys.stderr is not None and sys.stderr.isatty()
+        if self.line is not None:
+            self.line.close()
 
 
 class EpochReports(Callback):

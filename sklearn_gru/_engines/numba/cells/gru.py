@@ -16,6 +16,7 @@ from sklearn_gru._engines.numba.compile.vector_math import sigmoid, tanh
 from sklearn_gru._engines.numba.parts.rows import add_state_product
 
 SAVED_SLOTS = 4  # per step, for the backward pass
+CARRIED_SLOT = -1  # there is no state besides h
 
 
 @inner

@@ -21,6 +21,7 @@ from sklearn_gru._engines.numba.parts.rows import (
 )
 
 SAVED_SLOTS = 4  # per step, for the backward pass
+CARRIED_SLOT = -1  # there is no state besides h
 
 
 @inner

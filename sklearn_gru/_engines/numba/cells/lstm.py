@@ -16,6 +16,7 @@ from sklearn_gru._engines.numba.compile.vector_math import sigmoid, tanh
 from sklearn_gru._engines.numba.parts.rows import add_state_product, fill
 
 SAVED_SLOTS = 6  # per step, for the backward pass
+CARRIED_SLOT = 4  # holds c, the state besides h
 
 
 @inner

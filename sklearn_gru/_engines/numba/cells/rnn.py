@@ -10,6 +10,7 @@ from sklearn_gru._engines.numba.compile.vector_math import tanh
 from sklearn_gru._engines.numba.parts.rows import add_state_product, fill
 
 SAVED_SLOTS = 1  # per step, for the backward pass
+CARRIED_SLOT = -1  # there is no state besides h
 
 
 @inner

@@ -3,7 +3,8 @@
 A step reads `stride` rows at a time (segments), which lie side by side in memory as one
 vector. Segments end where their sequence ends, so the first may begin in front of it;
 `absent` rows of it are read as 0. With levels, what is read of the first `n_levels`
-columns is (row - shift) / scale of the sequence, and 0 where the row is NaN.
+columns is (row - shift) / scale of the sequence, and 0 where the row is NaN. With
+differences, which are the first columns, those of the first `leading` rows are 0.
 """
 
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ class Data(NamedTuple):
     n_levels: int
     shift: Any  # (n, n_levels)
     scale: Any
+    n_differences: int
+    leading: Any  # (n, n_differences) or one row for all, `leading_step` apart
+    leading_step: int
     stop: Any  # (1,), not 0 once the call shall end: what it writes is then not read
 
 
@@ -40,6 +44,8 @@ def gather_inputs(block, data, n_inputs, x):
             copy_row(target, data.values + row * data.width, n_inputs)
             if data.n_levels > 0:
                 _normalise(data, number, target)
+            if data.n_differences > 0:
+                _clear_leading(data, number, s, target)
             if s == 0 and data.stride > 1:
                 fill(target, data.absent[number] * data.width, 0.0)
 
@@ -54,6 +60,19 @@ def _normalise(data, number, target):
         for j in range(data.n_levels):
             value = (row[j] - shift[j]) / scale[j]
             row[j] = value if value == value else np.float32(0.0)
+
+
+@inner
+def _clear_leading(data, number, s, target):
+    """Clear the differences from values in front of a sequence."""
+    leading = data.leading + number * data.leading_step
+    first = s * data.stride
+    if data.stride > 1:
+        first -= data.absent[number]
+    for r in range(data.stride):
+        for j in range(data.n_differences):
+            if first + r < leading[j]:
+                target[r * data.width + j] = 0.0
 
 
 @inner

@@ -35,6 +35,9 @@ class RowAddresses(NamedTuple):
     n_levels: int
     shift: int  # (n, n_levels) float32
     scale: int
+    n_differences: int
+    leading: int  # int64, rows `leading_step` apart
+    leading_step: int
     stop: int  # (1,) int64, not 0 once the call shall end
 
 
@@ -68,6 +71,9 @@ def view_data(sequences):
         sequences.n_levels,
         floats_at(sequences.shift),
         floats_at(sequences.scale),
+        sequences.n_differences,
+        integers_at(sequences.leading),
+        sequences.leading_step,
         integers_at(sequences.stop),
     )
 

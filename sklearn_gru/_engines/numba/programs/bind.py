@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sklearn_gru._engines.numba.compile.jit import entry
 from sklearn_gru._engines.numba.programs.layers import run_layers, run_layers_backward
 from sklearn_gru._engines.numba.programs.predict import predict
+from sklearn_gru._engines.numba.programs.step import step, step_many
 from sklearn_gru._engines.numba.programs.train import share_blocks, train_epoch
 
 
@@ -28,6 +29,8 @@ class Programs(NamedTuple):
     predict: Any
     run_layers: Any
     run_layers_backward: Any
+    step: Any
+    step_many: Any
 
 
 TEMPLATES: tuple[Any, ...] = (
@@ -36,6 +39,8 @@ TEMPLATES: tuple[Any, ...] = (
     predict,
     run_layers,
     run_layers_backward,
+    step,
+    step_many,
 )
 
 

@@ -1,0 +1,128 @@
+"""States that are kept between calls: memory and addresses of the step programs."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from sklearn_gru._engines.numba.calls import Kernel, address, aligned_floats
+from sklearn_gru._engines.numba.memory import BLOCK
+from sklearn_gru._engines.numba.programs.step import INFINITE, StepPlan
+from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.poolings import POOLINGS
+from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.stepping import Scales
+
+__all__ = ["INFINITE", "Stepper"]
+
+
+class Stepper:
+    """Recurrent states of any number of keys, advanced one row at a time.
+
+    See :class:`sklearn_gru._model.stepping.Stepper` for the members.
+
+    Parameters
+    ----------
+    network : NetworkSpec
+        A network of one direction that `supports` accepts, without segments.
+    params : float32 array (n_parameters,)
+        Read at construction only.
+    scales : Scales
+        From a row to what the network reads, and from its outputs to y.
+    n_slots : int
+        States per key.
+    rolls : bool
+        Whether the slots are windows that start one after the other.
+    """
+
+    def __init__(
+        self,
+        network: NetworkSpec,
+        params: np.ndarray,
+        scales: Scales,
+        n_slots: int = 1,
+        *,
+        rolls: bool = False,
+    ) -> None:
+        self.n_slots = n_slots
+        self._kernel = Kernel(network, params)
+        self._kernel.pack()
+        shape = self._kernel.shape
+        n_tables = shape.layers * len(CELLS[network.cell].state)
+        n_tables += POOLINGS[network.pooling].n_collected or 0
+        key_floats = n_tables * n_slots * shape.padded
+        self.row = np.zeros(len(scales.mean))
+        self.out = np.zeros(shape.n_outputs)
+        self._tables = (n_tables, n_slots, shape.padded)
+        self.states = np.zeros((0, *self._tables), dtype=np.float32)
+        self.counts = np.zeros((0, n_slots), dtype=np.int64)
+        self._arrays: dict[str, np.ndarray] = {
+            "row": self.row,
+            "out": self.out,
+            "mean": np.array(scales.mean, dtype=np.float64),
+            "scale": np.array(scales.scale, dtype=np.float64),
+            "marks": scales.marks(),
+            "center": np.array(scales.center, dtype=np.float64),
+            "unit": np.array(scales.unit, dtype=np.float64),
+            "x": aligned_floats(BLOCK * shape.n_inputs),
+            "table": aligned_floats(n_tables * BLOCK * shape.padded),
+            "table_counts": np.zeros(BLOCK, dtype=np.int64),
+            "slots": aligned_floats(BLOCK * shape.saved * shape.padded),
+            "pooled": aligned_floats(BLOCK * shape.padded_pooled),
+            "scores": aligned_floats(BLOCK * shape.padded_outputs),
+            "packed": self._kernel.packed,
+        }
+        self._sizes = {
+            "n_features": len(scales.mean),
+            "n_slots": n_slots,
+            "rolls": int(rolls),
+            "key_floats": key_floats,
+        }
+        self._plan = np.zeros(len(shape) + len(StepPlan._fields), dtype=np.int64)
+        # Without a method of Python in between, a step takes half the time.
+        self._plan_address = address(self._plan)
+        self.step: Callable[[int, int], int] = functools.partial(
+            self._kernel.programs.step, self._plan_address
+        )
+        self.reserve(1)
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for keys 0 to capacity - 1; states so far are kept."""
+        n = len(self.counts)
+        if capacity <= n:
+            return
+        capacity = max(capacity, 2 * n)
+        states = aligned_floats(capacity * self._sizes["key_floats"])
+        states = states.reshape(capacity, *self._tables)
+        counts = np.zeros((capacity, self.n_slots), dtype=np.int64)
+        states[:n], counts[:n] = self.states, self.counts
+        self.states, self.counts = states, counts
+        self._write_plan()
+
+    def _write_plan(self) -> None:
+        arrays = {**self._arrays, "states": self.states, "counts": self.counts}
+        places = {name: address(array) for name, array in arrays.items()}
+        self._plan[:] = [*self._kernel.shape, *StepPlan(**places, **self._sizes)]
+
+    def step_many(
+        self, keys: np.ndarray, positions: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Let n different keys read a row each; return answers and steps read.
+
+        With infinity in a row, nothing changes and the steps are INFINITE.
+        """
+        n = len(keys)
+        out = np.empty((n, len(self.out)))
+        found = np.empty(n, dtype=np.int64)
+        done = self._kernel.programs.step_many(
+            self._plan_address, n, address(keys), address(positions), address(rows),
+            address(out), address(found),
+        )  # fmt: skip
+        if done == INFINITE:
+            found[:] = INFINITE
+        return out, found
+
+    def clear(self, key: int) -> None:
+        """Set a key to the state before its first row."""
+        self.states[key] = 0.0
+        self.counts[key] = 0

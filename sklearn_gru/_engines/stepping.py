@@ -1,0 +1,93 @@
+"""Steppers of a fitted net: compiled where predictions are, else NumPy's."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklearn_gru._engines.choice import choose
+from sklearn_gru._engines.numba.engine import NumbaEngine
+from sklearn_gru._engines.torch.recurrent import layer_weights
+from sklearn_gru._model.poolings import POOLINGS
+from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.stepping import Network, NumpyStepper, Scales, Stepper
+
+
+def why_not_stepwise(spec: NetworkSpec) -> str | None:
+    """Return why a network cannot go on from a state by one row, or None."""
+    if spec.bidirectional:
+        return (
+            "bidirectional=True reads every row again from the newest one, so a state "
+            "cannot be carried"
+        )
+    if spec.normalization is not None:
+        return (
+            f"normalization={spec.normalization!r} changes all steps of a sequence "
+            "when one is added"
+        )
+    if spec.conv_filters:
+        return f"conv_filters={spec.conv_filters} reads neighboring rows together"
+    if spec.segment_length > 1:
+        return (
+            f"segment_length={spec.segment_length} lays segments from the newest row, "
+            "so they move with every row"
+        )
+    if POOLINGS[spec.pooling].n_collected is None:
+        return f"pooling={spec.pooling!r} needs all states at once"
+    return None
+
+
+def make_stepper(
+    net: Any,
+    scales: Scales,
+    read: Callable[[np.ndarray], np.ndarray],
+    n_slots: int = 1,
+    *,
+    rolls: bool = False,
+) -> Stepper:
+    """Return a stepper with the weights that a net has now.
+
+    `read` encodes rows as `predict` does; the compiled stepper does so itself.
+    """
+    engine, _ = choose(net.plan(trains=False))
+    spec, module = net.module_.spec, net.module_
+    if isinstance(engine, NumbaEngine):
+        steps = importlib.import_module("sklearn_gru._engines.numba.steps")
+        flat = torch.cat([p.detach().reshape(-1) for p in module.parameters()])
+        return steps.Stepper(spec, flat.numpy(), scales, n_slots, rolls=rolls)
+    return NumpyStepper(
+        spec,
+        network_arrays(module),
+        read,
+        len(scales.mean),
+        (scales.center, scales.unit),
+        n_slots,
+        rolls=rolls,
+    )
+
+
+def network_arrays(module: Any) -> Network:
+    """Return copies of the weights of a module of one direction."""
+    tables = [] if module.embedding is None else module.embedding.tables
+    return Network(
+        [
+            {name: _array(p) for name, p in layer_weights(directions[0]).items()}
+            for directions in module.recurrent.layers
+        ],
+        {name: _array(p) for name, p in module.pooling.named_parameters()},
+        (_array(module.head.weight), _array(module.head.bias)),
+        [_array(table.weight) for table in tables],
+    )
+
+
+def versions_of(net: Any) -> list[tuple[int, int]]:
+    """Return numbers that change when the weights do."""
+    return [(p.data_ptr(), p._version) for p in net.module_.parameters()]
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().copy()

@@ -1,0 +1,460 @@
+"""Outlier detection by the errors of a forecaster: the public detector."""
+
+from __future__ import annotations
+
+import warnings
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gru._encoding.schema import InputSchema
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._estimators.hold_out import held_out
+from sklearn_gru._estimators.newest_steps import (
+    Context,
+    NewestSteps,
+    blocks,
+    numeric_channels,
+)
+from sklearn_gru._estimators.regressor import GRURegressor
+from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.rules import (
+    OneOf,
+    Rule,
+    Satisfies,
+    check_parameters,
+    positive_integer,
+    real,
+)
+from sklearn_gru._support.warn import warn
+from sklearn_gru.exceptions import (
+    CalibrationWarning,
+    InputError,
+    InvalidParameterError,
+    UnseenDataWarning,
+)
+
+__all__ = ["GRUOutlierDetector"]
+
+_FALSE_ALARM_RATE = 0.01
+
+# A residual beyond this many deviations counts as this many: one broken reading does
+# not outweigh all others of its window.
+_CLIP = 50.0
+
+# The regressor needs two sequences, and one is held out.
+_LEAST = 3
+
+# Rounding depends on how many sequences are scored at once; the threshold is this share
+# away from the score that it comes from.
+_MARGIN = 1e-6
+
+# With fewer held-out rows than this, the scale is taken from all rows.
+_FEW = 20
+
+
+class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
+    """Detection of outliers in sequences by the errors of a forecaster.
+
+    A regressor learns the newest step of each sequence from the steps before it [1]_.
+    The score of a sequence is the error of that forecast in robust standard deviations,
+    so behind :class:`~sklearn_gru.SlidingWindow` every row gets a score. A score never
+    depends on later rows.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        Regressor of sequences that is fitted to forecast. None is
+        ``GRURegressor(32, loss="huber", max_iter=30, early_stopping=True)``.
+    horizon : int, default=1
+        Forecast the newest step from steps that end `horizon` steps earlier. Above 1,
+        a fault that grows slowly is not part of the input that it is judged by.
+    smoothing : int, default=1
+        Number of newest steps whose squared errors are averaged. A sequence of T steps
+        is then read as `smoothing` steps to judge and ``T - smoothing`` steps before
+        each of them. Anomalies that last are found better with more.
+    contamination : "auto" or float, default="auto"
+        Share of the training sequences to mark as outliers, above 0 and at most 0.5.
+        "auto" takes the threshold from `false_alarm_rate`.
+    false_alarm_rate : float, default=0.01
+        Share of normal sequences to mark as outliers, above 0 and below 1. The
+        threshold is the conformal quantile of the scores of held-out sequences [2]_, so
+        the share holds for later sequences that are exchangeable with them. Series that
+        drift have more. The most abnormal held-out sequence is an outlier if there are
+        fewer than ``1 / false_alarm_rate - 1``, and fit warns.
+    validation_fraction : float, default=0.2
+        Share of the sequences that the regressor does not learn from: the latest ones,
+        as in the estimators. The scale of the errors and the threshold come from them.
+    random_state : int, RandomState or None, default=None
+        Seed of the regressor, and of the held-out sequences if they have no order.
+
+    Attributes
+    ----------
+    regressor_ : estimator
+        The fitted regressor.
+    offset_ : float
+        Threshold: a score below it is an outlier.
+    center_, scale_ : ndarray of shape (n_channels,)
+        Median and robust standard deviation of the errors of each channel.
+    n_held_out_ : int
+        Number of sequences that the scale and the threshold come from.
+    n_features_in_ : int
+        Number of columns of a 2-D X; number of features per step otherwise.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features. Set only if X has feature names.
+
+    See Also
+    --------
+    SlidingWindow : Turn each row into the sequence of rows that leads to it.
+    sklearn.ensemble.IsolationForest : A detector that needs no order.
+
+    Notes
+    -----
+    The scale of each channel is the median absolute deviation of its held-out errors
+    times 1.4826. A channel that is not observed at the newest step takes no part in the
+    score; a sequence without anything to judge (its first step, or a newest step
+    without any value) gets score 0, the most normal one.
+
+    If the training data hold outliers, the default "huber" loss and the robust scale
+    limit their influence; set `contamination` to their share if you know it.
+
+    References
+    ----------
+    .. [1] Malhotra et al. (2015). Long Short Term Memory Networks for Anomaly Detection
+       in Time Series. ESANN.
+    .. [2] Laxhammar & Falkman (2010). Conformal prediction for distribution-independent
+       anomaly detection in streaming vessel data. StreamKDD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_gru import GRUOutlierDetector, SlidingWindow
+    >>> t = np.arange(1500)
+    >>> X = pd.DataFrame({"speed": np.sin(t / 5), "load": np.cos(t / 5)}, index=t)
+    >>> X += 0.1 * np.random.default_rng(0).normal(size=X.shape)
+    >>> model = make_pipeline(SlidingWindow(20), GRUOutlierDetector(random_state=0))
+    >>> model = model.fit(X[:1000])
+    >>> X.loc[1200, "load"] += 2                            # a spike
+    >>> int(model.predict(X)[1200])
+    -1
+    >>> residuals = model[-1].residuals(model[0].transform(X))
+    >>> X.columns[np.abs(residuals[1200]).argmax()], bool(residuals[1200, 1] > 5)
+    ('load', True)
+    """
+
+    _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
+        "estimator": [
+            OneOf((None,)),
+            Satisfies(lambda v: hasattr(v, "predict"), "a regressor"),
+        ],
+        "horizon": [positive_integer()],
+        "smoothing": [positive_integer()],
+        "contamination": [OneOf(("auto",)), real(0, 0.5, low_open=True)],
+        "false_alarm_rate": [real(0, 1, low_open=True, high_open=True)],
+        "validation_fraction": [real(0, 1, low_open=True, high_open=True)],
+    }
+
+    # How the regressors read a 2-D X.
+    features_per_step = 1
+    categorical_features = "from_dtype"
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        horizon=1,
+        smoothing=1,
+        contamination="auto",
+        false_alarm_rate=_FALSE_ALARM_RATE,
+        validation_fraction=0.2,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.horizon = horizon
+        self.smoothing = smoothing
+        self.contamination = contamination
+        self.false_alarm_rate = false_alarm_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Fit the forecaster, the scale of its errors and the threshold.
+
+        Parameters
+        ----------
+        X : Sequences, list of arrays or DataFrames, or array-like
+            Sequences of at least two steps, as for
+            :class:`~sklearn_gru.GRURegressor`; behind a SlidingWindow with ``lag=0``,
+            whose newest step is the row itself.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : GRUOutlierDetector
+            The fitted detector.
+
+        Raises
+        ------
+        InputError
+            If no sequence has two observed steps.
+        InvalidParameterError
+            If a parameter is outside its range, or both `contamination` and
+            `false_alarm_rate` are set.
+        """
+        self._check_params()
+        name = type(self).__name__
+        schema, sequences = InputSchema(name).learn(X)
+        context = self._context(sequences)
+        random = check_random_state(self.random_state)
+        numeric = numeric_channels(sequences)
+        steps = NewestSteps.of(sequences, context)
+        values = steps.values[:, numeric]
+        usable = (steps.before.lengths > 0) & ~np.isnan(values).any(axis=1)
+        if not usable.any():
+            raise InputError(_nothing_to_learn(sequences, numeric))
+        if usable.sum() < _LEAST:
+            raise InputError(
+                f"Found {usable.sum()} sample(s) to learn a forecast from, but at "
+                f"least {_LEAST} are needed, one of them held out."
+            )
+        held = np.zeros(len(usable), dtype=bool)
+        seed = random.randint(2**31 - 1)
+        held[usable] = held_out(
+            steps.before[usable], self.validation_fraction, lambda: seed
+        )
+        regressor = self._make_regressor(random)
+        learned = usable & ~held
+        regressor.fit(steps.before[learned], _target(values[learned]))
+
+        judging = held if held.sum() >= _FEW else usable
+        fitted = _Forecaster(schema, regressor, context, numeric)
+        error = fitted.errors(NewestSteps.of(_of_steps(sequences, judging), context))
+        center, scale = _robust_scale(error, values[usable].std(axis=0))
+        self._forecaster, self.center_, self.scale_ = fitted, center, scale
+        self.regressor_ = regressor
+        self.n_features_in_ = schema.n_features
+        if schema.feature_names is not None:
+            self.feature_names_in_ = schema.feature_names
+        self.n_held_out_ = int(judging.sum())
+        self.offset_ = self._threshold(sequences, judging)
+        return self
+
+    def predict(self, X):
+        """Mark outliers.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        marks : ndarray of shape (n,)
+            -1 for outliers and 1 for others.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def decision_function(self, X):
+        """Return the scores relative to the threshold; outliers are negative.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def score_samples(self, X):
+        """Return the score of each sequence, at most 0; lower is more abnormal.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            Negative root mean square of the residuals over the observed channels and
+            the newest `smoothing` steps.
+        """
+        check_is_fitted(self)
+        return self._scores(self._forecaster.schema.check(X))
+
+    def residuals(self, X):
+        """Return the signed error of each channel at the newest step.
+
+        Parameters
+        ----------
+        X : like X of fit
+            Sequences.
+
+        Returns
+        -------
+        residuals : ndarray of shape (n, n_channels)
+            Value minus forecast in robust standard deviations, between -50 and 50:
+            positive if the channel is higher than expected. NaN where there was nothing
+            to judge, and for categorical channels.
+        """
+        check_is_fitted(self)
+        sequences, fitted = self._forecaster.schema.check(X), self._forecaster
+        found = np.full((len(sequences), sequences.shape[2]), np.nan)
+        at = 0
+        for block in blocks(sequences):
+            part = found[at : at + len(block)]
+            part[:, fitted.numeric] = self._standardized(block, 1)[:, 0]
+            at += len(block)
+        return found
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # -- inside -----------------------------------------------------------------------
+
+    def _check_params(self) -> None:
+        check_parameters(self, self._parameter_rules)
+        if self.contamination != "auto" and self.false_alarm_rate != _FALSE_ALARM_RATE:
+            raise InvalidParameterError(
+                f"contamination={self.contamination!r} and false_alarm_rate="
+                f"{self.false_alarm_rate!r} both set the threshold. Set one of them, "
+                "and leave contamination='auto' to promise a false alarm rate."
+            )
+
+    def _context(self, sequences: Sequences) -> Context:
+        """Return the number of steps before each judged step."""
+        n_steps = sequences.shape[1]
+        size = n_steps - int(self.smoothing) - int(self.horizon) + 1
+        if size >= 1:
+            return Context(size, int(self.horizon))
+        needed = int(self.smoothing) + int(self.horizon)
+        raise InputError(
+            f"The sequences have {n_steps} step(s) (n_features={n_steps} of a 2-D X), "
+            f"but smoothing={self.smoothing} and horizon={self.horizon} need at least "
+            f"{needed}. Use longer sequences, such as SlidingWindow({needed + 23}), or "
+            "less smoothing."
+        )
+
+    def _make_regressor(self, random: np.random.RandomState):
+        if self.estimator is None:
+            made = GRURegressor(32, loss="huber", max_iter=30, early_stopping=True)
+        else:
+            made = clone(self.estimator)
+        seeds = {
+            name: random.randint(2**31 - 1)
+            for name in sorted(made.get_params())
+            if name == "random_state" or name.endswith("__random_state")
+        }
+        return made.set_params(**seeds)
+
+    def _threshold(self, sequences: Sequences, judging: np.ndarray) -> float:
+        if self.contamination != "auto":
+            scores = self._scores(sequences)
+            return float(np.percentile(scores, 100 * self.contamination))
+        scores = np.sort(self._scores(_of_steps(sequences, judging)))
+        m, rate = len(scores), self.false_alarm_rate
+        independent = m / self.smoothing
+        if independent < 1 / rate - 1:
+            warn(
+                f"false_alarm_rate={rate:g} rests on {m} held-out rows"
+                + (f" in {independent:.0f} stretches" if self.smoothing > 1 else "")
+                + f", but needs at least {1 / rate - 1:.0f}: the true rate may be "
+                f"higher, about {1 / (independent + 1):.2g}. Fit on more rows, raise "
+                "validation_fraction, or promise less.",
+                CalibrationWarning,
+            )
+        # The future row counts as one more row, so m + 1 rows share the rate.
+        n_alarms = m - int(np.ceil((1 - rate) * (m + 1) * (1 - 1e-12)))
+        if n_alarms < 0:
+            return float(scores[0]) * (1 - _MARGIN)
+        return float(scores[n_alarms]) * (1 + _MARGIN)
+
+    def _scores(self, sequences: Sequences) -> np.ndarray:
+        parts = [
+            _root_mean_square(self._standardized(block, int(self.smoothing)))
+            for block in blocks(sequences)
+        ]
+        return -np.concatenate(parts)
+
+    def _standardized(self, sequences: Sequences, k: int) -> np.ndarray:
+        """Return residuals (n, k, n_numeric) of the newest `k` steps."""
+        steps = NewestSteps.of(sequences, self._forecaster.context, k)
+        error = (self._forecaster.errors(steps) - self.center_) / self.scale_
+        absent = np.full((1, error.shape[1]), np.nan)
+        return np.concatenate([np.clip(error, -_CLIP, _CLIP), absent])[steps.place]
+
+
+class _Forecaster:
+    """A fitted regressor of the newest step."""
+
+    def __init__(self, schema, regressor, context, numeric):
+        self.schema = schema
+        self.regressor = regressor
+        self.context = context
+        self.numeric = numeric
+
+    def errors(self, steps: NewestSteps) -> np.ndarray:
+        """Return value minus forecast (m, n_numeric); NaN without input or value."""
+        values = steps.values[:, self.numeric].astype(np.float64)
+        some = (steps.before.lengths > 0) & ~np.isnan(values).all(axis=1)
+        found = np.full(values.shape, np.nan)
+        if some.any():
+            with warnings.catch_warnings():  # that is what the scores say
+                warnings.simplefilter("ignore", UnseenDataWarning)
+                forecast = np.asarray(self.regressor.predict(steps.before[some]))
+            found[some] = values[some] - forecast.reshape(int(some.sum()), -1)
+        return found
+
+
+def _of_steps(sequences: Sequences, mask: np.ndarray) -> Sequences:
+    """Return the sequences of a mask over those that have a step."""
+    return sequences[np.flatnonzero(sequences.lengths > 0)[mask]]
+
+
+def _target(values: np.ndarray) -> np.ndarray:
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+def _robust_scale(
+    error: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return median and robust deviation of errors, at least 0.001 of the spread."""
+    center = np.median(error, axis=0)
+    deviation = 1.4826 * np.median(np.abs(error - center), axis=0)
+    floor = 1e-3 * spread
+    scale = np.where(deviation > floor, deviation, error.std(axis=0))
+    return center, np.maximum(scale, np.where(floor > 0, floor, 1.0))
+
+
+def _root_mean_square(residuals: np.ndarray) -> np.ndarray:
+    """Return the value per sequence over what was judged; 0 where nothing was."""
+    squares = residuals.reshape(len(residuals), -1) ** 2
+    judged = ~np.isnan(squares)
+    total = np.where(judged, squares, 0.0).sum(axis=1)
+    return np.sqrt(total / np.maximum(judged.sum(axis=1), 1))
+
+
+def _nothing_to_learn(sequences: Sequences, numeric: np.ndarray) -> str:
+    unseen = np.isnan(sequences.values[:, numeric]).all(axis=0)
+    if unseen.any():
+        names = sequences.feature_names or range(sequences.shape[2])
+        listed = ", ".join(repr(names[j]) for j in numeric[unseen])
+        return f"Feature {listed} has no value in any row of X. Drop it from X."
+    return (
+        "No sequence has a newest step with all values and an observed step before it, "
+        "so there is nothing to learn a forecast from. Fill missing values before "
+        "fit, or drop the features that miss most of them."
+    )

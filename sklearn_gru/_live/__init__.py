@@ -1,0 +1,1 @@
+"""Streams: predictions from rows that arrive one at a time."""

@@ -1,0 +1,95 @@
+"""Values to predict from that lie far outside those of fit: said once, with counts."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru.exceptions import UnseenDataWarning
+
+
+def _trend(n=300):
+    hours = pd.date_range("2024-01-01", periods=n, freq="h")
+    noise = np.random.default_rng(0).normal(size=n)
+    frame = {"noise": noise, "sales": np.arange(n) + 5 * np.sin(np.arange(n) / 4)}
+    return pd.DataFrame(frame, index=hours)
+
+
+def _piped(**params):
+    gru = GRURegressor(4, max_iter=1, random_state=0, **params)
+    return make_pipeline(SlidingWindow(12, lag=1), gru)
+
+
+def _said(model, X):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.predict(X)
+    return [str(w.message) for w in said if w.category is UnseenDataWarning]
+
+
+def test_a_trend_is_said_once_with_counts():
+    """The feature, the number of windows mostly beyond its range, and the remedy."""
+    frame = _trend()
+    model = _piped().fit(frame[:200], frame["sales"][:200])
+    said = _said(model, frame[200:])
+    assert len(said) == 1
+    read = frame["sales"][:199]  # the last row of fit ends no window
+    bound = read.max() + 0.1 * (read.max() - read.min())
+    ends = range(200, 300)
+    far = sum((frame["sales"].iloc[k - 12 : k] > bound).sum() > 6 for k in ends)
+    assert said[0].startswith(f"{far} of 100 sequences lie far outside")
+    assert f"feature 'sales' reaches {frame['sales'][:-1].max():.6g}" in said[0]
+    assert "normalization='last'" in said[0]
+    assert _said(model, frame[:200]) == []
+    assert _said(model, frame[200:220]) == []
+
+
+@pytest.mark.parametrize("kind", ["last", "standard"])
+def test_normalized_windows_have_no_level_to_leave(kind):
+    frame = _trend()
+    model = _piped(normalization=kind, target_feature="sales")
+    model.fit(frame[:200], frame["sales"][:200])
+    assert _said(model, frame[200:]) == []
+
+
+def test_outliers_and_noise_are_not_a_level():
+    """A step far off in some windows, and noise beyond the extremes of fit."""
+    frame = _trend().assign(sales=_trend()["noise"])
+    model = _piped().fit(frame[:100], frame["sales"][:100])
+    spoiled = frame[100:].copy()
+    spoiled.iloc[50, 1] = 1e6
+    assert _said(model, spoiled) == []
+
+
+@pytest.mark.parametrize("model", [GRURegressor, GRUClassifier])
+def test_sequences_of_another_level(model):
+    """Arrays too; few of many are not enough, and missing steps are no level."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 8, 2))
+    y = (X[:, -1, 0] > 0).astype(int)
+    model = model(4, max_iter=1, random_state=0).fit(X, y)
+    shifted = X.copy()
+    shifted[:, :, 1] -= 100
+    assert "feature 1 reaches -10" in _said(model, shifted)[0]
+    assert "60 of 60" in _said(pickle.loads(pickle.dumps(model)), shifted)[0]
+    shifted[5:] = X[5:]
+    assert _said(model, shifted) == []
+    shifted[:] = np.nan
+    assert _said(model, shifted) == []
+
+
+def test_categories_and_later_fits_widen_what_was_seen():
+    frame = _trend()
+    model = _piped().fit(frame[:200], frame["sales"][:200])
+    windows = model[0].fit_transform(frame)
+    assert _said(model, frame[250:])
+    model[1].partial_fit(windows[200:], frame["sales"][200:])
+    assert _said(model, frame[250:]) == []
+    kinds = pd.DataFrame({"kind": pd.Categorical(list("abcdefgh") * 5)})
+    texts = [kinds[k : k + 5] for k in range(0, 40, 5)]
+    model = GRURegressor(4, max_iter=1).fit(texts[:1] * 8, np.arange(8.0))
+    assert _said(model, texts) == []
