@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gru import Sequences, SlidingWindow, future_frame, to_sequences
 from sklearn_gru.exceptions import (
     InputError,
+    InvalidParameterError,
     LayoutWarning,
     LeakageError,
     LostHistoryWarning,
@@ -319,6 +320,97 @@ def test_partial_fit_appends_history():
     np.testing.assert_array_equal(dense(got), dense(expected))
     first = SlidingWindow(7).partial_fit(frame)
     assert first.freq_ == pd.Timedelta("1h")
+
+
+@pytest.mark.parametrize("max_history", ["auto", 15, "20h"])
+@pytest.mark.parametrize("options", [{}, {"groups": "shop"}])
+def test_old_rows_are_forgotten(max_history, options):
+    """However many rows are appended, as many are kept, and no window changes."""
+    rng = np.random.default_rng(0)
+    frame = frame_at(HOURS[:50], a=rng.normal(size=50), b=rng.normal(size=50))
+    if options:
+        parts = [frame.iloc[k:].assign(shop=k) for k in range(2)]
+        frame = pd.concat(parts).sort_index(kind="stable")
+    short = SlidingWindow(7, lag=2, freq="h", max_history=max_history, **options)
+    whole = SlidingWindow(7, lag=2, freq="h", max_history=None, **options)
+    short.fit(frame.iloc[:30]), whole.fit(frame.iloc[:30])
+    sizes = []
+    for k in range(30, len(frame)):
+        row = frame.iloc[[k]]
+        np.testing.assert_array_equal(
+            dense(short.transform(row)), dense(whole.transform(row))
+        )
+        short.partial_fit(row), whole.partial_fit(row)
+        sizes.append(len(short._history.rows.group))
+    assert sizes[-5] == sizes[-1] < len(whole._history.rows.group)
+    with pytest.warns(LostHistoryWarning, match="seen in fit but not kept"):
+        short.transform(frame.iloc[33:36])
+
+
+def test_history_is_counted_back_from_the_newest_observed_row():
+    """Plans for days ahead push nothing out; a late row inside the reach counts."""
+    frame = frame_at(HOURS[:60], load=np.arange(60.0), plan=np.arange(60.0))
+    window = SlidingWindow(4, lag=2, known_future="plan").fit(frame.iloc[:20])
+    whole = SlidingWindow(4, lag=2, known_future="plan", max_history=None)
+    whole.fit(frame.iloc[:20])
+    plans = frame.iloc[20:].assign(load=np.nan)
+    newest = 19
+    for k in [None, 21, 20, 23, 22, *range(24, 30)]:  # plans first, some rows late
+        rows = plans if k is None else frame.iloc[[k]]
+        window.partial_fit(rows), whole.partial_fit(rows)
+        newest = max(newest, k or 0)
+        ahead = plans.iloc[newest - 19 : newest - 17]
+        np.testing.assert_array_equal(
+            dense(window.transform(ahead)), dense(whole.transform(ahead))
+        )
+    assert window._history.rows.position.min() == whole._history.rows.position[-1] - 40
+
+
+def test_rows_are_looked_up_right_after_partial_fit():
+    """A live loop may append a row first and predict from it then."""
+    frame = frame_at(HOURS[:60])
+    window = SlidingWindow(7, lag=1).fit(frame.iloc[:20])
+    expected = dense(SlidingWindow(7, lag=1).fit_transform(frame))
+    for k in range(20, 60):
+        row = frame.iloc[[k]]
+        got = dense(window.partial_fit(row).transform(row))
+        np.testing.assert_array_equal(got[0], expected[k])
+    got = window.transform(frame.iloc[-8:])  # as many as a window reaches
+    np.testing.assert_array_equal(dense(got), expected[-8:])
+
+
+def test_forgotten_rows_are_reported_across_a_hole():
+    """Rows of a run that was forgotten as a whole."""
+    frame = frame_at(HOURS[:60].delete(range(25, 30)))
+    window = SlidingWindow(4, freq="h").fit(frame.iloc[:20])
+    for k in range(20, 50):
+        window.partial_fit(frame.iloc[[k]]).transform(frame.iloc[[k]])  # no warning
+    with pytest.warns(LostHistoryWarning, match="within max_history"):
+        window.transform(frame.iloc[22:24])
+
+
+def test_irregular_times_forget_by_rows():
+    """All rows are kept unless a number of them is asked for."""
+    times = HOURS[:40] + pd.to_timedelta(
+        np.random.default_rng(0).integers(0, 3000, 40), "s"
+    )
+    frame = frame_at(times)
+    auto = SlidingWindow(4, freq=None).fit(frame.iloc[:20]).partial_fit(frame.iloc[20:])
+    assert len(auto._history.rows.group) == 40
+    few = SlidingWindow(4, freq=None, max_history=6).fit(frame.iloc[:20])
+    few.partial_fit(frame.iloc[20:30])
+    assert len(few._history.rows.group) == 6
+    np.testing.assert_array_equal(
+        dense(few.transform(frame.iloc[30:])), dense(auto.transform(frame.iloc[30:]))
+    )
+    with pytest.raises(TimeIndexError, match="max_history='2h' is a duration"):
+        SlidingWindow(4, freq=None, max_history="2h").fit(frame)
+
+
+def test_a_history_shorter_than_the_window_is_refused():
+    """In fit, before anything is lost."""
+    with pytest.raises(InvalidParameterError, match="but windows reach 8 steps back"):
+        SlidingWindow(7, lag=2, max_history=7).fit(frame_at(HOURS[:20]))
 
 
 def test_partial_fit_finds_a_grid_that_fit_could_not_see():

@@ -15,6 +15,7 @@ from sklearn_gru._windows.timeline import (
     Reach,
     Rows,
     Timeline,
+    forget,
     merge,
     remember,
 )
@@ -79,6 +80,10 @@ class FittedGrid:
     def remember(self, line: Timeline, before: History | None = None) -> History:
         """Return the rows of a line that later windows may need."""
         return remember(line, self.reach, regular=self.is_regular, before=before)
+
+    def forget(self, history: History, observed: np.ndarray, steps: int) -> History:
+        """Return the rows at most `steps` - 1 steps before the newest observed one."""
+        return forget(history, observed, steps, regular=self.is_regular)
 
     def find_again(self, line: Timeline) -> tuple[FittedGrid, Timeline] | None:
         """Return the grid that irregular rows lie on by now, and them on it."""

@@ -11,7 +11,12 @@ import numpy as np
 
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.axis import Axis
-from sklearn_gru._windows.timeline import History, Reach, Timeline
+from sklearn_gru._windows.timeline import (
+    History,
+    Reach,
+    Timeline,
+    forgotten_of_groups,
+)
 from sklearn_gru.exceptions import LostHistoryWarning
 
 _NEVER = np.iinfo(np.int64).max  # a coordinate that no row has
@@ -143,13 +148,17 @@ def _forgotten(line: Timeline, history: History, reach: Reach) -> list[str]:
     same = line.rows.group[following] == line.rows.group[first]
     cut = same & (run_start[following] < line.rows.position[first])
     near = line.coordinate - line.coordinate[first][run] < reach.back
-    lost = int((line.given & cut[run] & near).sum())
+    oldest, newest = forgotten_of_groups(line, history).T
+    position = line.rows.position
+    missed = (oldest < position[first][run]) & (position - reach.back <= newest)
+    lost = int((line.given & near & (cut[run] | missed)).sum())
     if not lost:
         return []
     return [
         f"The windows of {lost} of {line.given.sum()} rows miss rows that were seen in "
-        f"fit but not kept: only the last {reach.back} rows of every run are. To "
-        "transform a part of the training rows, include the rows before it."
+        f"fit but not kept: only the last {reach.back} rows of every run are, and "
+        "after partial_fit those within max_history. To transform a part of the rows "
+        "seen, include the rows before it."
     ]
 
 

@@ -23,6 +23,7 @@ from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
     Boolean,
+    OneOf,
     Rule,
     check_parameters,
     positive_integer,
@@ -57,7 +58,7 @@ from sklearn_gru._windows.row_checks import (
     warn_window,
 )
 from sklearn_gru._windows.timeline import History, Reach, Timeline
-from sklearn_gru.exceptions import InputError, TimeIndexError
+from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
 
 __all__ = ["SlidingWindow"]
 
@@ -106,6 +107,12 @@ class SlidingWindow(
     categorical_features : str, int or list of them, default=None
         Columns to carry as categories (texts, booleans, numbered kinds), in addition to
         those of category dtype. A group key named here is a feature too.
+    max_history : "auto", None, int or str, default="auto"
+        How many steps (or what duration) of rows `partial_fit` remembers, counted back
+        from the newest observed row of each group: a row with a value outside
+        `known_future`. "auto" keeps what later windows can reach on regular times, and
+        all rows on irregular ones, where a late row may fall between any others. None
+        keeps all rows.
     flatten : bool, default=False
         Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
         first, for estimators that do not take sequences.
@@ -167,6 +174,7 @@ class SlidingWindow(
     _parameter_rules: ClassVar[dict[str, list[Rule]]] = {
         "window_size": [positive_integer(), DURATION],
         "lag": [positive_integer(0), DURATION],
+        "max_history": [OneOf((None, "auto")), positive_integer(), DURATION],
         "flatten": [Boolean()],
     }
 
@@ -180,6 +188,7 @@ class SlidingWindow(
         time=None,
         freq="infer",
         categorical_features=None,
+        max_history="auto",
         flatten=False,
     ):
         self.window_size = window_size
@@ -189,6 +198,7 @@ class SlidingWindow(
         self.time = time
         self.freq = freq
         self.categorical_features = categorical_features
+        self.max_history = max_history
         self.flatten = flatten
 
     _fitted: FittedGrid  # inspection reads it too
@@ -276,10 +286,11 @@ class SlidingWindow(
         return self._windows(values, line, columns)
 
     def partial_fit(self, X, y=None):
-        """Append rows to those remembered, and forget none.
+        """Append rows to those remembered, and forget those out of reach.
 
-        Later windows then reach into these rows. The columns, the grid and the model
-        that reads the windows stay as they are.
+        Later windows then reach into these rows. Rows farther back than `max_history`
+        are forgotten, so that a call takes as long after years as after a day. The
+        columns, the grid and the model that reads the windows stay as they are.
 
         Parameters
         ----------
@@ -306,8 +317,13 @@ class SlidingWindow(
             found = fitted.find_again(line)  # there may be enough rows now
             if found is not None:
                 (fitted, line), before = found, None
+        history = fitted.remember(line, before)
+        steps = self._steps_kept(fitted)
+        if steps is not None:
+            observed = self._observed(history.rows.values)
+            history = fitted.forget(history, observed, steps)
         self._keep_grid(fitted)
-        self._history = fitted.remember(line, before)
+        self._history = history
         self._keep_columns(columns)
         return self
 
@@ -454,6 +470,9 @@ class SlidingWindow(
             steps_of(self.lag, grid, "lag", least=0),
         )
         warn_window(self.window_size, reach, grid, keys, len(values))
+        axis = Axis("row") if keys is None else keys.axis
+        fitted = FittedGrid(axis, grid, reach)
+        self._steps_kept(fitted)  # refuses what is too short for the windows
         if y is not None:
             check_no_leak(
                 values,
@@ -465,9 +484,7 @@ class SlidingWindow(
                 previous=partial(previous_rows, grid, keys, len(values)),
             )
         self._history = None
-        self._keep_grid(
-            FittedGrid(Axis("row") if keys is None else keys.axis, grid, reach)
-        )
+        self._keep_grid(fitted)
         if keys is None:
             return values, None
         rows, fitted = self._fitted.locate(keys, values)
@@ -553,6 +570,29 @@ class SlidingWindow(
         """Return the line of remembered rows and rows of X, which are not kept."""
         rows, fitted = self._fitted.locate(keys, values)
         return fitted.merge(self._history, rows)
+
+    def _steps_kept(self, fitted: FittedGrid) -> int | None:
+        """Return how many steps of history `partial_fit` keeps; None for all."""
+        kept, back = self.max_history, fitted.reach.back
+        if kept is None:
+            return None
+        if isinstance(kept, str) and kept == "auto":
+            # The windows of late rows inside the reach are whole, too.
+            return 2 * back + 1 if fitted.is_regular else None
+        steps = steps_of(kept, fitted.grid, "max_history")
+        if steps < back:
+            raise InvalidParameterError(
+                f"max_history={kept!r} keeps {steps} steps, but windows reach {back} "
+                "steps back (window_size + lag - 1). Pass at least as many, or 'auto'."
+            )
+        return steps
+
+    def _observed(self, values: np.ndarray) -> np.ndarray:
+        """Return a mask of the rows that are more than what is known ahead."""
+        known = self._columns.known
+        if known.all() or not known.any():
+            return np.ones(len(values), dtype=bool)
+        return ~np.isnan(values[:, ~known]).all(axis=1)
 
     def _keep_columns(self, columns: Columns) -> None:
         """Remember the columns with the codes given so far."""

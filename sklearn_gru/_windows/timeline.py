@@ -165,10 +165,14 @@ def _coordinates(
 
 
 class History(NamedTuple):
-    """Rows kept for later windows, and the start of the run that each belongs to."""
+    """Rows kept for later windows, and what is known of rows that are not kept."""
 
     rows: Rows
     run_start: np.ndarray  # (n,) position of the first row of the run
+    forgotten: np.ndarray  # (n, 2) oldest and newest position forgotten of the group
+
+
+_NOTHING = np.array([np.iinfo(np.int64).max, np.iinfo(np.int64).min])  # is forgotten
 
 
 def remember(
@@ -193,8 +197,68 @@ def remember(
         known_start = run_start.copy()
         known_start[line.remembered] = before.run_start
         run_start = np.minimum(run_start, known_start[starts][run])
+    forgotten = forgotten_of_groups(line, before)
     if not regular or before is not None:
-        return History(rows, run_start)
+        return History(rows, run_start, forgotten)
     ends = np.append(starts[1:], n)
     kept = np.flatnonzero(np.arange(n) >= ends[run] - reach.back)
-    return History(rows.take(kept), run_start[kept])
+    return History(rows.take(kept), run_start[kept], forgotten[kept])
+
+
+def forgotten_of_groups(line: Timeline, history: History | None) -> np.ndarray:
+    """Return, for each row of a line, the positions (n, 2) forgotten of its group."""
+    found = np.tile(_NOTHING, (len(line.rows.group), 1))
+    if history is None or not len(found):
+        return found
+    found[line.remembered] = history.forgotten
+    return _widest(found, line.new_group)
+
+
+def _widest(bounds: np.ndarray, new_group: np.ndarray) -> np.ndarray:
+    """Return the least and the greatest bound (n, 2) of each row's group."""
+    begins, group = np.flatnonzero(new_group), np.cumsum(new_group) - 1
+    low = np.minimum.reduceat(bounds[:, 0], begins)[group]
+    high = np.maximum.reduceat(bounds[:, 1], begins)[group]
+    return np.stack([low, high], axis=1)
+
+
+def forget(
+    history: History, observed: np.ndarray, steps: int, *, regular: bool
+) -> History:
+    """Return the rows at most `steps` - 1 steps before the newest observed one.
+
+    Each group counts back from its own newest observed row, so that rows of the future,
+    of which only some columns are known, push nothing out; a group without any observed
+    row keeps all. The positions that a group forgets are noted, so that windows which
+    miss them are reported.
+
+    Parameters
+    ----------
+    history : History
+        Rows in order of group and time.
+    observed : ndarray of bool of shape (n,)
+        Rows that are more than what is known of the future.
+    steps : int
+        Time steps to keep; rows where times are irregular.
+    regular : bool
+        Whether rows lie on a grid.
+    """
+    rows = history.rows
+    n = len(rows.group)
+    if not n:
+        return history
+    new_group = np.append(True, rows.group[1:] != rows.group[:-1])
+    begins, group = np.flatnonzero(new_group), np.cumsum(new_group) - 1
+    place = rows.position if regular else np.arange(n)
+    newest = np.full(len(begins), -1)
+    np.maximum.at(newest, group[observed], np.flatnonzero(observed))
+    # Without an observed row, nothing is older than the first row.
+    oldest = np.where(newest >= 0, place[newest] - steps + 1, place[begins])
+    kept = place >= oldest[group]
+    if kept.all():
+        return history
+    bounds = history.forgotten.copy()
+    bounds[~kept, 0] = np.minimum(bounds[~kept, 0], place[~kept])
+    bounds[~kept, 1] = np.maximum(bounds[~kept, 1], place[~kept])
+    forgotten = _widest(bounds, new_group)
+    return History(rows.take(kept), history.run_start[kept], forgotten[kept])
