@@ -411,14 +411,15 @@ class BaseGRU(
         if isinstance(X, Prediction):
             return X
         check_is_fitted(self)
-        self._check_same_network()
-        return self._fitted.predict(X)
+        return self._check_same_network().predict(X)
 
-    def _check_same_network(self) -> None:
-        """Refuse a network that was assigned to an attribute that only shows it."""
-        net = self._fitted.net
-        if self.net_ is net and self.module_ is net.module_:
-            return
+    def _check_same_network(self) -> Fitted:
+        """Return the fitted model, if no other network was assigned to an attribute."""
+        state = vars(self)  # a fit in another thread exchanges it as a whole
+        fitted = state["_fitted"]
+        net = fitted.net
+        if state["net_"] is net and state["module_"] is net.module_:
+            return fitted
         raise InvalidParameterError(
             "net_ or module_ was assigned after fit, but predictions come from the "
             "network that fit trained. To use other weights, load them into it: "
