@@ -165,7 +165,7 @@ class ForecastDisplay(Display):
         time, rows = _rows_of_group(keys, len(prediction), group)
         chosen = rows[_within(time[rows], last, between)]
         values = (prediction, truth, quantiles)
-        column: Any = -1
+        column = -1
         if _draws_path(output, estimator, prediction, y, history):
             drawn = _path_of(estimator, keys, chosen[-1], *values)
         else:
