@@ -83,7 +83,8 @@ def is_cached(cell: str) -> bool:
 
 def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
     """Return (n, n_differences) integers, of which all rows may be one in memory."""
-    if leading.dtype != np.int64 or leading.strides[1] != 8:
+    apart = leading.shape[1] > 1 and leading.strides[1] != 8
+    if leading.dtype != np.int64 or apart:
         raise TypeError("leading must be an int64 array, contiguous in its rows")
     if len(leading) != n or leading.shape[1] > width:
         raise ValueError(f"leading has the shape {leading.shape}")
