@@ -8,6 +8,7 @@ import pytest
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences
 from sklearn_gru._encoding.differences import Differences, backward_differences
+from sklearn_gru._engines import numba as kernels
 from sklearn_gru.exceptions import InvalidParameterError
 from tests.builders import joined, make_list, make_sequences, make_walks
 from tests.reference_gru import reference_output
@@ -159,6 +160,19 @@ def test_rows_in_front_of_a_window_are_not_read(kind, segment_length):
     np.testing.assert_allclose(
         fitted.predict(alone), fitted.predict(windows[30:]), rtol=1e-6, atol=1e-6
     )
+
+
+@pytest.mark.skipif(not kernels.available(), reason=f"{kernels.reason()}")
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_kernels_read_few_channels(n_channels, monkeypatch):
+    """A table of one column has strides of its own; the kernels read it too."""
+    X = np.random.default_rng(5).normal(size=(1000, 8, n_channels)).cumsum(axis=1)
+    fast = model(max_iter=8).fit(X, X[:, -1, 0] - X[:, -3, 0])
+    assert fast.engine_ == "numba"
+    found = fast.predict(X[:50])
+    monkeypatch.setenv("SKLEARN_GRU_NO_NUMBA", "1")
+    copy = pickle.loads(pickle.dumps(fast))
+    np.testing.assert_allclose(copy.predict(X[:50]), found, atol=1e-4)
 
 
 def test_a_weight_is_a_repetition():

@@ -29,6 +29,8 @@ def why_not_stepwise(spec: NetworkSpec) -> str | None:
             f"normalization={spec.normalization!r} changes all steps of a sequence "
             "when one is added"
         )
+    if spec.differences:
+        return "add_differences=True reads each row beside the one observed before it"
     if spec.conv_filters:
         return f"conv_filters={spec.conv_filters} reads neighboring rows together"
     if spec.segment_length > 1:
