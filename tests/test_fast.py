@@ -149,6 +149,20 @@ def test_reading_the_optimizer_changes_nothing(change):
     )
 
 
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_continues_with_its_moments_in_torch(copied):
+    """A rebuilt AdamW takes the steps that the old one would take."""
+    params = {"hidden_size": 6, "max_iter": 4, "random_state": 0, "warm_start": True}
+    model = GRURegressor(**params, dtype="float64").fit(X[:30], Y[:30])
+    assert model.engine_ == "torch"
+    copy_of_it = copied(model)
+    np.testing.assert_array_equal(
+        copy_of_it.fit(X[:30], Y[:30]).predict(X), model.fit(X[:30], Y[:30]).predict(X)
+    )
+
+
 def test_an_optimizer_of_some_parameters_is_left_to_torch():
     """The kernels, which train all parameters, decline; nothing else moves."""
     params = {"hidden_size": 12, "max_iter": 5, "random_state": 0, "warm_start": True}

@@ -28,6 +28,7 @@ def test_public_names_are_sorted_and_documented():
                 if not method.startswith("_"):
                     assert inspect.getdoc(function), (name, method)
     for module in (
+        "callbacks",
         "windows",
         "datasets",
         "exceptions",

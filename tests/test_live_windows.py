@@ -23,9 +23,20 @@ from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import engine as numba_engine
 from sklearn_gru._live import windows as open_windows
-from sklearn_gru.exceptions import InputError, StreamError, TimeIndexError
+from sklearn_gru.exceptions import (
+    InputError,
+    LostHistoryWarning,
+    StreamError,
+    TimeIndexError,
+)
 from sklearn_gru.live import Stream
 from tests.cases import CASES
+
+# Holes and odd rows are made on purpose; one test is about the warning.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn_gru.exceptions.LostHistoryWarning",
+    "ignore::sklearn_gru.exceptions.UnseenDataWarning",
+)
 
 HOUR = pd.Timedelta(hours=1)
 COLUMNS = ["load", "temp", "plan"]
@@ -40,6 +51,7 @@ NETWORKS = [
     {"normalization": "standard"},
     {"conv_filters": (3,)},
     {"segment_length": 2},
+    {"add_differences": True},
 ]
 
 
@@ -82,7 +94,7 @@ def fitted(network=0, window=5, lag=0, known=False, dtype="float32", grouped=Fal
 
 
 def quietly(function, *args):
-    """Call a function whose warnings about lost history are not the matter."""
+    """Call a function whose warnings about its data are not the matter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*args)
@@ -459,6 +471,20 @@ def test_rows_that_come_too_late_or_off_the_grid_are_refused():
         stream.update_many(rows.to_numpy()[:1], keys=["a", "b"], times=rows.index[:1])
     last = [stream.update(r.to_numpy(), time=t) for t, r in rows[10:].iterrows()]
     check(first + last, quietly(model.predict, rows), stream)
+
+
+def test_a_hole_after_the_remembered_rows_is_reported_once():
+    """As in transform, for the first row of the stream alone."""
+    model = fitted()
+    rows = make_frame(12, 7, "2024-01-03 12:00", 1.0)
+    stream = Stream(model)
+    with pytest.warns(LostHistoryWarning, match="comes 4 steps after the rows"):
+        stream.update(rows.iloc[4], time=rows.index[4])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stream.update(rows.iloc[8], time=rows.index[8])
+        Stream(model).warm(rows[:4]).update(rows.iloc[4], time=rows.index[4])
+        Stream(model).update(rows.iloc[0], time=rows.index[0])
 
 
 def test_groups_need_a_key():

@@ -104,6 +104,7 @@ def train(
     threads: int = 1,
 ) -> int | None:
     """Train for some epochs; return the best epoch if `stopping` was given."""
+    check_shape(net.module_.spec, training)
     device = net.module_.head.weight.device
     datasets = (
         SequenceDataset(training, device),
@@ -197,12 +198,26 @@ class Sessions(Callback):
 
 def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
     """Return the outputs (n, n_outputs) of a trained net in float64."""
+    check_shape(net.module_.spec, data)
     known = net.prediction_
     if known is None or not known.outline.describes(net.module_):
         plan = net.plan(trains=False)
         engine, _ = choose(plan)
         known = net.prediction_ = Opened(engine.open(net, plan), net.outline())
     return known.session.outputs(data, threads).astype(np.float64, copy=False)
+
+
+def check_shape(spec: NetworkSpec, data: Encoded) -> None:
+    """Refuse rows of another width than the network reads, as of a changed file."""
+    n_dense = spec.n_inputs - sum(width for _, width in spec.embeddings)
+    expected = n_dense + len(spec.embeddings), spec.segment_length
+    found = data.rows.shape[1], data.segment_length
+    if found != expected:
+        raise ValueError(
+            f"The network reads {expected[0]} columns in segments of {expected[1]} "
+            f"steps, but there are {found[0]} in segments of {found[1]}: the model was "
+            "changed after fit. Fit it again."
+        )
 
 
 def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:

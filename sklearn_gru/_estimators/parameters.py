@@ -284,8 +284,9 @@ PARAMETERS: dict[str, Parameter] = {
     "dtype": Parameter(
         [OneOf(("auto", "float32", "float64"))],
         '{"auto", "float32", "float64"}',
-        'Precision of the network. "auto" is float32 for float32 X or from 1000 '
-        "sequences on, float64 below.",
+        'Precision of the network. "auto" is float32, except for a fit of one batch of '
+        "fewer than 1000 float64 sequences that has weights or repeated sequences, or "
+        "that the kernels do not take: it is float64.",
     ),
     "callbacks": Parameter(
         [],

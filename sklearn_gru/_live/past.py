@@ -27,13 +27,15 @@ class Past:
         Phase of the series on the grid.
     time : number or None
         Time of the newest row, where times are irregular.
+    resumed : bool
+        Whether all rows come from the window, none from the stream.
     read : int or None
         Position up to which the stepper has read the series; None if it has to read
         the window of the next row from its start.
     """
 
-    __slots__ = ("at", "floor", "index", "keep", "newest", "phase", "read", "time",
-                 "values")  # fmt: skip
+    __slots__ = ("at", "floor", "index", "keep", "newest", "phase", "read", "resumed",
+                 "time", "values")  # fmt: skip
 
     def __init__(self, index: int, keep: int, n_features: int) -> None:
         self.index = index
@@ -42,6 +44,7 @@ class Past:
         self.floor = 0
         self.phase: int | None = None
         self.time: Any = None
+        self.resumed = False
         self.read: int | None = None
         self.at = np.full(keep + 1, _NOWHERE, dtype=np.int64)
         self.values = np.empty((keep + 1, n_features))

@@ -62,10 +62,9 @@ class Stream:
     With an estimator alone, the state of the network is carried from row to row, and a
     row costs the same however many came before it. With a window, the states of all
     windows that hold the newest row are carried together, so that a row costs one
-    product of `window_size` rows. Networks that read a window from both ends or
-    normalize it (``bidirectional``, ``normalization``, ``conv_filters``,
-    ``segment_length``, ``add_differences``, attention) run the window of each row
-    again.
+    product of `window_size` rows. Networks that need the whole window at once
+    (``bidirectional``, ``normalization``, ``add_differences``, ``conv_filters``,
+    ``segment_length``) run the window of each row again.
 
     A stream is not thread-safe: give each thread its own, or use a lock.
 

@@ -11,6 +11,7 @@ asked about.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Hashable, KeysView, Sequence
 from typing import Any
 
@@ -28,9 +29,16 @@ from sklearn_gru._live.intake import Intake, cut
 from sklearn_gru._live.labels import read_labels, write_labels
 from sklearn_gru._live.past import Past
 from sklearn_gru._model.stepping import INFINITE, Stepper
+from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.keys import NO_GROUP, check_group_kinds
-from sklearn_gru.exceptions import InputError, StreamError, TimeIndexError
+from sklearn_gru.exceptions import (
+    InputError,
+    LostHistoryWarning,
+    StreamError,
+    TimeIndexError,
+    UnseenDataWarning,
+)
 
 # Slots of a stepper, above which a window is run again: the product of one row with all
 # open windows then takes as long as the steps of one window (512 windows of 32 units
@@ -136,10 +144,27 @@ class OpenWindows:
 
     def _append_anywhere(self, past: Past, position: int, time: Any) -> Any:
         """Append or merge a row wherever it falls in its series."""
+        if past.resumed:
+            self._warn_hole(past, position, time)
         self._put(past, position, time, self._row)
         if self._stepper is None or past.newest != position:
             return self._run_again(self._cells(past, position))
         return self._advance(past, position)
+
+    def _warn_hole(self, past: Past, position: int, time: Any) -> None:
+        """Warn if the first row does not follow those that the window remembers."""
+        past.resumed = False
+        assert past.newest is not None
+        missing = position - past.newest - 1
+        if self._grid.is_regular and missing > 0:
+            warn(
+                f"The first row of the stream, at {self._clock.show(time, position)}, "
+                f"comes {missing} steps after the rows that the window remembers: "
+                "those steps are missing in its windows. If the rows exist, pass them "
+                "to stream.warm(rows) first, or to SlidingWindow.partial_fit before "
+                "the stream is made.",
+                LostHistoryWarning,
+            )
 
     def _put(self, past: Past, position: int, time: Any, row: np.ndarray) -> None:
         """Keep a row; one that is not newer changes windows that were read."""
@@ -199,8 +224,10 @@ class OpenWindows:
         return self._cells_between(past, position - self._reach.window + 1, position)
 
     def _run_again(self, cells: np.ndarray) -> Any:
-        """Return what the model says of one window."""
-        return getattr(self._after, self._method)(self._as_windows(cells))[0]
+        """Return what the model says of one window, silent like a stepper."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnseenDataWarning)
+            return getattr(self._after, self._method)(self._as_windows(cells))[0]
 
     def _as_windows(self, cells: np.ndarray) -> Any:
         """Return one window as the estimator was given windows in fit."""
@@ -282,6 +309,7 @@ class OpenWindows:
         for row in table:
             label = row.key if key is None else key
             past = self._pasts.get(label) or self._begin(label)
+            past.resumed = False
             self._put(past, self._clock.place(row.time, past), row.time, row.values)
             past.read = None
 
@@ -346,6 +374,7 @@ class OpenWindows:
             label = fitted.groups[rows.group[begin]]
             key = None if label == NO_GROUP else label
             past = self._pasts.get(key) or self._begin(key)
+            past.resumed = past.resumed or past.newest is None
             for k in self._recent(mine, rows.position, values):
                 self._put_remembered(past, rows.position[k], rows.time[k], values[k])
 

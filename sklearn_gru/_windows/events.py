@@ -11,6 +11,8 @@ import pandas as pd
 from sklearn.utils.validation import check_array
 
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.rules import Boolean, OneOf, check_value
+from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.codebook import sorted_order
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame
@@ -20,8 +22,12 @@ from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["to_sequences"]
 
+_NANOSECONDS_PER_HOUR = 3_600_000_000_000
 
-def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
+
+def to_sequences(
+    frame, groups=None, time=None, *, categorical_features=None, add_elapsed=False
+):
     """Return one sequence per group from a long frame of events or recordings.
 
     Parameters
@@ -37,6 +43,12 @@ def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     categorical_features : str, int or list of them, default=None
         Columns to carry as categories, in addition to those of category dtype; a group
         key named here is a feature too. As in :class:`SlidingWindow`.
+    add_elapsed : bool or "since_start", default=False
+        Append a column "elapsed": the time since the last row of the group that holds a
+        value, in hours for datetimes, in periods for periods, else in the unit of
+        `time`; 0 in the first row. "since_start" also appends the time since the first
+        row of the group. A network reads rows in order and knows their times only from
+        such columns.
 
     Returns
     -------
@@ -49,6 +61,8 @@ def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     ------
     TimeIndexError
         A key is missing or cannot be read.
+    InputError
+        The frame has a column of the name of an appended one.
 
     Examples
     --------
@@ -65,11 +79,20 @@ def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     Sequences(2 sequences of 1 to 3 steps, 1 features, float64, over 4 rows)
     >>> s.values[:, 0]
     array([9., 1., 2., 3.])
+    >>> elapsed = to_sequences(events, "patient", "when", add_elapsed=True)
+    >>> elapsed.values[1:].tolist()                 # dose and hours of patient b
+    [[1.0, 0.0], [2.0, 24.0], [3.0, 72.0]]
     >>> labels = pd.Series({"b": 1, "a": 0})
     >>> labels.loc[s.groups].tolist()
     [0, 1]
     """
     refuse_kinds(frame, "a DataFrame")
+    check_value(
+        "to_sequences",
+        "add_elapsed",
+        add_elapsed,
+        [Boolean(), OneOf(("since_start",))],
+    )
     table = as_frame(frame)
     if table is None:
         raise InputError(
@@ -103,11 +126,52 @@ def to_sequences(frame, groups=None, time=None, *, categorical_features=None):
     lengths = np.bincount(group, minlength=len(ranked))
     labels = [keys.labels[k] for k in ranked]
     several = isinstance(labels[0], tuple)
+    order = np.lexsort((keys.time, group))
+    values, names, categories = values[order], list(columns.names), columns.categories
+    if add_elapsed:
+        added = _elapsed(values, keys.time[order], group[order], keys.axis)
+        added = added if add_elapsed == "since_start" else added[:, :1]
+        new = ["elapsed", "since_start"][: added.shape[1]]
+        _refuse_taken(names, new)
+        values = np.column_stack([values, added.astype(values.dtype)])
+        names += new
+        categories = None if categories is None else (*categories, *[None] * len(new))
     return Sequences(
-        values[np.lexsort((keys.time, group))],
+        values,
         np.cumsum(lengths) - lengths,
         lengths,
-        feature_names=tuple(columns.names),
-        categories=columns.categories,
+        feature_names=tuple(names),
+        categories=categories,
         groups=pd.MultiIndex.from_tuples(labels) if several else pd.Index(labels),
     )
+
+
+def _elapsed(
+    values: np.ndarray, time: np.ndarray, group: np.ndarray, axis: Axis
+) -> np.ndarray:
+    """Return the times (n, 2) since the last row with a value, and since the first.
+
+    Rows are in order of group and time.
+    """
+    if axis.kind == "row":
+        raise TimeIndexError(
+            "add_elapsed needs a time: pass time= with the column that holds it, or "
+            "give a frame whose index is the time."
+        )
+    at = np.arange(len(time))
+    first = np.searchsorted(group, group)  # the first row of the group
+    holds = np.where(~np.isnan(values).all(axis=1), at, -1)
+    latest = np.maximum.accumulate(np.concatenate([[-1], holds[:-1]]))
+    since = np.stack([np.maximum(latest, first), first], axis=1)
+    unit = _NANOSECONDS_PER_HOUR if axis.kind == "datetime" else 1
+    return (time[:, None] - time[since]) / unit
+
+
+def _refuse_taken(names: list[str], new: list[str]) -> None:
+    taken = [name for name in new if name in names]
+    if taken:
+        raise InputError(
+            f"The frame already has a column {taken[0]!r}, which add_elapsed would "
+            f"append. Rename it: frame.rename(columns={{{taken[0]!r}: "
+            f"'{taken[0]}_given'}})."
+        )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_gru._engines.numba import threads as _threads
+from sklearn_gru._engines.numba.compile import checked as checked_build
 from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.memory import (
@@ -51,13 +52,16 @@ def aligned_floats(n: int) -> np.ndarray:
     """Return n float32 zeros that start at a cache line."""
     spare = _CACHE_LINE // 4
     memory = np.zeros(n + spare, dtype=np.float32)
-    start = -(address(memory) // 4) % spare
+    start = -(memory.__array_interface__["data"][0] // 4) % spare
     return memory[start : start + n]
 
 
 def address(array: np.ndarray) -> int:
     """Return where the values of an array lie."""
-    return array.__array_interface__["data"][0]
+    at = array.__array_interface__["data"][0]
+    if checked_build.ENABLED:
+        checked_build.register(array, at)
+    return at
 
 
 def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:

@@ -26,7 +26,7 @@ from sklearn_gru._support.warn import warn
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
 # kernels are loaded, which takes 0.2 s from the cache and 8 s without one.
-WORTH_COMPILING = 50_000
+WORTH_COMPILING = 2_000
 
 _COMPILING = (
     "sklearn_gru compiles its {cell} kernels: about 10 seconds, once on this machine "
@@ -38,6 +38,7 @@ class NumbaEngine:
     """Engine that compiles the whole optimizer step, from flat rows to AdamW."""
 
     name = "numba"
+    is_invariant = True
 
     def declines(self, plan: Plan) -> str | None:
         """Return why the kernels decline a plan, or None; compile them if needed."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sklearn_gru._engines.numba.calls import Kernel, address, aligned_floats
+from sklearn_gru._engines.numba.calls import Kernel, address, aligned_floats, checked
 from sklearn_gru._engines.numba.memory import BLOCK
 from sklearn_gru._engines.numba.programs.step import INFINITE, StepPlan
 from sklearn_gru._model.cells import CELLS
@@ -96,8 +96,13 @@ class Stepper:
         states = states.reshape(capacity, *self._tables)
         counts = np.zeros((capacity, self.n_slots), dtype=np.int64)
         states[:n], counts[:n] = self.states, self.counts
-        self.states, self.counts = states, counts
-        self._write_plan()
+        before = self.states, self.counts  # the plan points to them until the end
+        try:
+            self.states, self.counts = states, counts
+            self._write_plan()
+        except BaseException:
+            self.states, self.counts = before
+            raise
 
     def _write_plan(self) -> None:
         arrays = {**self._arrays, "states": self.states, "counts": self.counts}
@@ -112,6 +117,11 @@ class Stepper:
         With infinity in a row, nothing changes and the steps are INFINITE.
         """
         n = len(keys)
+        checked(keys, np.int64, n, "keys")
+        checked(positions, np.int64, n, "positions")
+        checked(rows, np.float64, n * len(self.row), "rows")
+        if n and (keys.min() < 0 or keys.max() >= len(self.counts)):
+            raise ValueError("keys name a key without a state: reserve room for it")
         out = np.empty((n, len(self.out)))
         found = np.empty(n, dtype=np.int64)
         done = self._kernel.programs.step_many(

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_gru._engines.numba.compile import checked
 from sklearn_gru._engines.numba.memory import BLOCK, Shape
 
 # Multiply-adds to hand to a thread at a time, below which it does not pay.
@@ -31,8 +32,8 @@ def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
     One a block at most, and one in all if a block takes less than about half a
     millisecond (see the table of threads in docs/performance.md).
     """
-    if 3 * _forward(shape) * BLOCK * n_steps < WORTH_SHARING:
-        return 1
+    if checked.ENABLED or 3 * _forward(shape) * BLOCK * n_steps < WORTH_SHARING:
+        return 1  # threads of the checked build would not see each other's writes
     return max(1, min(available, -(-n // BLOCK)))
 
 
@@ -58,7 +59,10 @@ def stoppable(work: float, stop: np.ndarray, call: Any, *arguments: Any) -> Any:
     if work < LONG or threading.current_thread() is not threading.main_thread():
         return call(*arguments)
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(call, *arguments)
+        try:
+            future = pool.submit(call, *arguments)
+        except RuntimeError:  # no memory for a thread
+            return call(*arguments)
         try:
             while not future.done():
                 wait([future], timeout=0.1)

@@ -58,7 +58,8 @@ def read_state(optimizer: Optimizer | AdamWState) -> AdamWState:
     if isinstance(optimizer, AdamWState):
         return optimizer
     (group,) = optimizer.param_groups
-    defaults = signature(AdamW).parameters
+    defaults = dict(signature(AdamW).parameters)
+    del defaults["params"]
     options = {
         name: value
         for name, value in group.items()

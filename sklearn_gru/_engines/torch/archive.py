@@ -11,7 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from skorch.dataset import Dataset
 from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.utils.data import DataLoader
 
 from sklearn_gru._engines.torch.adamw import AdamWState, read_state, unusual
 from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
@@ -23,6 +26,8 @@ ATTRIBUTES = ("module", "module_", "criterion", "criterion_", "optimizer_")
 def to_archive(net: Any) -> dict[str, Any] | None:
     """Return plain values from which :func:`from_archive` restores the net, or None."""
     if not all(name in vars(net) for name in ATTRIBUTES) or not _is_ours(net):
+        return None
+    if not _has_classes_of_skorch(net):
         return None
     module, state = net.module_, read_state(net.optimizer_state)
     return {
@@ -55,6 +60,12 @@ def from_archive(archive: dict[str, Any]) -> dict[str, Any]:
     optimizer = AdamWState(archive["group"], moments)
     values = (module, module, criterion, criterion, optimizer)
     return dict(zip(ATTRIBUTES, values, strict=True))
+
+
+def _has_classes_of_skorch(net: Any) -> bool:
+    """Return True if a new net has the same classes, which are not stored."""
+    given = net.optimizer, net.dataset, net.iterator_train, net.iterator_valid
+    return given == (AdamW, Dataset, DataLoader, DataLoader)
 
 
 def _blank(spec: Any, stream: Any) -> SequenceModel:

@@ -35,6 +35,13 @@ from sklearn_gru._support.interrupts import Interrupts
 # Compiled code and its memory, identities of parts, signals: None in a pickle.
 _OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_")
 
+# What skorch makes again: classes, which a file need not name, and lists of names.
+_OF_SKORCH = (
+    *("optimizer", "dataset", "iterator_train", "iterator_valid", "history_"),
+    *("callbacks_", "virtual_params_", "prefixes_", "cuda_dependent_attributes_"),
+    *("_modules", "_criteria", "_optimizers", "_params_to_validate", "init_context_"),
+)
+
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -70,20 +77,31 @@ class SequenceNet(NeuralNet):
         self.interrupts_: Interrupts | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        own = dict.fromkeys(_OF_A_PROCESS)
         archive = to_archive(self)
         if archive is None:
             _ = self.optimizer_  # skorch pickles the optimizer, not its state
-            return {**super().__getstate__(), **own}
-        kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
-        return {**kept, **own, "archive": archive}
+            return {**super().__getstate__(), **dict.fromkeys(_OF_A_PROCESS)}
+        left_out = (*ATTRIBUTES, *_OF_A_PROCESS, *_OF_SKORCH)
+        return {
+            "archive": archive,
+            "settings": {k: v for k, v in vars(self).items() if k not in left_out},
+            "history": [dict(row) for row in self.history],
+            "callbacks": [c for c in self.callbacks_ if type(c[1]) is not EpochTimer],
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "archive" not in state:
             super().__setstate__(state)
             return
-        state = dict(state)
-        self.__dict__.update(from_archive(state.pop("archive")), **state)
+        parts, settings = from_archive(state["archive"]), state["settings"]
+        kwargs = {k: v for k, v in settings.items() if k.startswith("optimizer__")}
+        self.__init__(  # type: ignore[misc]
+            parts["module"], parts["criterion"], optimizer=AdamW, **kwargs
+        )
+        self.set_params(train_split=None, verbose=0).initialize()
+        self.__dict__.update(parts, **settings)
+        self.history.extend(state["history"])
+        self.callbacks_ += state["callbacks"]
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> SequenceNet:
         """Keep the options of the optimizer; reading `optimizer_` makes it."""

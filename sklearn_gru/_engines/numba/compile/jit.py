@@ -25,6 +25,7 @@ from numba import njit
 from numba.core import caching, config
 from numba.core.codegen import get_host_cpu_features
 
+from sklearn_gru._engines.numba.compile import checked
 from sklearn_gru._engines.numba.compile.lowering import inner_options
 
 # No fastmath flag: a fused multiply-add is asked for by name where it is wanted, and
@@ -179,7 +180,7 @@ def entry(function):
     compiled = njit(**_OPTIONS)(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)
-    return compiled
+    return checked.guarded(compiled) if checked.ENABLED else compiled
 
 
 def inner(function):
