@@ -22,6 +22,10 @@ import numpy as np
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.standardizer import Standardizer
 
+# Share of the typical scale below which no target is scaled; series of a panel may be
+# this much smaller than the typical one.
+_LEAST_SCALE = 1e-3
+
 _CELLS = 1 << 18  # cells of windows read at a time: two megabytes of float64
 
 
@@ -136,59 +140,49 @@ class Normalizer:
 class Continuation:
     """Relation of the target to the channel it continues: ``y = y' * scale + shift``.
 
+    The loss is one of y', in units of each sequence, so that large series do not drown
+    small ones.
+
     Attributes
     ----------
     normalizer : Normalizer
         The normalizer of the inputs.
     column : int
         The channel that is continued.
-    power : int
-        Degree of the loss. The weight of each sequence is multiplied by
-        ``scale**power``, so that the loss of y' remains a loss in units of y.
     shift, scale : float
         Values for a sequence that does not have its own, because the channel was never
-        observed or is constant: the weighted means over the training set.
-    unit : float
-        Weighted mean of ``scale**power`` over the training set; dividing by it gives
-        the factors mean 1 there.
+        observed or is constant: weighted mean and weighted median over the training
+        set. Of scales that span decades, the mean is that of the largest.
     """
 
     normalizer: Normalizer
     column: int
-    power: int
     shift: float = 0.0
     scale: float = 1.0
-    unit: float = 1.0
 
     @classmethod
     def fit(
         cls,
         normalizer: Normalizer,
         column: int,
-        power: int,
         sequences: Sequences,
         weights: np.ndarray | None,
     ) -> Continuation:
         """Learn the typical shift and scale of a training set."""
-        own = cls(normalizer, column, power)._own_levels(sequences)
-        shift, scale = (_mean_of_known(level, weights) for level in own)
+        shifts, scales = cls(normalizer, column)._own_levels(sequences)
+        shift = _mean_of_known(shifts, weights)
+        scale = _median_of_known(scales, weights)
         if np.isnan(scale):
             scale = float(normalizer.standardizer.scale[column])
-        scales = np.where(np.isnan(own[1]), scale, own[1])
-        return cls(
-            normalizer,
-            column,
-            power,
-            0.0 if np.isnan(shift) else shift,
-            scale,
-            float(np.average(scales**power, weights=weights)),
-        )
+        return cls(normalizer, column, 0.0 if np.isnan(shift) else shift, scale)
 
     def levels(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Return shift and scale (n, 1) of the target of every sequence."""
         shift, scale = self._own_levels(sequences)
         shift[np.isnan(shift)] = self.shift
         scale[np.isnan(scale)] = self.scale
+        # A sequence that hardly varies would make any change of y enormous.
+        scale = np.maximum(scale, _LEAST_SCALE * self.scale)
         return shift[:, None], scale[:, None]
 
     def add(self, y: np.ndarray, sequences: Sequences) -> np.ndarray:
@@ -196,12 +190,6 @@ class Continuation:
         shift, scale = self.levels(sequences)
         extra = (1,) * (y.ndim - 2)  # of quantiles
         return y * scale.reshape(-1, 1, *extra) + shift.reshape(-1, 1, *extra)
-
-    def factors(self, scale: np.ndarray) -> np.ndarray | None:
-        """Return weights (n,) that keep the loss in units of y; None if all are 1."""
-        if not NORMALIZATIONS[self.normalizer.kind].scales:
-            return None
-        return scale[:, 0] ** self.power / self.unit
 
     def _own_levels(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         one = slice(self.column, self.column + 1)
@@ -225,6 +213,15 @@ def _mean_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
         return np.nan
     weights = None if weights is None else weights[known]
     return float(np.average(level[known], weights=weights))
+
+
+def _median_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
+    """Return the weighted median of the values that are not NaN; NaN without any."""
+    known = ~np.isnan(level)
+    if not known.any():
+        return np.nan
+    weights = None if weights is None else weights[known]
+    return float(np.quantile(level[known], 0.5, weights=weights, method="inverted_cdf"))
 
 
 def last_observed(sequences: Sequences) -> np.ndarray:

@@ -121,7 +121,4 @@ def relative_target(
     if continuation is None:
         return y, weights
     shift, scale = continuation.levels(sequences)
-    factors = continuation.factors(scale)
-    if factors is not None:
-        weights = factors if weights is None else weights * factors
     return (y - shift) / scale, weights

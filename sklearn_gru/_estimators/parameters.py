@@ -137,8 +137,8 @@ PARAMETERS: dict[str, Parameter] = {
         "str or int",
         "With `normalization`: the feature that y continues, by name or position. "
         "What was subtracted from it is added back to every output, and y is learned "
-        'relative to it; with "standard" each sequence weighs in the loss by its '
-        "scale, so that the loss remains one of y. None adds nothing back.",
+        'relative to it; with "standard" the loss is in units of each sequence, so '
+        "that large series do not drown small ones. None adds nothing back.",
     ),
     "add_differences": Parameter(
         [Boolean()],

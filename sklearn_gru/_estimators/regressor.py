@@ -362,7 +362,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
                 "target_feature=None."
             )
         continuation = Continuation.fit(
-            encoder.normalizer, column, plain.degree, data.sequences, data.weights
+            encoder.normalizer, column, data.sequences, data.weights
         )
         relative = self._learn_task(
             *relative_target(

@@ -33,13 +33,10 @@ class Loss:
         Name in the registry and value of the parameter `loss`.
     task : {"values", "counts", "quantiles", "classes"}
         Kind of target.
-    degree : int
-        Power of the scale of target and outputs by which the loss grows.
     """
 
     name: ClassVar[str]
     task: ClassVar[str] = "values"
-    degree: ClassVar[int] = 2
 
     def target_width(self, n_outputs: int, parameters: Parameters) -> int:
         """Return the number of target values per sequence."""
@@ -65,7 +62,6 @@ class AbsoluteError(Loss):
     """Absolute error, |target - output|."""
 
     name = "absolute_error"
-    degree = 1
 
     def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
         from torch.nn import functional as F
@@ -74,10 +70,7 @@ class AbsoluteError(Loss):
 
 
 class Huber(Loss):
-    """Huber loss: squared up to an error of 1, then linear.
-
-    Its `degree` is that of the quadratic part.
-    """
+    """Huber loss: squared up to an error of 1, then linear."""
 
     name = "huber"
 
@@ -96,7 +89,6 @@ class Poisson(Loss):
 
     name = "poisson"
     task = "counts"
-    degree = 1
 
     def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
         loss = target.xlogy(target) - target - target * output + output.exp()
@@ -111,7 +103,6 @@ class Quantile(Loss):
 
     name = "quantile"
     task = "quantiles"
-    degree = 1
 
     def target_width(self, n_outputs: int, parameters: Parameters) -> int:
         return n_outputs // max(1, len(parameters))

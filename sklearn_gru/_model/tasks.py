@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sklearn_gru._model.losses import LossName, find_loss
+from sklearn_gru._model.losses import LossName
 from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru.exceptions import InputError
 
@@ -52,11 +52,6 @@ class Regression:
         mean = np.ldexp(mean, exponent)
         places = tuple(np.flatnonzero(constant).tolist())
         return cls(loss, mean, mean, scale, places, n_dims)
-
-    @property
-    def degree(self) -> int:
-        """Power of the scale of y and outputs by which the loss grows."""
-        return find_loss(self.loss).degree
 
     @property
     def n_outputs(self) -> int:
