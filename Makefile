@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 EXTRAS ?= dev
 
 .PHONY: install demo test test-fast test-oldest test-newest test-wheel coverage build \
-	lint format types layers docs docs-test interop bench bench-accuracy check
+	lint format types layers docs docs-test interop bench bench-accuracy soak check
 
 install: $(STAMP)
 
@@ -126,5 +126,10 @@ bench-accuracy: $(STAMP)
 	$(BIN)/python -m sklearn_gru
 	$(BIN)/python -m tests.benchmarks.accuracy --test --data "$(DATA)" --cache "$(CACHE)" \
 		--page docs/accuracy.md
+
+# Killed fits, leaks, threads and random input: hours. SCALE=0.01 takes minutes.
+SCALE ?= 1
+soak: $(STAMP)
+	$(BIN)/python -m tests.soaking $(SCALE)
 
 check: lint types layers test docs

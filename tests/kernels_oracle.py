@@ -111,8 +111,14 @@ def sequence_losses(network, scores, targets):
         "squared_error": F.mse_loss,
         "absolute_error": F.l1_loss,
         "huber": F.huber_loss,
+        "poisson": _poisson,
     }[network.loss]
     return kind(scores, targets, reduction="none").mean(1)
+
+
+def _poisson(scores, targets, reduction):
+    """Return half the deviance of counts above 0 from the means exp(scores)."""
+    return targets * (targets.log() - scores) - targets + scores.exp()
 
 
 def scores_of(network, named, x, lengths, masks=None):

@@ -398,3 +398,16 @@ def test_from_estimators(hourly):
         {"GRU": gru()}, hourly, hourly["load"], cv=2, scoring="r2"
     )
     assert len(display.bars_) == 5
+
+
+def test_chosen_baselines(hourly):
+    """Names select and order them; others are refused with those there are."""
+    y = hourly["load"]
+    table = compare(gru(), hourly, y, cv=2, scoring="r2", baselines=["ridge"])
+    assert sorted(table["model"]) == ["GRURegressor", "ridge"]
+    one = compare(gru(), hourly, y, cv=2, scoring="r2", baselines="last value")
+    assert set(one.loc[one["baseline"], "model"]) == {"last value"}
+    with pytest.raises(
+        InvalidParameterError, match=r"no 'ridges' here.*'last value', "
+    ):
+        compare(gru(), hourly, y, cv=2, baselines=["ridges"])

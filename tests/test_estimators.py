@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._encoding.targets import TrainingData
+from sklearn_gru._engines import numba as kernels
 from sklearn_gru._estimators.base import auto_batch_size
 from sklearn_gru._estimators.hold_out import hold_out
 
@@ -385,12 +386,59 @@ def test_dtypes():
     assert next(single.module_.parameters()).dtype == torch.float32
     assert single.predict(X.astype(np.float32)).dtype == np.float32
     assert single.predict(X).dtype == np.float64
-    many = np.zeros((1000, 2))
+    many = np.zeros((65, 2))
     model = regressor(max_iter=1).fit(many, many[:, 0])
     assert next(model.module_.parameters()).dtype == torch.float32
     assert model.predict(many).dtype == np.float64
     forced = regressor(max_iter=1, dtype="float64").fit(many, many[:, 0])
     assert next(forced.module_.parameters()).dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("n", "params", "repeats", "dtype"),
+    [
+        (64, {}, False, torch.float32),
+        (64, {}, True, torch.float64),
+        (65, {}, True, torch.float32),
+        (65, {"batch_size": 65}, True, torch.float64),
+        (40, {"batch_size": 39}, True, torch.float32),
+        (1000, {"batch_size": 1000}, True, torch.float32),
+        (64, {"max_iter": 1}, False, torch.float64),
+        (64, {"pooling": "attention"}, False, torch.float64),
+    ],
+)
+def test_auto_dtype_is_exact_where_weights_can_be(n, params, repeats, dtype):
+    """One batch is float64 if rows repeat, or if no kernel trains and predicts it."""
+    if not kernels.available():
+        pytest.skip("needs the kernels")
+    X = np.random.default_rng(0).normal(size=(n, 20, 1))
+    X[5] = X[4] if repeats else X[5]
+    model = regressor(**{"early_stopping": False, **params})
+    assert next(model.fit(X, X[:, 0, 0]).module_.parameters()).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("weights", "dtype"),
+    [(None, torch.float32), ([0, 1], torch.float32), ([1, 2], torch.float64)],
+)
+def test_auto_dtype_asks_whether_weights_differ(weights, dtype):
+    """A weight of 0 drops a sequence, which no rounding tells."""
+    if not kernels.available():
+        pytest.skip("needs the kernels")
+    X = np.random.default_rng(0).normal(size=(60, 20, 1))
+    weights = None if weights is None else np.resize(weights, 60)
+    model = regressor().fit(X, X[:, 0, 0], sample_weight=weights)
+    assert next(model.module_.parameters()).dtype == dtype
+
+
+def test_weights_equal_repeated_rows_in_one_large_batch():
+    """With a batch that holds all rows, also of a few hundred sequences."""
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(100, 4, 2)), rng.integers(0, 4, size=100)
+    y, model = X[:, -1, 0], regressor(batch_size=999, max_iter=10)
+    weighted = clone(model).fit(X, y, sample_weight=weights).predict(X)
+    repeated = clone(model).fit(np.repeat(X, weights, 0), np.repeat(y, weights))
+    np.testing.assert_allclose(repeated.predict(X), weighted, rtol=1e-7, atol=1e-7)
 
 
 def test_large_values_keep_their_digits():

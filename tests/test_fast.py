@@ -118,6 +118,64 @@ def test_warm_start_and_partial_fit_agree(monkeypatch):
     assert steps[0] == steps[1]
 
 
+class Reader(skorch.callbacks.Callback):
+    """Reads the optimizer in every epoch, which makes it."""
+
+    def on_epoch_end(self, net, **kwargs):
+        assert net.optimizer_.param_groups[0]["lr"] >= 0
+
+
+def is_made(model):
+    """Return True if the optimizer has been made."""
+    return isinstance(model.net_.optimizer_state, torch.optim.Optimizer)
+
+
+@pytest.mark.parametrize("change", ["read", "pickled", "callback"])
+def test_reading_the_optimizer_changes_nothing(change):
+    """Further training is the same whether the optimizer was made, and when."""
+    params = {"hidden_size": 12, "max_iter": 5, "random_state": 0, "warm_start": True}
+    untouched, model = (GRURegressor(**params).fit(X, Y) for _ in range(2))
+    if change == "read":
+        moments = model.net_.optimizer_.state_dict()["state"]
+        assert all(state["exp_avg_sq"].sum() > 0 for state in moments.values())
+    elif change == "pickled":
+        model = pickle.loads(pickle.dumps(model))
+    else:
+        model = GRURegressor(**params, callbacks=[Reader()]).fit(X, Y)
+    assert is_made(model) == (change != "pickled")
+    assert not is_made(untouched)
+    np.testing.assert_array_equal(
+        model.fit(X, Y).predict(X), untouched.fit(X, Y).predict(X)
+    )
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_continues_with_its_moments_in_torch(copied):
+    """A rebuilt AdamW takes the steps that the old one would take."""
+    params = {"hidden_size": 6, "max_iter": 4, "random_state": 0, "warm_start": True}
+    model = GRURegressor(**params, dtype="float64").fit(X[:30], Y[:30])
+    assert model.engine_ == "torch"
+    copy_of_it = copied(model)
+    np.testing.assert_array_equal(
+        copy_of_it.fit(X[:30], Y[:30]).predict(X), model.fit(X[:30], Y[:30]).predict(X)
+    )
+
+
+def test_an_optimizer_of_some_parameters_is_left_to_torch():
+    """The kernels, which train all parameters, decline; nothing else moves."""
+    params = {"hidden_size": 12, "max_iter": 5, "random_state": 0, "warm_start": True}
+    model = GRURegressor(**params).fit(X, Y)
+    before = [p.clone() for p in model.module_.recurrent.parameters()]
+    head = model.module_.head.parameters()
+    model.net_.optimizer_ = torch.optim.AdamW(head, lr=0.01)
+    model.fit(X, Y)
+    assert "other parameters than the network has" in model.net_.declined["numba"]
+    for old, new in zip(before, model.module_.recurrent.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
 def test_the_users_case_is_fast():
     """A float64 frame with a time index through SlidingWindow, all defaults."""
     rng = np.random.default_rng(1)

@@ -6,11 +6,13 @@ import inspect
 import re
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
 
 import sklearn_gru
+from sklearn_gru._engines import numba as kernels
 from tests.pages import PAGES, ROOT, blocks
 
 
@@ -26,10 +28,12 @@ def test_public_names_are_sorted_and_documented():
                 if not method.startswith("_"):
                     assert inspect.getdoc(function), (name, method)
     for module in (
+        "callbacks",
         "windows",
         "datasets",
         "exceptions",
         "inspection",
+        "metrics",
         "model_selection",
     ):
         names = getattr(sklearn_gru, module).__all__
@@ -77,6 +81,27 @@ def test_windows_and_data_do_not_load_torch():
         "print(*(n in sys.modules for n in ('torch', 'skorch', 'matplotlib')))"
     )
     assert _python(code) == "False False False"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_fit_loads_neither_dynamo_nor_sympy(early_stopping):
+    """Training in the kernels leaves out what only making an optimizer imports."""
+    if not kernels.available():
+        pytest.skip(f"no kernels here: {kernels.reason()}")
+    code = f"""
+        import sys
+        import numpy as np
+        from sklearn_gru import GRUClassifier, GRURegressor
+        X = np.random.default_rng(0).normal(size=(1100, 50, 1))
+        options = dict(hidden_size=8, max_iter=1, early_stopping={early_stopping})
+        engines = [
+            model(**options).fit(X, X[:, 0, 0] > 0).engine_
+            for model in (GRURegressor, GRUClassifier)
+        ]
+        print(engines, [n for n in ("torch._dynamo", "sympy") if n in sys.modules])
+    """
+    assert _python(textwrap.dedent(code)) == "['numba', 'numba'] []"
 
 
 def test_layers():

@@ -211,8 +211,8 @@ def test_forecast_rows_and_history(hourly):
     assert display.time.equals(hourly.index[-20:])
     np.testing.assert_array_equal(display.prediction, model.predict(test)[-20:])
     np.testing.assert_array_equal(drawn(display.truth_), test["load"][-20:])
-    assert display.history.index.equals(hourly.index[-40:-20])
-    np.testing.assert_array_equal(display.history, hourly["load"][-40:-20])
+    assert display.history.index.equals(hourly.index[:-20])
+    np.testing.assert_array_equal(display.history, hourly["load"][:-20])
     assert display.ax_.get_ylabel() == "load"
     assert not overlaps(display.ax_)
     # Rows in any order are drawn in that of time.
@@ -245,7 +245,67 @@ def test_forecast_past_the_end(hourly):
     assert display.name == "load"
     assert display.truth_ is None
     assert display.time[0] == hourly.index[-1] + pd.Timedelta("1h")
-    assert len(display.history) == 3
+    assert len(display.history) == 30  # ten times as many
+    display = ForecastDisplay.from_estimator(
+        model, future_frame(hourly, 3), history=hourly["load"][-12:]
+    )
+    assert len(display.history) == 12
+
+
+def test_forecast_of_rows_with_a_time_column(hourly):
+    """The history is a frame like X, or a series indexed by time."""
+    frame = hourly.rename_axis("when").reset_index()
+    window = SlidingWindow(5, lag=3, time="when")
+    model = make_pipeline(window, small()).fit(frame, frame["load"])
+    future = future_frame(frame, 3, time="when")
+    for history in (hourly["load"], frame[["when", "load"]]):
+        display = ForecastDisplay.from_estimator(model, future, history=history)
+        assert display.history.index.equals(hourly.index[-30:])
+    whole = ForecastDisplay.from_estimator(model, future, history=frame, output="load")
+    np.testing.assert_array_equal(whole.history, hourly["load"][-30:])
+    with pytest.raises(InputError, match=r"history=frame.set_index\('time'\)\['y'\]"):
+        ForecastDisplay.from_estimator(model, future, history=frame["load"])
+    with pytest.raises(InputError, match=r"columns 'when', .*output='"):
+        ForecastDisplay.from_estimator(model, future, history=frame)
+
+
+def test_forecast_of_a_panel_in_columns(hourly):
+    panel = pd.concat({"a": hourly, "b": hourly + 1}, names=["shop", "when"])
+    panel = panel.reset_index()
+    window = SlidingWindow(5, lag=3, time="when", groups="shop")
+    model = make_pipeline(window, small()).fit(panel, panel["load"])
+    future = future_frame(panel, 3, time="when", groups="shop")
+    display = ForecastDisplay.from_estimator(
+        model, future, history=panel, group="b", output="load"
+    )
+    np.testing.assert_array_equal(display.history, hourly["load"][-30:] + 1)
+
+
+def test_forecast_of_a_path(hourly):
+    """All steps of the last row, each at its time; of two targets, one is chosen."""
+    X, Y = make_targets(hourly, hourly["load"], 4)
+    quantiles = {"loss": "quantile", "quantile": (0.1, 0.5, 0.9)}
+    model = make_pipeline(SlidingWindow(5, lag=4), small(**quantiles)).fit(X, Y)
+    future = future_frame(hourly, 4)
+    for history, output in ((hourly["load"], None), (None, "path")):
+        display = ForecastDisplay.from_estimator(
+            model, future, history=history, output=output
+        )
+        assert display.time.equals(future.index)
+        np.testing.assert_array_equal(display.prediction, model.predict(future)[-1])
+        expected = model.predict(future, quantiles=True)[-1]
+        np.testing.assert_array_equal(display.quantiles, expected)
+        assert display.truth is None
+    past = ForecastDisplay.from_estimator(
+        model, X, Y, history=Y.iloc[:, -1], output="path"
+    )
+    np.testing.assert_array_equal(past.truth, hourly["load"][-4:])
+    assert past.history.index[-1] == hourly.index[-5]
+    with pytest.raises(InvalidParameterError, match=r"4 outputs.*output='path'"):
+        ForecastDisplay.from_estimator(model, future)
+    two = make_pipeline(SlidingWindow(5, lag=1), small()).fit(hourly, hourly)
+    with pytest.raises(InvalidParameterError, match=r"lag=1: they are not a path"):
+        ForecastDisplay.from_estimator(two, hourly, output="path")
 
 
 def test_forecast_of_one_group(hourly):

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sklearn_gru._engines import numba as kernels
-from sklearn_gru._engines.numba import Predictor, Trainer
+from sklearn_gru._engines.numba import Predictor, Trainer, engine
 from sklearn_gru._model.spec import NetworkSpec as Network
 from tests import kernels_oracle as oracle
 
@@ -751,6 +752,55 @@ def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("no folder can be made in here")
     compile_small(blocked)
+
+
+def test_installations_do_not_share_a_cache_folder(tmp_path, monkeypatch):
+    """Another numba, llvmlite, vector unit or source has a folder of its own."""
+    from sklearn_gru._engines.numba.compile import jit
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folders = [jit.cache_folder()]
+    for module, name, other in (
+        (jit.numba, "__version__", "0.1"),
+        (jit.llvmlite, "__version__", "0.1"),
+        (jit, "VECTOR_UNIT", jit.VECTOR_UNIT._replace(name="other")),
+        (jit, "_source_hash", lambda: "0123"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, other)
+            folders.append(jit.cache_folder())
+    assert len(set(folders)) == 5
+    assert jit.cache_folder() == folders[0]
+
+
+def test_a_cache_that_cannot_be_written_to_is_read(tmp_path, monkeypatch):
+    """It is used once it has compiled code, and named as the problem before."""
+    from sklearn_gru._engines.numba.compile import jit
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folder = jit.cache_folder()
+    monkeypatch.setattr(jit, "_is_writable", lambda folder: False)
+    assert jit.cache_folder() is None
+    assert kernels.unwritable_cache() == str(tmp_path)
+    (folder / "train.nbi").write_bytes(b"")
+    assert jit.cache_folder() == folder
+    assert kernels.unwritable_cache() is None
+
+
+def test_a_cache_that_cannot_be_kept_is_announced_once(tmp_path, monkeypatch):
+    """The first fit names the folder and the remedy; later ones are quiet."""
+    blocked = tmp_path / "a file"
+    blocked.write_text("no folder can be made in here")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    engine._warn_if_unwritable.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match=r"a file.*NUMBA_CACHE_DIR"):
+            engine._warn_if_unwritable()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            engine._warn_if_unwritable()
+    finally:
+        engine._warn_if_unwritable.cache_clear()
 
 
 @pytest.mark.slow

@@ -223,3 +223,47 @@ def test_rows_without_time_cannot_be_appended():
     window = SlidingWindow(3).fit(rows)
     with pytest.warns(LostHistoryWarning, match=r"keeps none of the 10 rows.*time="):
         window.partial_fit(rows)
+
+
+def test_the_repeated_hour_of_autumn_is_named():
+    """Naive local times in the night of the change; not for other duplicates."""
+    berlin = pd.date_range("2023-10-28 20:00", periods=30, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"load": np.arange(30.0)}, index=berlin.tz_localize(None))
+    with pytest.raises(
+        TimeIndexError, match=r"02:00:00\. If these are local .*'infer'"
+    ):
+        SlidingWindow(3).fit(frame)
+    mended = frame.set_axis(frame.index.tz_localize("Europe/Berlin", ambiguous="infer"))
+    assert SlidingWindow(3).fit(mended).freq_ == pd.Timedelta("1h")  # the line it gives
+    monday = frame.set_axis(frame.index + pd.Timedelta("1D"))
+    with pytest.raises(TimeIndexError) as error:
+        SlidingWindow(3).fit(monday)
+    assert "daylight" not in str(error.value)
+
+
+@pytest.mark.parametrize("late", [0.4, -0.4])
+def test_inexact_clocks(late):
+    """Within a hundredth of a step a time is on the grid; further off it is rounded."""
+    times = pd.date_range("2024-01-01", periods=30, freq="min")
+    frame = pd.DataFrame({"load": np.arange(30.0)}, index=times)
+    window = SlidingWindow(3, lag=1).fit(frame)
+    new = pd.DataFrame({"load": [np.nan]}, index=[times[-1] + pd.Timedelta("1min")])
+    expected = np.asarray(window.transform(new))
+    inexact = new.set_axis(new.index + pd.Timedelta(late, unit="s"))
+    np.testing.assert_array_equal(np.asarray(window.transform(inexact)), expected)
+    window.partial_fit(inexact.fillna(30.0))
+    following = new.set_axis(new.index + pd.Timedelta("1min"))
+    assert np.asarray(window.transform(following))[0, -1, 0] == 30
+    off = new.set_axis(new.index + pd.Timedelta(2 * late, unit="s"))
+    with pytest.raises(TimeIndexError, match=r"X\.index = X\.index\.round\('min'\)"):
+        window.transform(off)
+    rounded = off.set_axis(off.index.round("min"))  # the line of the message
+    np.testing.assert_array_equal(np.asarray(window.transform(rounded)), expected)
+
+
+def test_a_duration_needs_regular_times():
+    gaps = np.random.default_rng(0).integers(1, 10**7, size=60)
+    irregular = FRAME.set_axis(HOURS[0] + pd.to_timedelta(gaps.cumsum(), unit="s"))
+    with pytest.raises(TimeIndexError, match=r"window_size=20.*X\.resample\('D'\)"):
+        SlidingWindow("90D").fit(irregular)
+    assert SlidingWindow("90D").fit(irregular.resample("D").mean()).freq_ is not None

@@ -206,7 +206,7 @@ def test_categories_are_read_by_value():
         ({"normalization": "standard"}, "normalization='standard' changes all steps"),
         ({"conv_filters": (4,)}, "reads neighboring rows together"),
         ({"segment_length": 2}, "lays segments from the newest row"),
-        ({"add_differences": True}, "reads every value beside the one before it"),
+        ({"add_differences": True}, "reads each row beside the one observed before"),
     ],
 )
 def test_networks_that_no_state_can_follow_are_refused(params, reason):

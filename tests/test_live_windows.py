@@ -303,6 +303,7 @@ def test_a_step_that_disagrees_is_called():
     ("after", "method"),
     [
         (GRUClassifier(4, max_iter=1), "predict_proba"),
+        (GRURegressor(4, max_iter=1, add_differences=True), "predict"),
         (GRUClassifier(4, max_iter=1, bidirectional=False, pooling="mean"), "predict"),
         (
             GRUClassifier(4, max_iter=1, bidirectional=False, pooling="mean"),

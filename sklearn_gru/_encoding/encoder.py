@@ -109,6 +109,12 @@ class Encoder:
             convolves,
         )
 
+    def at_precision(self, precision: float) -> Encoder:
+        """Return the encoder for a network of another relative precision."""
+        if self.normalizer is None:
+            return self
+        return replace(self, normalizer=replace(self.normalizer, precision=precision))
+
     @property
     def n_dense(self) -> int:
         """Number of encoded columns that are not indices of categories."""

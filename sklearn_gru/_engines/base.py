@@ -82,6 +82,11 @@ class Engine(Protocol):
         """Name that `engine_` reports."""
         ...
 
+    @property
+    def is_invariant(self) -> bool:
+        """Whether the output of a sequence has the same bits in every batch."""
+        ...
+
     def declines(self, plan: Plan) -> str | None:
         """Return the reason for declining a plan, or None."""
         ...

@@ -86,6 +86,9 @@ class Checkpoint(Callback):
         new._is_copy = True
         return new
 
+    def __sklearn_clone__(self) -> Checkpoint:
+        return copy.deepcopy(self)
+
     def begin(self, run: Run, callbacks: list[tuple[str, Any]]) -> None:
         """Load the state of the run, if there is one, before its first epoch."""
         self._check(callbacks)

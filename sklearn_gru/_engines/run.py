@@ -14,6 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_gru._engines.torch.adamw import (
+    read_state,
+    write_moments,
+    write_options,
+)
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru._engines.torch.callbacks import EarlyStopping, Schedule
 from sklearn_gru._engines.torch.net import SequenceNet
@@ -90,15 +95,15 @@ class Run:
         net = self.net
         if net.session_ is not None:
             net.session_.write_optimizer()
-        (group,) = net.optimizer_.param_groups
+        optimizer = read_state(net.optimizer_state)
         arrays = {f"weight.{k}": _array(v) for k, v in net.module_.state_dict().items()}
-        for i, parameter in enumerate(net.module_.parameters()):
-            for name, value in net.optimizer_.state.get(parameter, {}).items():
+        for i, moments in enumerate(optimizer.moments):
+            for name, value in moments.items():
                 arrays[f"moment.{i}.{name}"] = _array(value)
         for name, stream in self._streams().items():
             arrays[f"stream.{name}"] = _array(stream.generator.get_state())
         plain: dict[str, Any] = {
-            "group": {k: v for k, v in group.items() if _is_plain(v)},
+            "group": {k: v for k, v in optimizer.options.items() if _is_plain(v)},
             "fixed": [not p.requires_grad for p in net.module_.parameters()],
             "history": [_plain_row(row) for row in net.history[self.first_epoch :]],
             "step": None if self.schedule is None else self.schedule.step,
@@ -115,15 +120,14 @@ class Run:
         net = self.net
         kept = _tensors(arrays, "weight.", net.module_.head.weight.device)
         net.module_.load_state_dict(kept)
-        parameters = list(net.module_.parameters())
+        parameters, moments = list(net.module_.parameters()), []
         for i, (parameter, fixed) in enumerate(
             zip(parameters, plain["fixed"], strict=True)
         ):
             parameter.requires_grad_(not fixed)
-            moments = _tensors(arrays, f"moment.{i}.", parameter.device)
-            if moments:
-                net.optimizer_.state[parameter] = moments
-        net.optimizer_.param_groups[0].update(_tupled(plain["group"]))
+            moments.append(_tensors(arrays, f"moment.{i}.", parameter.device))
+        write_moments(net.optimizer_state, moments)
+        write_options(net.optimizer_state, _tupled(plain["group"]))
         for name, stream in self._streams().items():
             stream.generator.set_state(torch.from_numpy(arrays[f"stream.{name}"]))
         net.history.extend(plain["history"])

@@ -30,10 +30,7 @@ def why_not_stepwise(spec: NetworkSpec) -> str | None:
             "when one is added"
         )
     if spec.differences:
-        return (
-            "add_differences=True reads every value beside the one before it, of which "
-            "the first of each sequence has none"
-        )
+        return "add_differences=True reads each row beside the one observed before it"
     if spec.conv_filters:
         return f"conv_filters={spec.conv_filters} reads neighboring rows together"
     if spec.segment_length > 1:

@@ -16,6 +16,7 @@ from torch.optim import AdamW
 from sklearn_gru._engines.checkpoint import Saver
 from sklearn_gru._engines.choice import choose
 from sklearn_gru._engines.run import Run
+from sklearn_gru._engines.torch.adamw import AdamWState, set_rate
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru._engines.torch.callbacks import (
     EarlyStopping,
@@ -117,8 +118,7 @@ def train(
         schedule = Schedule(net.lr, epochs * n_batches)
         own.append(schedule)
     else:
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr
+        set_rate(net.optimizer_state, net.lr)
     if stopping is not None:
         stopper = EarlyStopping(stopping.patience, stopping.tol)
         own.append(stopper)
@@ -153,7 +153,7 @@ def train(
             line.close()
         net.callbacks_, net.interrupts_ = theirs, None
         sessions.close()
-        net.optimizer_.zero_grad(set_to_none=True)
+        net.module_.zero_grad(set_to_none=True)
     return None if stopper is None else stopper.best_epoch
 
 
@@ -252,8 +252,10 @@ def move_net(net: SequenceNet, device: torch.device) -> SequenceNet:
     moved.device = str(device)
     moved.module_.to(device)
     moved.module_.dropout.stream.to(device)
-    for state in moved.optimizer_.state.values():
-        for name, value in state.items():
-            if isinstance(value, Tensor):
-                state[name] = value.to(device)
+    optimizer = moved.optimizer_state
+    if not isinstance(optimizer, AdamWState):  # whose moments move when it is made
+        for state in optimizer.state.values():
+            for name, value in state.items():
+                if isinstance(value, Tensor):
+                    state[name] = value.to(device)
     return moved

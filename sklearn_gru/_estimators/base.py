@@ -22,12 +22,10 @@ from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData, require_target, training_data
+from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.precision import choose_dtype
 from sklearn_gru._engines.torch.callbacks import EpochReports, check_callbacks
-from sklearn_gru._engines.torch.device import (
-    resolve_device,
-    resolve_dtype,
-    torch_threads,
-)
+from sklearn_gru._engines.torch.device import resolve_device, torch_threads
 from sklearn_gru._engines.torch.embedding import embedding_width
 from sklearn_gru._engines.training import (
     Stopping,
@@ -242,34 +240,47 @@ class BaseGRU(
         self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
     ) -> Fitted:
         """Freeze everything that later fits reuse, and make the net."""
-        dtype = resolve_dtype(self.dtype, data.sequences.dtype, n_given)
+        weights = self._loss_weights(labels, data)
         encoder = Encoder.learn(
             schema,
             data.sequences,
-            self._loss_weights(labels, data),
+            weights,
             standardize=self.standardize,
             normalization=self.normalization,
             add_differences=bool(self.add_differences),
-            precision=float(torch.finfo(dtype).eps),
+            precision=float(np.finfo(np.float32).eps),
             segment_length=int(self.segment_length or 1),
             convolves=self.conv_filters is not None,
         )
         task, continuation = self._make_task(labels, data, encoder)
-        net = make_net(
-            self._spec(encoder, task),
-            task,
-            TrainingParams(
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                batch_size=self._batch_size(len(data.sequences)),
-                clip_norm=self.clip_norm,
-                callbacks=list(self.callbacks or []),
-            ),
-            seed=self._seed(),
-            device=resolve_device(self.device),
-            dtype=dtype,
-            work=n_given * data.sequences.shape[1] * self.max_iter,
+        params = TrainingParams(
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=self._batch_size(len(data.sequences)),
+            clip_norm=self.clip_norm,
+            callbacks=list(self.callbacks or []),
         )
+        device = resolve_device(self.device)
+        work = n_given * data.sequences.shape[1] * self.max_iter
+        plan = Plan(self._spec(encoder, task), work, device.type)
+        dtype = choose_dtype(
+            self.dtype, data.sequences, params.batch_size, plan, weights
+        )
+        if dtype == "float64":
+            encoder = encoder.at_precision(float(np.finfo(np.float64).eps))
+            task, continuation = self._make_task(labels, data, encoder)
+        # The QR decompositions of the initialization take 100 times as long on several
+        # threads of busy cores: 18 % of a search of small networks.
+        with torch_threads(1):
+            net = make_net(
+                self._spec(encoder, task),
+                task,
+                params,
+                seed=self._seed(),
+                device=device,
+                dtype=getattr(torch, dtype),
+                work=work,
+            )
         return Fitted(encoder, task, continuation, net)
 
     def _spec(self, encoder: Encoder, task: Task) -> NetworkSpec:
@@ -400,14 +411,15 @@ class BaseGRU(
         if isinstance(X, Prediction):
             return X
         check_is_fitted(self)
-        self._check_same_network()
-        return self._fitted.predict(X)
+        return self._check_same_network().predict(X)
 
-    def _check_same_network(self) -> None:
-        """Refuse a network that was assigned to an attribute that only shows it."""
-        net = self._fitted.net
-        if self.net_ is net and self.module_ is net.module_:
-            return
+    def _check_same_network(self) -> Fitted:
+        """Return the fitted model, if no other network was assigned to an attribute."""
+        state = vars(self)  # a fit in another thread exchanges it as a whole
+        fitted = state["_fitted"]
+        net = fitted.net
+        if state["net_"] is net and state["module_"] is net.module_:
+            return fitted
         raise InvalidParameterError(
             "net_ or module_ was assigned after fit, but predictions come from the "
             "network that fit trained. To use other weights, load them into it: "

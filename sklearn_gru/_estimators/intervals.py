@@ -102,6 +102,10 @@ class IntervalsMixin:
         set needs at least ``ceil(coverage / (1 - coverage))`` rows, 19 for 0.95.
         Validation weights are taken into account.
 
+        With ``loss="poisson"``, errors are those of square roots, whose spread hardly
+        depends on the mean: the interval is wider where the prediction is larger, and
+        never reaches below 0.
+
         The errors are those of the network weights that were kept. Early stopping
         chooses these weights on the same rows, which makes the errors slightly
         optimistic; ``early_stopping=False`` with ``X_val`` and ``y_val`` avoids this.
@@ -155,12 +159,14 @@ class IntervalsMixin:
             raise InvalidParameterError(NO_ERRORS)
         prediction, observed = self._prediction(X)
         band = task.band_for(coverage)
-        lower, upper = (end[:, :, band] for end in task.bands(prediction))
+        lower, upper = (
+            task.stabilized(end[:, :, band]) for end in task.bands(prediction)
+        )
         seen, blind = (
             calibration.interval(lower, upper, coverage, band)
             for calibration in calibrations
         )
-        interval = np.where(observed[:, None, None], seen, blind)
+        interval = task.restored(np.where(observed[:, None, None], seen, blind))
         return interval.astype(prediction.dtype), prediction
 
     # -- after training ---------------------------------------------------------------
@@ -178,12 +184,15 @@ class IntervalsMixin:
         output = outputs(fitted.net, encoded, threads)
         found = fitted.decode(output, validation.sequences)
         task: Any = fitted.task
-        y, weights = task.prepare(validation.y), validation.weights
+        y = task.stabilized(task.prepare(validation.y))
+        weights = validation.weights
         # Sequences without input have larger errors; there are about as many of them as
         # there are series.
         blind = task.without_input[None]
         seen, unseen = (
-            Calibration.measure(y, task.bands(prediction), weights)
+            Calibration.measure(
+                y, tuple(map(task.stabilized, task.bands(prediction))), weights
+            )
             for prediction in (found, blind)
         )
         return replace(fitted, calibrations=(seen, unseen))

@@ -165,11 +165,18 @@ PARAMETERS: dict[str, Parameter] = {
         "fit; an unknown one is missing. In 2-D X a position is one within a step.",
     ),
     "loss": Parameter(
-        [NameIn(regression_losses)],
-        _choice(regression_losses()),
+        [
+            NameIn(regression_losses),
+            Satisfies(callable, "a function of output and target, two tensors"),
+        ],
+        _choice(regression_losses()) + " or callable",
         'Loss on the standardized target. "huber" turns linear at one standard '
         "deviation of y (with a `target_feature`: of y relative to its own sequence). "
-        '"quantile" is the pinball loss [11]_, averaged over `quantile`.',
+        '"quantile" is the pinball loss [11]_, averaged over `quantile`. "poisson" is '
+        "half the Poisson deviance, for y that is never negative: the network learns "
+        "the logarithm of its mean [12]_, so no prediction or interval is below 0. A "
+        "function gets output and target, tensors of shape (n, n_outputs), and returns "
+        "a tensor of that shape, the loss of each; PyTorch computes it.",
     ),
     "quantile": Parameter(
         [
@@ -277,8 +284,9 @@ PARAMETERS: dict[str, Parameter] = {
     "dtype": Parameter(
         [OneOf(("auto", "float32", "float64"))],
         '{"auto", "float32", "float64"}',
-        'Precision of the network. "auto" is float32 for float32 X or from 1000 '
-        "sequences on, float64 below.",
+        'Precision of the network. "auto" is float32, except for a fit of one batch of '
+        "fewer than 1000 float64 sequences that has weights or repeated sequences, or "
+        "that the kernels do not take: it is float64.",
     ),
     "callbacks": Parameter(
         [],

@@ -21,8 +21,12 @@ from sklearn_gru._estimators.fitted import relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
-from sklearn_gru._model.losses import LOSSES
-from sklearn_gru._model.tasks import QuantileRegression, Regression
+from sklearn_gru._model.losses import find_loss
+from sklearn_gru._model.tasks import (
+    PoissonRegression,
+    QuantileRegression,
+    Regression,
+)
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
@@ -101,6 +105,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     .. [10] Górecki & Łuczak (2013). Using derivatives in time series classification.
        Data Mining and Knowledge Discovery 26(2).
     .. [11] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
+    .. [12] McCullagh & Nelder (1989). Generalized Linear Models, chapter 6. Chapman &
+       Hall.
 
     Examples
     --------
@@ -285,6 +291,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
         return tags
 
     # -- the target -------------------------------------------------------------------
@@ -294,7 +301,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
 
     def _check_params(self) -> None:
         super()._check_params()
-        if LOSSES[self.loss].task == "quantiles":
+        kind = find_loss(self.loss).task
+        if kind == "quantiles":
             if self.quantile is None:
                 raise InvalidParameterError(
                     f"loss={self.loss!r} needs quantile, which is None. Set one, such "
@@ -302,6 +310,13 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
                 )
             if self.warm_start and self.__sklearn_is_fitted__():
                 self._check_same_quantiles()
+        if kind == "counts" and self.target_feature is not None:
+            raise InvalidParameterError(
+                f"loss={self.loss!r} learns y that is never negative, but "
+                f"target_feature={self.target_feature!r} makes it relative to the "
+                "level of a sequence, which is negative for some. Set "
+                "target_feature=None, or another loss."
+            )
         if self.target_feature is not None and self.normalization is None:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} names the channel whose level "
@@ -319,7 +334,12 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
             )
 
     def _learn_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
-        if LOSSES[self.loss].task == "quantiles":
+        kind = find_loss(self.loss).task
+        if kind == "counts":
+            return PoissonRegression.of(
+                y, weights, standardize=self.standardize, loss=self.loss
+            )
+        if kind == "quantiles":
             given = np.ravel(np.asarray(self.quantile, dtype=np.float64))
             return QuantileRegression.of(
                 y, weights, given, standardize=self.standardize, loss=self.loss

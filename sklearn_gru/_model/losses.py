@@ -5,6 +5,8 @@ anything it depends on besides its name (levels of quantiles, label smoothing) i
 as `parameters`, a tuple of numbers. Its `task` names the class of
 :mod:`sklearn_gru._model.tasks` that encodes targets for it and decodes its outputs.
 
+A function of the user takes the place of a name: :func:`find_loss` wraps it.
+
 To add a loss, write one class and list it at the end. If the compiled engine does not
 support it, the layers stay compiled and PyTorch computes the loss.
 
@@ -13,9 +15,13 @@ support it, the layers stay compiled and PyTorch computes the loss.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+from sklearn_gru.exceptions import InvalidParameterError
+
 Parameters = tuple[float, ...]
+LossName = str | Callable[[Any, Any], Any]
 
 
 class Loss:
@@ -25,7 +31,7 @@ class Loss:
     ----------
     name : str
         Name in the registry and value of the parameter `loss`.
-    task : {"values", "quantiles", "classes"}
+    task : {"values", "counts", "quantiles", "classes"}
         Kind of target.
     degree : int
         Power of the scale of target and outputs by which the loss grows.
@@ -81,6 +87,22 @@ class Huber(Loss):
         return F.huber_loss(output, target, reduction="none").mean(dim=1)
 
 
+class Poisson(Loss):
+    """Half the Poisson deviance; the output is the logarithm of the mean.
+
+    It is 0 if the mean equals the target, and defined for any target that is not
+    negative (McCullagh & Nelder 1989).
+    """
+
+    name = "poisson"
+    task = "counts"
+    degree = 1
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        loss = target.xlogy(target) - target - target * output + output.exp()
+        return loss.mean(dim=1)
+
+
 class Quantile(Loss):
     """Pinball loss (Koenker & Bassett 1978); `parameters` are the levels, ascending.
 
@@ -121,10 +143,45 @@ class CrossEntropy(Loss):
         )
 
 
+class Custom(Loss):
+    """A function of the user on tensors.
+
+    It takes output and target ``(B, n_outputs)`` and returns losses of that shape.
+    """
+
+    name = "custom"
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self.function = function
+
+    def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
+        found = self.function(output, target)
+        shape = tuple(getattr(found, "shape", ()))
+        if shape != tuple(output.shape):
+            raise InvalidParameterError(
+                f"loss={self.function!r} returned shape {shape} for outputs and "
+                f"targets of shape {tuple(output.shape)}. It must return one loss per "
+                "sequence and output: remove the mean or sum at its end."
+            )
+        return found.mean(dim=1)
+
+
 LOSSES: dict[str, Loss] = {
     loss.name: loss
-    for loss in (SquaredError(), AbsoluteError(), Huber(), CrossEntropy(), Quantile())
+    for loss in (
+        SquaredError(),
+        AbsoluteError(),
+        Huber(),
+        CrossEntropy(),
+        Quantile(),
+        Poisson(),
+    )
 }
+
+
+def find_loss(loss: LossName) -> Loss:
+    """Return the loss of a name in the registry, or of a function of the user."""
+    return LOSSES[loss] if isinstance(loss, str) else Custom(loss)
 
 
 def regression_losses() -> list[str]:

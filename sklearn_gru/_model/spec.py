@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from sklearn_gru._model.cells import CELLS
-from sklearn_gru._model.losses import LOSSES
+from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._model.poolings import POOLINGS
 
 
@@ -16,7 +16,8 @@ class NetworkSpec:
 
     Estimators, PyTorch and compiled code exchange only this object, so that no part
     needs to ask another for a parameter, and an engine sees the whole description
-    before it accepts or declines it. Names are those of the registries.
+    before it accepts or declines it. Names are those of the registries; a loss may also
+    be a function.
 
     `n_inputs` is the number of values per step that the first recurrent layer reads.
     `embeddings` are pairs (number of categories, width). With them, the last
@@ -43,7 +44,7 @@ class NetworkSpec:
     bidirectional: bool = False
     pooling: str = "last"
     n_outputs: int = 1
-    loss: str = "squared_error"
+    loss: LossName = "squared_error"
     dropout: float = 0.0  # after every layer except the last, and before the head
     loss_parameters: tuple[float, ...] = ()  # levels of quantiles, label smoothing
     segment_length: int = 1
@@ -75,7 +76,7 @@ class NetworkSpec:
     @property
     def target_width(self) -> int:
         """Number of target values per sequence; 1 for a class index."""
-        return LOSSES[self.loss].target_width(self.n_outputs, self.loss_parameters)
+        return find_loss(self.loss).target_width(self.n_outputs, self.loss_parameters)
 
     @property
     def keeps_gaps(self) -> bool:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sklearn_gru._model.losses import LOSSES
+from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru.exceptions import InputError
 
@@ -20,7 +20,7 @@ from sklearn_gru.exceptions import InputError
 class Regression:
     """Task of one or several real outputs, standardized."""
 
-    loss: str
+    loss: LossName
     without_input: np.ndarray  # prediction for a sequence without any observed step
     center: np.ndarray  # (n_outputs,) becomes 0 in the network
     scale: np.ndarray  # (n_outputs,) becomes 1 in the network
@@ -29,7 +29,12 @@ class Regression:
 
     @classmethod
     def fit(
-        cls, y: np.ndarray, weights: np.ndarray | None, loss: str, *, standardize: bool
+        cls,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        loss: LossName,
+        *,
+        standardize: bool,
     ) -> Regression:
         """Learn weighted mean and standard deviation of ``y (n,)`` or (n, outputs)."""
         n_dims, y = y.ndim, y.reshape(len(y), -1).astype(np.float64)
@@ -51,7 +56,7 @@ class Regression:
     @property
     def degree(self) -> int:
         """Power of the scale of y and outputs by which the loss grows."""
-        return LOSSES[self.loss].degree
+        return find_loss(self.loss).degree
 
     @property
     def n_outputs(self) -> int:
@@ -100,6 +105,65 @@ class Regression:
     def band_for(self, coverage: float) -> int:
         """Return the index of the band that an interval starts from."""
         return 0
+
+    def stabilized(self, values: np.ndarray) -> np.ndarray:
+        """Return values of y on the scale on which errors are compared: that of y."""
+        return values
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Return stabilized values on the scale of y."""
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class PoissonRegression(Regression):
+    """Task of outputs that are never negative, with a log link.
+
+    The output of the network is the logarithm of the mean of y, in units of its mean in
+    the training set, so that a network starts at this mean. The spread of counts grows
+    with their mean, but hardly that of their square roots (Bartlett 1936): errors are
+    compared on that scale, and no interval reaches below 0.
+    """
+
+    @classmethod
+    def of(
+        cls,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        standardize: bool,
+        loss: LossName = "poisson",
+    ) -> PoissonRegression:
+        """Learn the weighted mean of ``y (n,)`` or (n, n_outputs)."""
+        _check_not_negative(y)
+        plain = Regression.fit(y, weights, loss, standardize=standardize)
+        mean = plain.without_input
+        if not mean.all():
+            raise InputError(
+                f"loss={loss!r} needs a positive mean of y, but every value of output "
+                f"{int(mean.argmin())} is 0. Remove this output, or use another loss."
+            )
+        unit = mean if standardize else np.ones_like(mean)
+        zero = np.zeros_like(mean)
+        return cls(loss, mean, zero, unit, plain.constant, plain.n_dims)
+
+    def prepare(self, y: np.ndarray) -> np.ndarray:
+        """Return y as float64 (n, n_outputs), after checking that none is negative."""
+        y = super().prepare(y)
+        _check_not_negative(y)
+        return y
+
+    def decode(self, output: np.ndarray) -> np.ndarray:
+        """Return the means (n, n_outputs) whose logarithms are the outputs."""
+        return np.exp(output) * self.scale
+
+    def stabilized(self, values: np.ndarray) -> np.ndarray:
+        """Return the square roots."""
+        return np.sqrt(values)
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Return the squares; what is below 0 becomes 0."""
+        return np.maximum(values, 0.0) ** 2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -239,6 +303,17 @@ class Classification:
     def without_input(self) -> np.ndarray:
         """Prediction for a sequence without any observed step."""
         return self.prior
+
+
+def _check_not_negative(y: np.ndarray) -> None:
+    """Raise InputError if a value is negative."""
+    bad = (y < 0).reshape(len(y), -1).any(axis=1)
+    if bad.any():
+        raise InputError(
+            f"loss='poisson' needs y of at least 0, but {bad.sum()} of {len(y)} rows "
+            f"are negative, the smallest {y.min():g}. Use another loss, such as "
+            "loss='squared_error'."
+        )
 
 
 def class_codes(y: np.ndarray, classes: np.ndarray) -> np.ndarray:

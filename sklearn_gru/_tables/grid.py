@@ -252,15 +252,45 @@ def place(
     found = np.zeros(max(int(group.max()) + 1, len(phases)), dtype=np.int64)
     found[group[::-1]] = phase[::-1]  # the first row of each group comes last
     found[: len(phases)] = phases
-    off = (phase != found[group]) | (phase < 0)
+    expected = found[group]
+    position, phase = _tolerated(grid, position, phase, expected)
+    off = (phase != expected) | (phase < 0)
     if off.any():
-        first = keys.axis.show(keys.time[int(off.argmax())])
+        first = int(off.argmax())
         raise TimeIndexError(
             f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
-            f"the first at {first}. If the times are irregular, pass freq=None, "
+            f"the first at {keys.axis.show(keys.time[first])}. "
+            f"{_rounding(grid, keys)}If the times are irregular, pass freq=None, "
             "which counts every row as one step; if the step differs, pass it as freq=."
         )
     return position, found
+
+
+# Clocks are inexact: a time this near to the grid, in steps, is on it.
+_TOLERANCE = 0.01
+
+
+def _tolerated(
+    grid: Grid, position: np.ndarray, phase: np.ndarray, expected: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions and phases, with times near the grid moved onto it."""
+    if not isinstance(grid, (Ticks, WallClock)) or (phase == expected).all():
+        return position, phase
+    tolerance = int(_TOLERANCE * grid.step)
+    ahead = phase - expected
+    # A time just before a step is at the end of the step before it, or the reverse.
+    steps = np.rint(ahead / grid.step).astype(np.int64)
+    near = np.abs(ahead - steps * grid.step) <= tolerance
+    return position + near * steps, np.where(near, expected, phase)
+
+
+def _rounding(grid: Grid, keys: Keys) -> str:
+    """Return the advice to round inexact times, for datetimes at a fixed step."""
+    if not (isinstance(grid, Ticks) and grid.is_datetime):
+        return ""
+    offset = pd.tseries.frequencies.to_offset(pd.Timedelta(grid.step, unit="ns"))
+    where = "X.index = X.index" if keys.time_column is None else "X[time] = X[time].dt"
+    return f"If the clock is inexact, round them: {where}.round({offset.freqstr!r}). "
 
 
 def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
@@ -422,7 +452,9 @@ def _count_steps(value: Any, grid: Grid | None, parameter: str) -> int:
     if grid is None:
         raise TimeIndexError(
             f"{parameter}={value!r} is a duration, which needs regular times; these "
-            "rows have none. Give a number of rows, or pass freq= if no grid was found."
+            f"rows have none. Give a number of rows, such as {parameter}=20, with the "
+            "time since the row before as a column; or make the times regular, "
+            "X.resample('D').mean(); or pass freq= if no grid was found."
         )
     if _to_offset(value) is None and _nanoseconds(value) is None:
         raise TimeIndexError(

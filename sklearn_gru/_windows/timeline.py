@@ -138,7 +138,8 @@ def _merge_equal(
         at = int(twice[differs.argmax()])
         raise TimeIndexError(
             f"{differs.sum()} rows have the same group and time as another row but "
-            f"different values, first at {axis.show(both.time[at])}. If several series "
+            f"different values, first at {axis.show(both.time[at])}. "
+            f"{_repeated_hour(both.time[twice[differs]], axis)}If several series "
             "are stacked in X, name the columns that tell them apart with groups=; "
             "otherwise aggregate or drop the duplicates."
         )
@@ -147,6 +148,20 @@ def _merge_equal(
     late, target = both.values[again], which[again]
     values[target] = np.where(np.isnan(late), values[target], late)
     return rows._replace(values=values)
+
+
+def _repeated_hour(times: np.ndarray, axis: Axis) -> str:
+    """Return a hint if times without a zone are twice there when clocks go back."""
+    if axis.kind != "datetime" or axis.tz is not None:
+        return ""
+    stamps: Any = axis.written(times)
+    if not ((stamps.day_of_week == 6) & (stamps.hour < 4)).all():  # a night to Sunday
+        return ""
+    return (
+        "If these are local times without a zone, daylight saving time repeats an hour "
+        "in autumn: X.index = X.index.tz_localize('Europe/Berlin', ambiguous='infer') "
+        "with your zone tells the two apart. "
+    )
 
 
 def _coordinates(

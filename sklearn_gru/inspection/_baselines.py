@@ -28,10 +28,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gru._encoding.normalizations import last_observed
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._tables.frames import as_frame
+from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import steps_of
 from sklearn_gru._windows.finding import find_window
 from sklearn_gru._windows.fitted_grid import FittedGrid
+from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.windows import SlidingWindow
 
 # Time steps in a season of periods, by their frequency.
@@ -50,9 +51,29 @@ class KnownForecast(RegressorMixin, BaseEstimator):
 
 
 def baselines_for(
+    estimator: Any, X: Any, y: Any, *, classify: bool, season: Any, chosen: Any
+) -> dict[str, tuple[Any, Any]]:
+    """Return the model of each baseline and the X that it reads, by name.
+
+    `chosen` is True for all of them, or a list of names.
+    """
+    models = _all_baselines(estimator, X, y, classify=classify, season=season)
+    if chosen is True:
+        return models
+    wanted = [str(name) for name in as_list(chosen)]
+    unknown = [name for name in wanted if name not in models]
+    if unknown:
+        raise InvalidParameterError(
+            f"baselines={wanted}: there is no {', '.join(map(repr, unknown))} here. "
+            f"Choose from {', '.join(map(repr, models))}."
+        )
+    return {name: models[name] for name in wanted}
+
+
+def _all_baselines(
     estimator: Any, X: Any, y: Any, *, classify: bool, season: Any
 ) -> dict[str, tuple[Any, Any]]:
-    """Return the model of each baseline and the X that it reads, by name."""
+    """Return all baselines that the data allow."""
     window = find_window(estimator)
     if window is None:
         steps, flat = [], _flattened(estimator, X)

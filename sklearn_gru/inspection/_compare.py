@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_gru._encoding.layouts import take
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.progress import ProgressLine
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.keys import keys_of
 from sklearn_gru._windows.finding import find_window
@@ -49,6 +50,7 @@ def compare(
     baselines=True,
     season="infer",
     n_jobs=None,
+    verbose=0,
 ):
     """Cross-validate models and naive, linear and boosted baselines on the same rows.
 
@@ -70,13 +72,15 @@ def compare(
         Scorers as in scikit-learn; greater is better. None takes R2, root mean squared
         error and mean absolute error, or for classifiers accuracy and balanced
         accuracy.
-    baselines : bool, default=True
-        Whether to add baselines. For regression they are the last known value, the
+    baselines : bool, str or list of str, default=True
+        Whether to add baselines, or the names of those to add, such as
+        ``["last value", "ridge"]``. For regression they are the last known value, the
         value one season before, and ridge and histogram gradient boosting on the
         windows of the first estimator that has any, with ``flatten=True``; for
         classification, the most frequent class, logistic regression and gradient
         boosting. Without a window, sequences are flattened with NaN before shorter
-        ones, and the naive forecast is the mean of y.
+        ones, and the naive forecast is the mean of y. With several outputs, gradient
+        boosting fits one model per output, which may take longer than all else.
     season : "infer", int, str or None, default="infer"
         Time steps or duration of a season. "infer" takes a day of steps shorter than a
         day, a week of days, 52 weeks, a year of months or quarters, five business days;
@@ -84,6 +88,8 @@ def compare(
     n_jobs : int, default=None
         Number of fits to run in parallel, through joblib; the seconds then include time
         spent waiting.
+    verbose : int, default=0
+        If greater than 0, show a progress line in a terminal or a notebook.
 
     Returns
     -------
@@ -137,7 +143,9 @@ def compare(
     window = find_window(first)
     runs = {name: _Run(name, model, X) for name, model in named.items()}
     if baselines:
-        cheap = baselines_for(first, X, y, classify=classify, season=season)
+        cheap = baselines_for(
+            first, X, y, classify=classify, season=season, chosen=baselines
+        )
         for name, (model, own) in cheap.items():
             # A model of the user may have the name of a baseline.
             name = f"{name} (baseline)" if name in runs else name
@@ -146,7 +154,7 @@ def compare(
     splits = list(splits_of(cv, X, y, window, keys, classify=classify))
     rows = [
         _row(run, folds, y, part, metric, scorer)
-        for run, folds in _with_folds(list(runs.values()), y, splits, n_jobs)
+        for run, folds in _with_folds(list(runs.values()), y, splits, n_jobs, verbose)
         for part in _parts(y, keys, X)
         for metric, scorer in scorers.items()
     ]
@@ -293,17 +301,27 @@ class _ClassAnswers(ClassifierMixin, BaseEstimator):
 
 
 def _with_folds(
-    runs: list[_Run], y: Any, splits: list[Any], n_jobs: int | None
+    runs: list[_Run], y: Any, splits: list[Any], n_jobs: int | None, verbose: int
 ) -> list[tuple[_Run, list[_Fold]]]:
     """Return each run with its folds."""
-    done = iter(
-        Parallel(n_jobs=n_jobs)(
-            delayed(_fit_and_predict)(run._replace(model=clone(run.model)), y, *split)
-            for run in runs
-            for split in splits
-        )
+    pending = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_fit_and_predict)(run._replace(model=clone(run.model)), y, *split)
+        for run in runs
+        for split in splits
     )
-    return [(run, [next(done) for _ in splits]) for run in runs]
+    n_fits = len(runs) * len(splits)
+    line = ProgressLine(n_fits, "compare", "fit", shown=verbose > 0)
+    found = []
+    try:
+        for run in runs:
+            folds = []
+            for _ in splits:
+                folds.append(next(pending))
+                line.step(model=run.name)
+            found.append((run, folds))
+    finally:
+        line.close()
+    return found
 
 
 def _fit_and_predict(run: _Run, y: Any, train: np.ndarray, test: np.ndarray) -> _Fold:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_gru._tables.axis import Keys
+from sklearn_gru._tables.frames import as_list
 from sklearn_gru._tables.keys import keys_of, read_keys
 from sklearn_gru._windows.finding import find_window
 from sklearn_gru.exceptions import InputError, InvalidParameterError
@@ -24,6 +25,9 @@ from sklearn_gru.inspection._models import unwrapped
 # A line is broken at gaps longer than this many typical time steps: at a hole, but not
 # at a weekend of daily data.
 _HOLE = 4
+
+# Of a long history, at most this many times as many values as predictions are drawn.
+_HISTORY = 10
 
 
 class ForecastDisplay(Display):
@@ -126,9 +130,11 @@ class ForecastDisplay(Display):
             from the index; rows without times are numbered.
         y : array-like of shape (n,) or (n, n_outputs), default=None
             Observed values, NaN where there is none yet.
-        history : Series, default=None
-            Values earlier than those of X, indexed like X. The values of `y` before the
-            first time drawn are added, and as many are drawn as there are predictions.
+        history : Series or DataFrame, default=None
+            Values earlier than those of X: a Series indexed by time (and group) like
+            X, or a frame with the time as a column, in which `output` names the column
+            to draw. The values of `y` before the first time drawn are added. The latest
+            are drawn, at most ten times as many as there are predictions.
         last : int, default=None
             Draw only this many of the latest times.
         between : tuple of two times, default=None
@@ -136,8 +142,11 @@ class ForecastDisplay(Display):
             side open.
         group : label, default=None
             Series of a panel to draw; a tuple if there are several key columns.
-        output : int or str, default=None
-            Output to draw if there are several, by position or name.
+        output : int, str or "path", default=None
+            Output to draw if there are several, by position or name. "path" draws all
+            outputs of the last row as one path, for a model of
+            :func:`~sklearn_gru.make_targets`; without `y`, None does so if `history`
+            is a single series.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **kwargs : dict
@@ -150,32 +159,34 @@ class ForecastDisplay(Display):
         """
         keys = _keys_for(estimator, X)
         prediction = np.asarray(estimator.predict(X))
-        column = _output(output, prediction, y)
         quantiles, levels = _quantiles_of(estimator, X)
-        if column is not None and quantiles is not None:
-            quantiles = quantiles[:, column]
-        name = _name_of(history if y is None else y, column)
+        truth = None if y is None else np.asarray(y, dtype=np.float64)
+        check_consistent_length(prediction, truth)
         time, rows = _rows_of_group(keys, len(prediction), group)
-        chosen = _within(time[rows], last, between)
-        earlier, rows = rows[: chosen.start], rows[chosen]
-        truth = None
-        if y is not None:
-            check_consistent_length(prediction, y)
-            values = _column(np.asarray(y, dtype=np.float64), column)
-            truth = values[rows]
+        chosen = rows[_within(time[rows], last, between)]
+        values = (prediction, truth, quantiles)
+        column: Any = -1
+        if _draws_path(output, estimator, prediction, y, history):
+            drawn = _path_of(estimator, keys, chosen[-1], *values)
+        else:
+            column = _output(output, prediction, y)
+            parts = (_part(part, chosen, column) for part in values)
+            drawn = _Drawn(time[chosen], *parts)
+        name = _name_of(history if y is None else y, column)
         if history is not None:
-            history = _history(history, column, group, before=time[rows])
-            if y is not None and len(earlier):
-                known = pd.Series(values[earlier], index=time[earlier])
-                history = history[history.index < time[earlier[0]]]
-                history = pd.concat([history, known]) if len(history) else known
-            history = history.iloc[-len(rows) :]
+            past = _history(history, estimator, output, column, group, drawn.time)
+            if truth is not None:
+                known = pd.Series(_column(truth, column)[rows], index=time[rows])
+                known = known[known.index < drawn.time[0]]
+                past = past[past.index < known.index[0]] if len(known) else past
+                past = pd.concat([past, known]) if len(past) else known
+            history = past.iloc[-_HISTORY * len(drawn.time) :]
         display = cls(
-            time=time[rows],
-            prediction=_column(prediction, column)[rows],
-            truth=truth,
+            time=drawn.time,
+            prediction=drawn.prediction,
+            truth=drawn.truth,
             history=history,
-            quantiles=None if quantiles is None else quantiles[rows],
+            quantiles=drawn.quantiles,
             levels=levels,
             name=name,
         )
@@ -240,7 +251,7 @@ class ForecastDisplay(Display):
             return None if values is None else np.asarray(values, np.float64)[order]
 
         if history is not None:
-            history = _history(history, None, None, before=time[order])
+            history = _history(history, None, None, None, None, time[order])
         display = cls(
             time=time[order],
             prediction=prediction[order],
@@ -317,6 +328,65 @@ class ForecastDisplay(Display):
 # -- rows and values to draw
 
 
+class _Drawn(NamedTuple):
+    """What is drawn of the predictions: one value per time."""
+
+    time: pd.Index
+    prediction: np.ndarray
+    truth: np.ndarray | None
+    quantiles: np.ndarray | None
+
+
+def _part(values: Any, rows: np.ndarray, column: int | None) -> Any:
+    """Return one output of some rows, or None."""
+    if values is None:
+        return None
+    part = values[rows]
+    return part if column is None or part.ndim == 1 else part[:, column]
+
+
+def _draws_path(
+    output: Any, estimator: Any, prediction: np.ndarray, y: Any, history: Any
+) -> bool:
+    """Tell whether the outputs of a row are one path to draw."""
+    if prediction.ndim == 1 or prediction.shape[1] == 1:
+        return False
+    window = find_window(estimator)
+    lag = None if window is None else window._fitted.reach.lag
+    if isinstance(output, str) and output == "path":
+        if lag is None or lag < prediction.shape[1]:
+            raise InvalidParameterError(
+                f"output='path', but the model predicts {prediction.shape[1]} outputs "
+                f"with {'no window' if lag is None else f'lag={lag}'}: they are not a "
+                "path that ends at each row. Choose one, output=0."
+            )
+        return True
+    of_one_series = y is None and isinstance(history, pd.Series)
+    return output is None and of_one_series and lag == prediction.shape[1]
+
+
+def _path_of(
+    estimator: Any,
+    keys: Keys | None,
+    row: int,
+    prediction: np.ndarray,
+    truth: np.ndarray | None,
+    quantiles: np.ndarray | None,
+) -> _Drawn:
+    """Return the path of one row at its times."""
+    n = prediction.shape[1]
+    back = np.arange(n)[::-1]
+    window: Any = find_window(estimator)
+    grid = window._fitted.grid
+    if keys is None or grid is None:
+        time: Any = pd.RangeIndex(row - n + 1, row + 1)
+    else:
+        times = grid.advance(np.repeat(keys.time[row], n), -back)
+        time = _written(keys, times)
+    parts = (None if part is None else part[row] for part in (truth, quantiles))
+    return _Drawn(time, prediction[row], *parts)
+
+
 def _keys_for(estimator: Any, X: Any) -> Keys | None:
     """Return keys as the window of the estimator reads them, else of the index."""
     window = find_window(estimator)
@@ -325,9 +395,9 @@ def _keys_for(estimator: Any, X: Any) -> Keys | None:
     return keys_of(X, window.time, window.groups, refuse_unnamed=False)
 
 
-def _times(keys: Keys) -> pd.Index:
+def _written(keys: Keys, time: np.ndarray) -> pd.Index:
     """Return times as the user wrote them, and periods as their start."""
-    times: Any = keys.axis.written(keys.time)
+    times: Any = keys.axis.written(time)
     return times.to_timestamp() if keys.axis.kind == "period" else times
 
 
@@ -349,7 +419,7 @@ def _rows_of_group(
                 f"{seen}{more}. Choose the one to draw with group=."
             )
         rows = np.flatnonzero(keys.codes == keys.labels.index(group))
-    return _times(keys), rows[np.argsort(keys.time[rows], kind="stable")]
+    return _written(keys, keys.time), rows[np.argsort(keys.time[rows], kind="stable")]
 
 
 def _within(time: pd.Index, last: Any, between: Any) -> slice:
@@ -389,7 +459,8 @@ def _output(output: Any, prediction: np.ndarray, y: Any) -> int | None:
     called = f", called {', '.join(names[:6])}" if names else ""
     raise InvalidParameterError(
         f"output={output!r}: the model predicts {n} outputs{called}. Choose the one to "
-        f"draw, output=0 to output={n - 1}."
+        f"draw, output=0 to output={n - 1}, or output='path' for all of them as one "
+        "path."
     )
 
 
@@ -416,7 +487,12 @@ def _quantiles_of(estimator: Any, X: Any) -> tuple[Any, Any]:
 
 
 def _history(
-    history: Any, column: int | None, group: Any, *, before: pd.Index
+    history: Any,
+    estimator: Any,
+    output: Any,
+    column: int | None,
+    group: Any,
+    before: pd.Index,
 ) -> pd.Series:
     """Return the values of one group before some times, indexed by time."""
     if not isinstance(history, (pd.Series, pd.DataFrame)):
@@ -424,8 +500,8 @@ def _history(
             f"history is a {type(history).__name__}; expected a Series indexed by time "
             "like the rows of X, such as y_train."
         )
-    values = _column(np.asarray(history, dtype=np.float64), column)
-    keys = read_keys(pd.DataFrame(index=history.index), None, None)
+    keys, target = _keys_of_history(history, estimator, output)
+    values = _column(np.asarray(target, dtype=np.float64), column)
     if keys is None or keys.axis.kind == "row":
         raise InputError(
             "The index of history is not a time, so its values have no place on the "
@@ -434,7 +510,36 @@ def _history(
     chosen = group if len(keys.labels) > 1 or group in keys.labels else None
     time, rows = _rows_of_group(keys, len(values), chosen)
     series = pd.Series(values[rows], index=time[rows])
-    return series[series.index < before[0]] if len(before) else series
+    if not len(before):
+        return series
+    try:
+        return series[series.index < before[0]]
+    except TypeError as error:
+        raise InputError(
+            f"history has the times {series.index[0]!r} …, but the predictions are for "
+            f"{before[0]!r} …, which cannot be compared. If the time is a column, make "
+            "it the index: history=frame.set_index('time')['y']; or pass the whole "
+            "frame, history=frame, output='y'."
+        ) from error
+
+
+def _keys_of_history(history: Any, estimator: Any, output: Any) -> tuple[Any, Any]:
+    """Return the keys of a history, and the column or columns to draw."""
+    window = find_window(estimator)
+    named = [] if window is None else [window.time, *as_list(window.groups)]
+    columns = list(getattr(history, "columns", ()))
+    if window is None or not any(name in columns for name in named):
+        return read_keys(pd.DataFrame(index=history.index), None, None), history
+    keys = read_keys(history, window.time, window.groups)
+    others = [name for name in columns if name not in named]
+    if output not in others:
+        if len(others) != 1:
+            raise InputError(
+                f"history is a frame with the columns {', '.join(map(repr, columns))}; "
+                f"name the one to draw, such as output={others[0]!r}."
+            )
+        output = others[0]
+    return keys, history[output]
 
 
 # -- drawing

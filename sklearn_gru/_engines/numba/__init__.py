@@ -52,6 +52,7 @@ __all__ = [
     "is_compiled",
     "reason",
     "supports",
+    "unwritable_cache",
     "vector_unit",
     "warm_up",
     "warm_up_layers",
@@ -125,6 +126,12 @@ def is_compiled(cell: str) -> bool:
     """Return whether the compiled code of a kind of cell lies on the disk."""
     calls = importlib.import_module(".calls", __name__)
     return calls.is_cached(cell)
+
+
+def unwritable_cache() -> str | None:
+    """Return the folder where compiled code should be kept but cannot, or None."""
+    root = importlib.import_module(".compile.jit", __name__).unwritable_root()
+    return None if root is None else str(root)
 
 
 class Trainer:

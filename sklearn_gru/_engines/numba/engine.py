@@ -18,13 +18,15 @@ from tqdm import tqdm
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.torch.adamw import read_state, write_moments
 from sklearn_gru._engines.torch.changes import flat_view
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._support.warn import warn
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
 # kernels are loaded, which takes 0.2 s from the cache and 8 s without one.
-WORTH_COMPILING = 50_000
+WORTH_COMPILING = 2_000
 
 _COMPILING = (
     "sklearn_gru compiles its {cell} kernels: about 10 seconds, once on this machine "
@@ -36,6 +38,7 @@ class NumbaEngine:
     """Engine that compiles the whole optimizer step, from flat rows to AdamW."""
 
     name = "numba"
+    is_invariant = True
 
     def declines(self, plan: Plan) -> str | None:
         """Return why the kernels decline a plan, or None; compile them if needed."""
@@ -72,9 +75,23 @@ def layers_decline(plan: Plan) -> str | None:
 def compile_error(plan: Plan, *, whole_step: bool) -> str | None:
     """Compile the kernels for a plan unless they are; return the error, or None."""
     cell = plan.spec.cell
+    _warn_if_unwritable()
     if plan.announce and not kernels.is_compiled(cell):
         tqdm.write(_COMPILING.format(cell=cell), file=sys.stderr)
     return _compile_error(cell, whole_step=whole_step)
+
+
+@functools.cache
+def _warn_if_unwritable() -> None:
+    """Warn, once per process, that every process has to compile."""
+    root = kernels.unwritable_cache()
+    if root is not None:
+        warn(
+            f"Compiled code cannot be kept in {root}, which cannot be written to, so "
+            "every new process compiles for about 10 seconds. Set the environment "
+            "variable NUMBA_CACHE_DIR to a folder that can be written to.",
+            UserWarning,
+        )
 
 
 @functools.cache
@@ -103,14 +120,13 @@ class NumbaTraining:
     """Training session of the kernels; AdamW's state is shared with the optimizer."""
 
     def __init__(self, spec: NetworkSpec, net: Any, threads: int) -> None:
-        (group,) = net.optimizer_.param_groups
         self.net = net
         self.threads = threads
         self.trainer = kernels.Trainer(
             spec,
             flatten_parameters(net.module_),
             clip_norm=net.clip_norm or 0.0,
-            weight_decay=group["weight_decay"],
+            weight_decay=read_state(net.optimizer_state).options["weight_decay"],
         )
         self._read_optimizer()
 
@@ -182,9 +198,10 @@ class NumbaTraining:
 
     def _read_optimizer(self) -> None:
         """Load the moments of an earlier fit from the optimizer."""
+        moments = read_state(self.net.optimizer_state).moments
+        parameters = self.net.module_.parameters()
         at = 0
-        for parameter in self.net.module_.parameters():
-            state = self.net.optimizer_.state.get(parameter)
+        for parameter, state in zip(parameters, moments, strict=False):
             end = at + parameter.numel()
             if state:
                 self.trainer.mean[at:end] = state["exp_avg"].reshape(-1).numpy()
@@ -194,17 +211,20 @@ class NumbaTraining:
 
     def write_optimizer(self) -> None:
         """Write the moments to where torch's AdamW keeps them."""
-        at = 0
+        moments, at = [], 0
         for parameter in self.net.module_.parameters():
             end = at + parameter.numel()
             mean = torch.from_numpy(self.trainer.mean[at:end].copy())
             square = torch.from_numpy(self.trainer.square[at:end].copy())
-            self.net.optimizer_.state[parameter] = {
-                "step": torch.tensor(float(self.trainer.step)),
-                "exp_avg": mean.view_as(parameter),
-                "exp_avg_sq": square.view_as(parameter),
-            }
+            moments.append(
+                {
+                    "step": torch.tensor(float(self.trainer.step)),
+                    "exp_avg": mean.view_as(parameter),
+                    "exp_avg_sq": square.view_as(parameter),
+                }
+            )
             at = end
+        write_moments(self.net.optimizer_state, moments)
 
     def close(self) -> None:
         """Write the state of the optimizer."""

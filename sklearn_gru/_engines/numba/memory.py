@@ -21,8 +21,15 @@ CHUNK_FLOATS = 16384  # of gate gradients kept in cache until the weights' produ
 SLOT_BITS = 4  # of each gate in Shape.input_slots
 POOLINGS = ("last", "mean", "max", "mean_max")
 LAST, MEAN, MAX, MEAN_MAX = range(4)
-LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "quantile")
-SQUARED, ABSOLUTE, HUBER, CROSS_ENTROPY, QUANTILE = range(5)
+LOSSES = (
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "cross_entropy",
+    "quantile",
+    "poisson",
+)
+SQUARED, ABSOLUTE, HUBER, CROSS_ENTROPY, QUANTILE, POISSON = range(6)
 
 
 def round_up(n: int, multiple: int) -> int:
@@ -78,7 +85,7 @@ def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
         padded_pooled=round_up(pooled, lanes),
         n_outputs=network.n_outputs,
         padded_outputs=round_up(network.n_outputs, lanes),
-        loss=LOSSES.index(network.loss),
+        loss=LOSSES.index(str(network.loss)),
         lanes=lanes,
     )
 

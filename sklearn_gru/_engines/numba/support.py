@@ -22,6 +22,8 @@ def why_unsupported(network: NetworkSpec) -> str | None:
         return f"cell {network.cell!r} has no kernel"
     if network.pooling not in POOLINGS:
         return f"pooling {network.pooling!r} has no kernel"
+    if not isinstance(network.loss, str):
+        return "a loss that is a function has no kernel"
     if network.loss not in LOSSES:
         return f"loss {network.loss!r} has no kernel"
     if network.loss == "quantile" and not network.loss_parameters:

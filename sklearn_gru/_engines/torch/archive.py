@@ -11,9 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.optim import AdamW
+from torch.utils.data import DataLoader
 
+from sklearn_gru._engines.torch.adamw import AdamWState, read_state, unusual
 from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
 
 # Attributes of skorch's nets that hold torch objects.
@@ -24,18 +27,20 @@ def to_archive(net: Any) -> dict[str, Any] | None:
     """Return plain values from which :func:`from_archive` restores the net, or None."""
     if not all(name in vars(net) for name in ATTRIBUTES) or not _is_ours(net):
         return None
-    module, optimizer = net.module_, net.optimizer_.state_dict()
-    (group,) = optimizer["param_groups"]
+    if not _has_classes_of_skorch(net):
+        return None
+    module, state = net.module_, read_state(net.optimizer_state)
     return {
         "spec": module.spec,
         "stream": module.dropout.stream,
         "arrays": {name: t.numpy() for name, t in module.state_dict().items()},
         "fixed": [n for n, p in module.named_parameters() if not p.requires_grad],
         "moments": [
-            {name: t.numpy() for name, t in state.items()}
-            for _, state in sorted(optimizer["state"].items())
+            {name: t.numpy() for name, t in moments.items()}
+            for moments in state.moments
+            if moments
         ],
-        "group": {k: v for k, v in group.items() if k != "params"},
+        "group": state.options,
     }
 
 
@@ -48,36 +53,36 @@ def from_archive(archive: dict[str, Any]) -> dict[str, Any]:
         parameter.requires_grad = name not in archive["fixed"]
     spec = archive["spec"]
     criterion = WeightedLoss(spec.loss, spec.loss_parameters)
-    optimizer = AdamW(module.parameters(), fused=True)
-    moments = {
-        k: {name: torch.tensor(array) for name, array in state.items()}
-        for k, state in enumerate(archive["moments"])
-    }
-    positions = optimizer.state_dict()["param_groups"][0]["params"]
-    group = {**archive["group"], "params": positions}
-    optimizer.load_state_dict({"state": moments, "param_groups": [group]})
+    moments = [
+        {name: torch.tensor(array) for name, array in state.items()}
+        for state in archive["moments"]
+    ]
+    optimizer = AdamWState(archive["group"], moments)
     values = (module, module, criterion, criterion, optimizer)
     return dict(zip(ATTRIBUTES, values, strict=True))
 
 
+def _has_classes_of_skorch(net: Any) -> bool:
+    """Return True if a new net has the same classes, which are not stored."""
+    given = net.optimizer, net.dataset, net.iterator_train, net.iterator_valid
+    return given == (AdamW, Dataset, DataLoader, DataLoader)
+
+
 def _blank(spec: Any, stream: Any) -> SequenceModel:
-    return SequenceModel(spec, torch.Generator(), stream)
+    return SequenceModel(spec, None, stream)
 
 
 def _is_ours(net: Any) -> bool:
     """Return True if all parts of a net are as this package made them."""
-    module, optimizer = net.module_, net.optimizer_
+    module, optimizer = net.module_, net.optimizer_state
     if type(module) is not SequenceModel or type(net.criterion_) is not WeightedLoss:
         return False
-    if type(optimizer) is not AdamW or len(optimizer.param_groups) != 1:
-        return False
     parameters = list(module.parameters())
-    trained = optimizer.param_groups[0]["params"]
-    if list(map(id, trained)) != list(map(id, parameters)):
+    if unusual(optimizer, parameters) is not None:
         return False
-    states = optimizer.state_dict()["state"]
-    plain_states = sorted(states) in ([], list(range(len(parameters)))) and all(
-        isinstance(t, Tensor) for state in states.values() for t in state.values()
+    moments = read_state(optimizer).moments
+    plain_states = (not any(moments) or all(moments)) and all(
+        isinstance(t, Tensor) for state in moments for t in state.values()
     )
     blank = _blank(module.spec, module.dropout.stream)
     on_cpu = all(p.device.type == "cpu" for p in parameters)

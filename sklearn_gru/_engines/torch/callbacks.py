@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from skorch.callbacks import BatchScoring, Callback, Checkpoint, EpochScoring
 
+from sklearn_gru._engines.torch.adamw import set_rate
 from sklearn_gru._support.progress import ProgressLine
 from sklearn_gru._support.sklearn_callbacks import FitReport
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
@@ -55,8 +56,7 @@ class Schedule(Callback):
         """
         steps = range(self.step, self.step + n)
         rates = [self.learning_rate * self.factor(s, self.n_steps) for s in steps]
-        for group in net.optimizer_.param_groups:
-            group["lr"] = rates[-1]
+        set_rate(net.optimizer_state, rates[-1])
         self.step += n
         return rates
 

@@ -21,6 +21,7 @@ class CompiledLayersEngine(TorchEngine):
     """Engine that runs the recurrent layers in kernels and the rest in PyTorch."""
 
     name = "numba+autograd"
+    is_invariant = False
 
     def declines(self, plan: Plan) -> str | None:
         """Return why the kernels cannot run the layers, or None."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_gru._engines.torch.arrays import TORCH
+from sklearn_gru._engines.torch.uninitialized import uninitialized
 from sklearn_gru._model.poolings import masked_mean
 
 # From the papers; additional layers use the last size.
@@ -79,7 +80,7 @@ class Convolution(nn.Module):
         last = len(KERNEL_SIZES) - 1
         self.layers = nn.ModuleList(
             # No bias: the normalization that follows has one.
-            nn.utils.skip_init(
+            uninitialized(
                 nn.Conv1d,
                 widths[k],
                 widths[k + 1],

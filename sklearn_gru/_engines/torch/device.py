@@ -1,4 +1,4 @@
-"""Device, dtype, seeds and threads of a fit.
+"""Device, seeds and threads of a fit.
 
 A fit leaves no global state changed. Random numbers come from separate generators,
 because the global one is shared by all threads, and forking it is not enough under
@@ -19,10 +19,6 @@ from joblib.parallel import get_active_backend
 
 from sklearn_gru.exceptions import InvalidParameterError
 
-# Number of sequences from which float32 pays off. Below it, exactness (the equivalence
-# of sample weights and repeated rows to 1e-7) matters more and costs milliseconds.
-FLOAT32_FROM = 1000
-
 
 def resolve_device(device: str) -> torch.device:
     """Return the torch device of that name; "auto" is CUDA if available, else CPU."""
@@ -35,14 +31,6 @@ def resolve_device(device: str) -> torch.device:
             "device='auto' or device='cpu'."
         )
     return resolved
-
-
-def resolve_dtype(dtype: str, data: np.dtype, n_sequences: int) -> torch.dtype:
-    """Return the dtype that the network computes in."""
-    if dtype == "auto":
-        fast = data == np.float32 or n_sequences >= FLOAT32_FROM
-        return torch.float32 if fast else torch.float64
-    return {"float32": torch.float32, "float64": torch.float64}[dtype]
 
 
 class RandomStream:

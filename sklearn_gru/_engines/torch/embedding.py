@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sklearn_gru._engines.torch.uninitialized import uninitialized
+
 
 def embedding_width(n_categories: int) -> int:
     """Return the width of the table of a feature with `n_categories` categories.
@@ -31,7 +33,7 @@ class Embedding(nn.Module):
     def __init__(self, tables: tuple[tuple[int, int], ...]) -> None:
         super().__init__()
         self.tables = nn.ModuleList(
-            nn.utils.skip_init(nn.Embedding, n + 1, width, padding_idx=0)
+            uninitialized(nn.Embedding, n + 1, width, padding_idx=0)
             for n, width in tables
         )
 

@@ -22,7 +22,8 @@ from sklearn_gru._engines.torch.embedding import Embedding
 from sklearn_gru._engines.torch.gates import gate_values
 from sklearn_gru._engines.torch.pooling import Pool
 from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, step_mask
-from sklearn_gru._model.losses import LOSSES
+from sklearn_gru._engines.torch.uninitialized import uninitialized
+from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._model.spec import NetworkSpec
 
 # Values (B, T, n_read) and lengths to states (B, T, D) and final states (B, D).
@@ -39,14 +40,18 @@ class SequenceModel(nn.Module):
     ----------
     spec : NetworkSpec
         Description of the network.
-    generator : torch.Generator
-        Source of the initial parameters, on the CPU.
+    generator : torch.Generator or None
+        Source of the initial parameters, on the CPU. If None, they have no values until
+        a state is loaded.
     stream : RandomStream
         Source of the dropout masks.
     """
 
     def __init__(
-        self, spec: NetworkSpec, generator: torch.Generator, stream: RandomStream
+        self,
+        spec: NetworkSpec,
+        generator: torch.Generator | None,
+        stream: RandomStream,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -58,7 +63,13 @@ class SequenceModel(nn.Module):
         if spec.conv_filters:
             self.convolution = Convolution(spec.n_inputs, spec.conv_filters)
             n_pooled += self.convolution.n_pooled
-        self.head = nn.utils.skip_init(nn.Linear, n_pooled, spec.n_outputs)
+        self.head = uninitialized(nn.Linear, n_pooled, spec.n_outputs)
+        self.embedding = Embedding(spec.embeddings) if spec.embeddings else None
+        if generator is not None:
+            self._reset_parameters(generator)
+
+    def _reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the initial parameters; the order is part of what a seed means."""
         self.recurrent.reset_parameters(generator)
         for module in (self.pooling, self.head):
             for parameter in module.parameters():
@@ -68,7 +79,6 @@ class SequenceModel(nn.Module):
                     nn.init.zeros_(parameter)
         if self.convolution is not None:
             self.convolution.reset_parameters(generator)
-        self.embedding = Embedding(spec.embeddings) if spec.embeddings else None
         if self.embedding is not None:
             self.embedding.reset_parameters(generator)
 
@@ -155,11 +165,11 @@ def observed_first(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 class WeightedLoss(nn.Module):
     """Mean of weight times loss over a batch; weights have mean 1 over all the data."""
 
-    def __init__(self, name: str, parameters: tuple[float, ...]) -> None:
+    def __init__(self, loss: LossName, parameters: tuple[float, ...]) -> None:
         super().__init__()
-        self.name = name
+        self.loss = loss
         self.loss_parameters = parameters
 
     def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        loss = LOSSES[self.name].per_sequence(output, target, self.loss_parameters)
+        loss = find_loss(self.loss).per_sequence(output, target, self.loss_parameters)
         return loss.mean() if weight is None else (weight * loss).mean()

@@ -15,9 +15,15 @@ import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from sklearn_gru._engines.base import Plan, Session
+from sklearn_gru._engines.torch.adamw import (
+    AdamWState,
+    read_rate,
+    read_state,
+    unusual,
+)
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
 from sklearn_gru._engines.torch.batches import Batches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
@@ -28,6 +34,13 @@ from sklearn_gru._support.interrupts import Interrupts
 
 # Compiled code and its memory, identities of parts, signals: None in a pickle.
 _OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_")
+
+# What skorch makes again: classes, which a file need not name, and lists of names.
+_OF_SKORCH = (
+    *("optimizer", "dataset", "iterator_train", "iterator_valid", "history_"),
+    *("callbacks_", "virtual_params_", "prefixes_", "cuda_dependent_attributes_"),
+    *("_modules", "_criteria", "_optimizers", "_params_to_validate", "init_context_"),
+)
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -64,19 +77,62 @@ class SequenceNet(NeuralNet):
         self.interrupts_: Interrupts | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        own = dict.fromkeys(_OF_A_PROCESS)
         archive = to_archive(self)
         if archive is None:
-            return {**super().__getstate__(), **own}
-        kept = {k: v for k, v in vars(self).items() if k not in ATTRIBUTES}
-        return {**kept, **own, "archive": archive}
+            _ = self.optimizer_  # skorch pickles the optimizer, not its state
+            return {**super().__getstate__(), **dict.fromkeys(_OF_A_PROCESS)}
+        left_out = (*ATTRIBUTES, *_OF_A_PROCESS, *_OF_SKORCH)
+        return {
+            "archive": archive,
+            "settings": {k: v for k, v in vars(self).items() if k not in left_out},
+            "history": [dict(row) for row in self.history],
+            "callbacks": [c for c in self.callbacks_ if type(c[1]) is not EpochTimer],
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "archive" not in state:
             super().__setstate__(state)
             return
-        state = dict(state)
-        self.__dict__.update(from_archive(state.pop("archive")), **state)
+        parts, settings = from_archive(state["archive"]), state["settings"]
+        kwargs = {k: v for k, v in settings.items() if k.startswith("optimizer__")}
+        self.__init__(  # type: ignore[misc]
+            parts["module"], parts["criterion"], optimizer=AdamW, **kwargs
+        )
+        self.set_params(train_split=None, verbose=0).initialize()
+        self.__dict__.update(parts, **settings)
+        self.history.extend(state["history"])
+        self.callbacks_ += state["callbacks"]
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> SequenceNet:
+        """Keep the options of the optimizer; reading `optimizer_` makes it."""
+        parameters = self.get_all_learnable_params()
+        (_, *others), options = self.get_params_for_optimizer("optimizer", parameters)
+        if self.optimizer is not AdamW or others:
+            return super().initialize_optimizer()
+        if "optimizer_" not in vars(self):
+            self._register_attribute("optimizer_", None)
+        self.optimizer_ = AdamWState(options)
+        return self
+
+    @property
+    def optimizer_(self) -> Optimizer:
+        """The optimizer, which is made when it is first read."""
+        found = self.optimizer_state
+        if isinstance(found, AdamWState):
+            found = self.__dict__["optimizer_"] = found.make(self.module_)
+        return found
+
+    @optimizer_.setter
+    def optimizer_(self, optimizer: Optimizer | AdamWState) -> None:
+        self.__dict__["optimizer_"] = optimizer
+
+    @property
+    def optimizer_state(self) -> Optimizer | AdamWState:
+        """The optimizer if it has been made, else the state to make it from."""
+        try:
+            return vars(self)["optimizer_"]
+        except KeyError:
+            raise AttributeError("The net has no optimizer_ yet.") from None
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -152,7 +208,7 @@ class SequenceNet(NeuralNet):
         for _, callback in self.callbacks_:
             if isinstance(callback, Schedule):
                 return np.array(callback.next_rates(self, n_batches))
-        return np.full(n_batches, float(self.optimizer_.param_groups[0]["lr"]))
+        return np.full(n_batches, read_rate(self.optimizer_state))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks that implement this hook.
@@ -210,18 +266,13 @@ class SequenceNet(NeuralNet):
 
     def _why_watched(self, outline: Outline) -> str | None:
         """Return why the optimizer step is PyTorch's, or batches are reported."""
-        optimizer, parameters = self.optimizer_, outline.parameters
-        if type(optimizer) is not AdamW:
-            return f"the optimizer is {type(optimizer).__name__}"
+        if reason := unusual(self.optimizer_state, outline.parameters):
+            return reason
         if (name := self.batch_watcher()) is not None:
             return f"the callback {name} listens to batches"
-        if not all(p.requires_grad for p in parameters):
+        if not all(p.requires_grad for p in outline.parameters):
             return "some parameters are frozen (requires_grad=False)"
-        trained = [p for group in optimizer.param_groups for p in group["params"]]
-        if list(map(id, trained)) != list(map(id, parameters)):
-            return "the optimizer trains other parameters than the network has"
-        if len(optimizer.param_groups) > 1:
-            return "the optimizer has several groups of parameters"
-        if len({float(s["step"]) for s in optimizer.state.values() if s}) > 1:
+        moments = read_state(self.optimizer_state).moments
+        if len({float(state["step"]) for state in moments if state}) > 1:
             return "some parameters have taken more optimizer steps than others"
         return None

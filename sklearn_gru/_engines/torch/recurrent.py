@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sklearn_gru._engines.torch.arrays import TORCH
 from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.uninitialized import uninitialized
 from sklearn_gru._model.cells import CELLS, Cell
 from sklearn_gru._model.cells.base import run_steps
 from sklearn_gru._model.spec import NetworkSpec
@@ -67,9 +68,7 @@ def make_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.Module:
     if cell.torch_layer is None:
         return StepLoop(cell, input_size, hidden_size)
     module = getattr(nn, cell.torch_layer)
-    # On the meta device the constructor draws nothing from the global generator.
-    layer = module(input_size, hidden_size, batch_first=True, device="meta")
-    return layer.to_empty(device="cpu")
+    return uninitialized(module, input_size, hidden_size, batch_first=True)
 
 
 class Recurrent(nn.Module):

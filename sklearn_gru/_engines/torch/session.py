@@ -21,6 +21,7 @@ class TorchEngine:
     """Engine that uses PyTorch alone."""
 
     name = "torch"
+    is_invariant = False
 
     def declines(self, plan: Plan) -> str | None:
         """Return None: PyTorch runs every network everywhere."""

@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sklearn_gru._engines.torch.adamw import AdamWState
 
 
 class NetState:
@@ -27,9 +30,7 @@ class NetState:
         self._parts = [_Part(part) for part in net.module_.modules()]
         tensors = [*net.module_.parameters(), *net.module_.buffers()]
         self._values = [(t, t.detach().clone(), t.requires_grad) for t in tensors]
-        optimizer = net.optimizer_
-        self._moments = {p: _copied(s) for p, s in optimizer.state.items()}
-        self._groups = [dict(group) for group in optimizer.param_groups]
+        self._optimizer = _OptimizerState(net.optimizer_state)
         self._streams = [(s, s.generator.get_state()) for s in _streams(net)]
 
     def restore(self) -> None:
@@ -44,15 +45,34 @@ class NetState:
                 tensor.data.copy_(value)
                 tensor.requires_grad_(requires_grad)
                 tensor.grad = None
-        optimizer = net.optimizer_
-        optimizer.state.clear()
-        optimizer.state.update(self._moments)
-        for group, before in zip(optimizer.param_groups, self._groups, strict=False):
-            group.clear()
-            group.update(before)
-        del optimizer.param_groups[len(self._groups) :]
+        self._optimizer.restore()
         for stream, state in self._streams:
             stream.generator.set_state(state)
+
+
+class _OptimizerState:
+    """What an optimizer holds, or the state it will be made from."""
+
+    def __init__(self, optimizer: Optimizer | AdamWState) -> None:
+        self.optimizer = optimizer
+        if isinstance(optimizer, AdamWState):
+            self.options = dict(optimizer.options)
+            self.moments = [_copied(state) for state in optimizer.moments]
+        else:
+            self.state = {p: _copied(s) for p, s in optimizer.state.items()}
+            self.groups = [dict(group) for group in optimizer.param_groups]
+
+    def restore(self) -> None:
+        optimizer = self.optimizer
+        if isinstance(optimizer, AdamWState):
+            optimizer.options, optimizer.moments = self.options, self.moments
+            return
+        optimizer.state.clear()
+        optimizer.state.update(self.state)
+        for group, before in zip(optimizer.param_groups, self.groups, strict=False):
+            group.clear()
+            group.update(before)
+        del optimizer.param_groups[len(self.groups) :]
 
 
 class _Part:

@@ -183,6 +183,11 @@ VARIANTS = {
         "both directions, max": _with(bidirectional=True, pooling="max"),
         "both directions, attention": _with(bidirectional=True, pooling="attention"),
     },
+    "differences": {
+        "differences": _with(add_differences=True),
+        "differences, max": _with(add_differences=True, pooling="max"),
+        "differences, mean_max": _with(add_differences=True, pooling="mean_max"),
+    },
     "convolution branch": _values("conv_filters", (64, 128, 64)),
     "initialisation": {
         "update gates at 0, not 1": _with(callbacks=[UpdateBias(-1.0)]),

@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import llvmlite
+import numba
 from numba import njit
 from numba.core import caching, config
 from numba.core.codegen import get_host_cpu_features
@@ -73,30 +75,46 @@ VECTOR_UNIT = _require_vector_unit()
 
 
 def cache_folder() -> Path | None:
-    """Return a writable folder for compiled code, or None if there is none.
+    """Return a folder to keep compiled code in or to read it from, or None.
 
-    It never lies in the package, which may be installed read-only and shared, and it
-    names what numba does not know the code depends on: all modules, and the tile.
+    It never lies in the package, which may be installed read-only and shared. Its name
+    has everything that makes two installations write different code under one name, or
+    an index that the other replaces: the kernels, the tile, numba and llvmlite. A
+    folder that cannot be written to is used if it has compiled code.
     """
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        roots = [Path(os.environ["NUMBA_CACHE_DIR"])]
-    elif os.environ.get("XDG_CACHE_HOME"):
-        roots = [Path(os.environ["XDG_CACHE_HOME"])]
-    elif sys.platform == "win32":
-        roots = [Path(os.environ.get("LOCALAPPDATA", Path.home()))]
-    elif sys.platform == "darwin":
-        roots = [Path.home() / "Library" / "Caches"]
-    else:
-        roots = [Path.home() / ".cache"]
-    for root in roots:
-        folder = root / "sklearn_gru" / f"{_source_hash()}-{VECTOR_UNIT.name}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-        except OSError:
-            continue
+    version = f"numba-{numba.__version__}-llvmlite-{llvmlite.__version__}"
+    name = f"{_source_hash()}-{VECTOR_UNIT.name}-{version}"
+    folder = _cache_root() / "sklearn_gru" / name
+    if _is_writable(folder) or any(folder.glob("*.nbi")):
+        return folder
     return None
+
+
+def _cache_root() -> Path:
+    """Return the folder where this user keeps caches."""
+    for variable in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        if os.environ.get(variable):
+            return Path(os.environ[variable])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path.home() / ".cache"
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether files can be made in a folder, which is made if needed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def unwritable_root() -> Path | None:
+    """Return the folder of caches if compiled code can neither be kept nor read."""
+    return _cache_root() if cache_folder() is None else None
 
 
 @functools.cache

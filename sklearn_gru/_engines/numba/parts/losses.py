@@ -1,7 +1,8 @@
 """The linear head and the losses, with their gradients, for one block.
 
 The loss of a batch is the mean over its sequences of weight * loss; the loss of a
-sequence is the mean over its outputs (squared, absolute, huber with delta 1, pinball),
+sequence is the mean over its outputs (squared, absolute, huber with delta 1, pinball,
+half the Poisson deviance),
 or the cross-entropy of its class with smoothed labels, as torch defines them; of q
 quantiles of a target, q neighbouring outputs share it.
 """
@@ -12,7 +13,13 @@ from typing import Any, NamedTuple
 from sklearn_gru._engines.numba.compile.jit import inner
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.compile.tile import gemm
-from sklearn_gru._engines.numba.memory import ABSOLUTE, CROSS_ENTROPY, HUBER, QUANTILE
+from sklearn_gru._engines.numba.memory import (
+    ABSOLUTE,
+    CROSS_ENTROPY,
+    HUBER,
+    POISSON,
+    QUANTILE,
+)
 from sklearn_gru._engines.numba.parts.rows import fill
 
 
@@ -64,9 +71,14 @@ def loss_backward(shape, n, sequences, goal, scores, d_scores):
             )  # fmt: skip
         else:
             for o in range(shape.n_outputs):
-                error = float(scores[i * row + o]) - float(target[o // per_target])
-                quantile = goal.parameters[o % per_target]
-                value, slope = _regression_loss(shape.loss, error, quantile)
+                score = float(scores[i * row + o])
+                wanted = float(target[o // per_target])
+                if shape.loss == POISSON:
+                    value, slope = _poisson(score, wanted)
+                else:
+                    quantile = goal.parameters[o % per_target]
+                    error = score - wanted
+                    value, slope = _regression_loss(shape.loss, error, quantile)
                 loss += weight * value / shape.n_outputs
                 d_scores[i * row + o] = weight * slope / shape.n_outputs
     return loss
@@ -85,6 +97,14 @@ def _regression_loss(kind, error, quantile):
     if kind == HUBER:
         return (size - 0.5, sign) if size > 1.0 else (0.5 * error * error, error)
     return error * error, 2.0 * error
+
+
+@inner
+def _poisson(score, target):
+    """Return half the deviance of a target from the mean exp(score), and its slope."""
+    mean = math.exp(score)
+    best = target * math.log(target) - target if target > 0.0 else 0.0
+    return mean - target * score + best, mean - target
 
 
 @inner

