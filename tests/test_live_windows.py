@@ -195,7 +195,8 @@ def test_every_kind_of_time(name):
     """Clock changes, months, business days, periods, integers, irregular, panels."""
     frame, _, options = CASES[name]
     model = make_pipeline(
-        SlidingWindow(4, **options), GRURegressor(4, max_iter=1, random_state=0)
+        SlidingWindow(4, **options),
+        GRURegressor(4, max_iter=1, random_state=0, dtype="float64"),
     )
     y = np.random.default_rng(0).normal(size=len(frame))
     if isinstance(frame.index, pd.MultiIndex):
@@ -260,7 +261,9 @@ def test_steps_before_the_window(before, folded):
     """Scalers and imputers are folded if they agree; other steps are called."""
     frame = make_frame(60, seed=1).abs()
     model = make_pipeline(
-        *before, SlidingWindow(5, freq="h"), GRURegressor(4, max_iter=1, random_state=0)
+        *before,
+        SlidingWindow(5, freq="h"),
+        GRURegressor(4, max_iter=1, random_state=0, dtype="float64"),
     ).set_output(transform="pandas")
     quietly(model.fit, frame, hourly_target(frame))
     rows = make_frame(12, 4, "2024-01-03 12:00").abs()
@@ -291,7 +294,8 @@ def test_a_step_that_disagrees_is_called():
             return super().transform(X).round(1)
 
     frame = make_frame(60, share=1.0)
-    model = make_pipeline(Rounding(), SlidingWindow(4), GRURegressor(4, max_iter=1))
+    gru = GRURegressor(4, max_iter=1, dtype="float64")
+    model = make_pipeline(Rounding(), SlidingWindow(4), gru)
     quietly(model.fit, frame.to_numpy(), hourly_target(frame))
     stream = Stream(model)
     rows = frame.to_numpy()[:8]
@@ -323,7 +327,8 @@ def test_every_method_of_the_estimator(after, method):
     y = hourly_target(frame)
     if isinstance(after, GRUClassifier):
         y = np.array(["low", "high", "top"])[np.digitize(y, [-0.5, 0.5])]
-    model = make_pipeline(SlidingWindow(5, freq="h"), after.set_params(random_state=0))
+    after.set_params(random_state=0, dtype="float64")
+    model = make_pipeline(SlidingWindow(5, freq="h"), after)
     quietly(model.fit, frame, y)
     rows = make_frame(10, 4, "2024-01-06")
     stream = Stream(model, method=method)
