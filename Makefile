@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 EXTRAS ?= dev
 
 .PHONY: install demo test test-fast test-oldest test-newest test-wheel coverage build \
-	lint format types layers docs docs-test interop bench bench-accuracy soak check
+	lint format types layers docs docs-test interop bench bench-accuracy bench-anomaly soak check
 
 install: $(STAMP)
 
@@ -129,6 +129,10 @@ bench-accuracy: $(STAMP)
 
 # Killed fits, leaks, threads and random input: hours. SCALE=0.01 takes minutes.
 SCALE ?= 1
+bench-anomaly: $(STAMP)
+	@test -f "$(DATA)/NAB.zip" || { echo "Say where NAB.zip is: make bench-anomaly DATA=folder"; exit 2; }
+	$(BIN)/python -m tests.benchmarks.anomalies --data "$(DATA)"
+
 soak: $(STAMP)
 	$(BIN)/python -m tests.soaking $(SCALE)
 
