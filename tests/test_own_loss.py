@@ -39,8 +39,8 @@ def model(loss, **params):
 def test_a_function_is_the_loss_it_computes():
     """On standardized targets, the same network as by the name, weights and all."""
     weights = np.linspace(0.5, 2, 60)
-    own = model(squares).fit(X, Y, weights)
-    named = model("squared_error").fit(X, Y, weights)
+    own = model(squares, dtype="float64").fit(X, Y, weights)
+    named = model("squared_error", dtype="float64").fit(X, Y, weights)
     np.testing.assert_allclose(own.predict(X), named.predict(X), rtol=1e-9)
     np.testing.assert_allclose(own.loss_curve_, named.loss_curve_, rtol=1e-9)
 
@@ -74,8 +74,8 @@ def test_pickles_clones_and_warm_start():
 
 def test_a_module_of_torch_is_a_function():
     """Any callable will do."""
-    own = model(torch.nn.MSELoss(reduction="none")).fit(X, Y)
-    named = model("squared_error").fit(X, Y)
+    own = model(torch.nn.MSELoss(reduction="none"), dtype="float64").fit(X, Y)
+    named = model("squared_error", dtype="float64").fit(X, Y)
     np.testing.assert_allclose(own.predict(X), named.predict(X), rtol=1e-9)
 
 
