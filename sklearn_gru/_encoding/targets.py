@@ -146,7 +146,7 @@ def warn_rounding(y: np.ndarray, dtype: np.dtype) -> None:
 
 def check_class_target(y: Any) -> np.ndarray:
     """Return the class labels (n,)."""
-    shape = np.shape(y)
+    shape = np.asarray(y).shape  # np.shape refuses other containers
     if len(shape) == 2 and shape[1] > 1:
         raise InputError(
             f"y has shape {shape}; GRUClassifier predicts one label per sequence. For "
