@@ -386,7 +386,7 @@ def test_dtypes():
     assert next(single.module_.parameters()).dtype == torch.float32
     assert single.predict(X.astype(np.float32)).dtype == np.float32
     assert single.predict(X).dtype == np.float64
-    many = np.zeros((65, 2))
+    many = np.zeros((1000, 2))
     model = regressor(max_iter=1).fit(many, many[:, 0])
     assert next(model.module_.parameters()).dtype == torch.float32
     assert model.predict(many).dtype == np.float64
@@ -405,10 +405,12 @@ def test_dtypes():
         (1000, {"batch_size": 1000}, True, torch.float32),
         (64, {"max_iter": 1}, False, torch.float64),
         (64, {"pooling": "attention"}, False, torch.float64),
+        (200, {"pooling": "attention"}, False, torch.float64),
+        (1000, {"pooling": "attention"}, False, torch.float32),
     ],
 )
 def test_auto_dtype_is_exact_where_weights_can_be(n, params, repeats, dtype):
-    """One batch is float64 if rows repeat, or if no kernel trains and predicts it."""
+    """It is float64 if rows of one batch repeat, or if no kernel takes a small fit."""
     if not kernels.available():
         pytest.skip("needs the kernels")
     X = np.random.default_rng(0).normal(size=(n, 20, 1))

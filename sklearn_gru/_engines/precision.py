@@ -8,7 +8,7 @@ from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.choice import choose
 
-# From this number of sequences on, a fit of one batch computes in float32, too.
+# Number of sequences from which every engine computes in float32.
 FLOAT32_FROM = 1000
 
 
@@ -21,18 +21,20 @@ def choose_dtype(
 ) -> str:
     """Return "float32" or "float64".
 
-    `plan` describes predictions in float32. "auto" is float32 for float32 data, for
-    many sequences and for several batches. A fit of one batch is float32 where an
-    engine takes the plan whose predictions do not depend on the batch, unless rounding
+    `plan` describes predictions in float32. "auto" is float32 for float32 data and for
+    many sequences, and for few sequences where an engine takes the plan whose
+    predictions do not depend on the batch. A fit of one batch is float64 if rounding
     could tell weights from repeated sequences.
     """
     if dtype != "auto":
         return dtype
     n = len(sequences)
-    if sequences.dtype == np.float32 or n >= FLOAT32_FROM or n > batch_size:
+    if sequences.dtype == np.float32 or n >= FLOAT32_FROM:
         return "float32"
-    fast = choose(plan).engine.is_invariant and not _tells_weights(sequences, weights)
-    return "float32" if fast else "float64"
+    if not choose(plan).engine.is_invariant:
+        return "float64"
+    exact = n <= batch_size and _tells_weights(sequences, weights)
+    return "float64" if exact else "float32"
 
 
 def _tells_weights(sequences: Sequences, weights: np.ndarray | None) -> bool:

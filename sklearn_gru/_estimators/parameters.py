@@ -284,9 +284,9 @@ PARAMETERS: dict[str, Parameter] = {
     "dtype": Parameter(
         [OneOf(("auto", "float32", "float64"))],
         '{"auto", "float32", "float64"}',
-        'Precision of the network. "auto" is float32, except for a fit of one batch of '
-        "fewer than 1000 float64 sequences that has weights or repeated sequences, or "
-        "that the kernels do not take: it is float64.",
+        'Precision of the network. "auto" is float32, except for fewer than 1000 '
+        "sequences of float64: it is float64 if the kernels do not take the fit, or if "
+        "it has one batch with weights or repeated sequences.",
     ),
     "callbacks": Parameter(
         [],
