@@ -155,6 +155,7 @@ def test_one_number_is_one_quantile():
     np.testing.assert_array_equal(single.predict(X), model((0.3,)).fit(X, Y).predict(X))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 @pytest.mark.parametrize("normalization", [None, "last", "standard"])
 @by_dtype
 def test_no_row_crosses(normalization, dtype, tol):
@@ -242,15 +243,19 @@ def test_integer_weights_are_repeated_rows(kind):
     )
 
 
-def test_the_loss_is_one_of_y_in_own_units():
-    """With normalization="standard" the loss is proportional to that in units of y."""
+def test_the_loss_is_one_in_own_units():
+    """With normalization="standard" an error counts in deviations of its sequence."""
     items, y = make_walks()
     fitted = model(0.3, normalization="standard", target_feature=1, dtype="float64")
     fitted.fit(items, y)
+    data, _ = fitted._read(fitted._fitted, items, y, None)
+    _, deviation = fitted._fitted.continuation.levels(data.sequences)
     ratios = []
     for seed in range(3):
         prediction = y + 40 * np.random.default_rng(seed).normal(size=len(y))
-        loss = mean_pinball_loss(y, prediction, alpha=0.3)
+        loss = mean_pinball_loss(
+            y, prediction, alpha=0.3, sample_weight=1 / deviation[:, 0]
+        )
         ratios.append(minimised(fitted, items, y, None, prediction) / loss)
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-9)
 

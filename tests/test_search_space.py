@@ -34,6 +34,12 @@ def pipeline(**options):
     return make_pipeline(SlidingWindow(4, lag=1), GRURegressor(**(QUICK | options)))
 
 
+# The series has a trend, which the networks that a search tries may not follow.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn_gru.exceptions.UnseenDataWarning"
+)
+
+
 def rows(n=120):
     rng = np.random.default_rng(0)
     days = pd.date_range("2024-01-01", periods=n)

@@ -110,9 +110,9 @@ class SlidingWindow(
     max_history : "auto", None, int or str, default="auto"
         How many steps (or what duration) of rows `partial_fit` remembers, counted back
         from the newest observed row of each group: a row with a value outside
-        `known_future`. "auto" keeps what later windows can reach on regular times, and
-        all rows on irregular ones, where a late row may fall between any others. None
-        keeps all rows.
+        `known_future`. "auto" keeps the rows of the last call and what windows can
+        reach before them on regular times, and all rows on irregular ones, where a late
+        row may fall between any others. None keeps all rows.
     flatten : bool, default=False
         Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
         first, for estimators that do not take sequences.
@@ -321,6 +321,9 @@ class SlidingWindow(
         steps = self._steps_kept(fitted)
         if steps is not None:
             observed = self._observed(history.rows.values)
+            # The rows of this call may still be transformed.
+            if self.max_history == "auto" and before is not None:
+                observed &= ~line.given
             history = fitted.forget(history, observed, steps)
         self._keep_grid(fitted)
         self._history = history
