@@ -32,7 +32,7 @@ exclude_patterns = [
 ]
 templates_path = ["_templates"]
 # The docstring of an inherited method may refer to a label of scikit-learn's own pages.
-suppress_warnings = ["ref.ref"]
+suppress_warnings = ["ref.ref", "ref.term"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

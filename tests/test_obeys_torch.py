@@ -11,6 +11,7 @@ from skorch.callbacks import Callback, Freezer, Unfreezer
 from torch.nn.utils import prune
 
 from sklearn_gru import GRURegressor
+from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru.exceptions import InvalidParameterError
 
 
@@ -227,3 +228,18 @@ def test_another_network_in_module_is_refused(fitted, data):
         model.predict(data[0])
     with pytest.raises(InvalidParameterError, match="load_state_dict"):
         pickle.dumps(model)
+
+
+@pytest.mark.parametrize("pooling", ["last", "attention"])
+def test_a_fit_that_nobody_changes_looks_at_the_network_twice(monkeypatch, pooling):
+    """Before and after the first session opens, however many epochs follow."""
+    looks = []
+    look = Outline.__init__
+    monkeypatch.setattr(
+        Outline,
+        "__init__",
+        lambda self, module: (looks.append(1), look(self, module))[1],
+    )
+    X = np.random.default_rng(0).normal(size=(1000, 6, 2))
+    GRURegressor(4, pooling=pooling, max_iter=9, early_stopping=False).fit(X, X[:, -1])
+    assert len(looks) <= 2

@@ -187,7 +187,8 @@ class Sessions(Callback):
         engine, net.declined = choose(plan)
         net.engine_, net.prediction_ = engine.name, None
         net.session_ = engine.open(net, plan, self.threads)
-        self._for = asked
+        # Opening may have moved the parameters to other memory.
+        self._for = net.plan(trains=True, announce=self.announce), net.outline_
 
     def close(self) -> None:
         """Close the session that is open, if there is one."""

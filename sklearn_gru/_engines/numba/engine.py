@@ -107,8 +107,7 @@ def _compile_error(cell: str, *, whole_step: bool) -> str | None:
 def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
     """Make the parameters views of one vector (n_parameters,); return the vector."""
     parameters = list(module.parameters())
-    flat = torch.cat([p.detach().reshape(-1) for p in parameters])
-    at = 0
+    flat, at = flat_view(parameters), 0
     for parameter in parameters:
         size = parameter.numel()
         parameter.data = flat[at : at + size].view_as(parameter)
