@@ -406,7 +406,7 @@ def test_dtypes():
         (64, {"max_iter": 1}, False, torch.float64),
         (64, {"pooling": "attention"}, False, torch.float64),
         (200, {"pooling": "attention"}, False, torch.float64),
-        (1000, {"pooling": "attention"}, False, torch.float32),
+        (1000, {"pooling": "attention", "early_stopping": True}, False, torch.float32),
     ],
 )
 def test_auto_dtype_is_exact_where_weights_can_be(n, params, repeats, dtype):

@@ -15,25 +15,26 @@ FLOAT32_FROM = 1000
 def choose_dtype(
     dtype: str,
     sequences: Sequences,
+    n_given: int,
     batch_size: int,
     plan: Plan,
     weights: np.ndarray | None,
 ) -> str:
     """Return "float32" or "float64".
 
-    `plan` describes predictions in float32. "auto" is float32 for float32 data and for
+    `n_given` is the number of sequences given to fit, of which `sequences` are the
+    training set; `plan` describes predictions in float32. "auto" is float32 for float32 data and for
     many sequences, and for few sequences where an engine takes the plan whose
     predictions do not depend on the batch. A fit of one batch is float64 if rounding
     could tell weights from repeated sequences.
     """
     if dtype != "auto":
         return dtype
-    n = len(sequences)
-    if sequences.dtype == np.float32 or n >= FLOAT32_FROM:
+    if sequences.dtype == np.float32 or n_given >= FLOAT32_FROM:
         return "float32"
     if not choose(plan).engine.is_invariant:
         return "float64"
-    exact = n <= batch_size and _tells_weights(sequences, weights)
+    exact = len(sequences) <= batch_size and _tells_weights(sequences, weights)
     return "float64" if exact else "float32"
 
 

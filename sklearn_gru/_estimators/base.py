@@ -264,7 +264,7 @@ class BaseGRU(
         work = n_given * data.sequences.shape[1] * self.max_iter
         plan = Plan(self._spec(encoder, task), work, device.type)
         dtype = choose_dtype(
-            self.dtype, data.sequences, params.batch_size, plan, weights
+            self.dtype, data.sequences, n_given, params.batch_size, plan, weights
         )
         if dtype == "float64":
             encoder = encoder.at_precision(float(np.finfo(np.float64).eps))
