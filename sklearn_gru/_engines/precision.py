@@ -23,10 +23,10 @@ def choose_dtype(
     """Return "float32" or "float64".
 
     `n_given` is the number of sequences given to fit, of which `sequences` are the
-    training set; `plan` describes predictions in float32. "auto" is float32 for float32 data and for
-    many sequences, and for few sequences where an engine takes the plan whose
-    predictions do not depend on the batch. A fit of one batch is float64 if rounding
-    could tell weights from repeated sequences.
+    training set; `plan` describes predictions in float32. "auto" is float32 for float32
+    data and for many sequences, and for few sequences where an engine takes the plan
+    whose predictions do not depend on the batch. A fit of one batch is float64 if
+    rounding could tell weights from repeated sequences.
     """
     if dtype != "auto":
         return dtype
