@@ -43,9 +43,9 @@ def _tells_weights(sequences: Sequences, weights: np.ndarray | None) -> bool:
 
     In a fit of one batch, a sequence of weight k and k copies of it give the same
     network up to rounding, which many epochs amplify. So neither may be float32: a fit
-    with a weight other than 1, or with copies.
+    with weights that differ, or with copies.
     """
-    if weights is not None and (weights != 1).any():
+    if weights is not None and (weights != weights[0]).any():
         return True
     spans = zip(sequences.starts, sequences.starts + sequences.lengths, strict=True)
     seen = {sequences.values[begin:end].tobytes() for begin, end in spans}
