@@ -16,8 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._engines.torch.device import torch_threads
-from sklearn_gru._engines.training import headless, outputs
+from sklearn_gru._engines.training import headless
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, numeric_channels
 from sklearn_gru._estimators.regressor import GRURegressor
@@ -108,10 +107,6 @@ class SequenceEmbedding(
         "prefit": [Boolean()],
     }
 
-    # How the estimators read a 2-D X.
-    features_per_step = 1
-    categorical_features = "from_dtype"
-
     def __init__(self, estimator=None, *, prefit=False, random_state=None):
         self.estimator = estimator
         self.prefit = prefit
@@ -169,14 +164,9 @@ class SequenceEmbedding(
         fitted = self.estimator_._fitted
         if self._own_schema is not None:
             X = self._own_schema.check(X)
-        sequences = fitted.encoder.condense(fitted.encoder.read(X))
-        observed = sequences.lengths > 0
-        states = np.zeros((len(observed), self._n_features_out), sequences.dtype)
-        if observed.any():
-            with torch_threads(1) as threads:
-                rows = fitted.encoder.rows(sequences, fitted.dtype)
-                encoded = fitted.encoder.encode(sequences[observed], rows)
-                states[observed] = outputs(self._net, encoded, threads)
+        found, chosen, observed = fitted.run(self._net, X)
+        states = np.zeros((len(observed), self._n_features_out), chosen.dtype)
+        states[observed] = found
         return states
 
     @property
@@ -215,21 +205,17 @@ class SequenceEmbedding(
                 "steps before it. Use longer sequences, or pass an estimator and y."
             )
         steps = NewestSteps.of(sequences, Context(n_steps))
-        values = steps.values[:, numeric_channels(sequences)]
-        usable = (steps.before.lengths > 0) & ~np.isnan(values).any(axis=1)
-        if usable.sum() < 2:
+        before, target, _ = steps.to_learn(numeric_channels(sequences))
+        if len(before) < 2:
             raise InputError(
-                f"Found {usable.sum()} sample(s) with two observed steps, but at least "
+                f"Found {len(before)} sample(s) with two observed steps, but at least "
                 "2 are needed to learn a forecast from."
             )
-        target = values[usable]
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         forecaster = GRURegressor(
             64, pooling="mean_max", max_iter=10, random_state=seed
         )
-        return forecaster.fit(
-            steps.before[usable], target[:, 0] if target.shape[1] == 1 else target
-        )
+        return forecaster.fit(before, target)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -64,18 +64,25 @@ class Fitted:
 
     def predict(self, X: Any) -> Prediction:
         """Return the predictions of the task, in the float dtype of X."""
-        sequences = self.encoder.condense(self.encoder.read(X))
-        observed = sequences.lengths > 0
+        found, chosen, observed = self.run(self.net, X)
         values = np.empty((len(observed), *self.task.without_input.shape))
         values[~observed] = self.task.without_input
         if observed.any():
-            self.encoder.warn_unseen(sequences)
-            with torch_threads(1) as threads:
-                rows = self.encoder.rows(sequences, self.dtype)
-                chosen = sequences[observed]
-                found = outputs(self.net, self.encoder.encode(chosen, rows), threads)
             values[observed] = self.decode(found, chosen)
-        return Prediction(values.astype(sequences.dtype, copy=False), observed)
+        return Prediction(values.astype(chosen.dtype, copy=False), observed)
+
+    def run(self, net: SequenceNet, X: Any) -> tuple[np.ndarray, Sequences, np.ndarray]:
+        """Return the outputs of a net, the sequences with input, and their mask."""
+        sequences = self.encoder.condense(self.encoder.read(X))
+        observed = sequences.lengths > 0
+        chosen = sequences[observed]
+        if not len(chosen):
+            return np.empty((0, net.module_.spec.n_outputs)), chosen, observed
+        self.encoder.warn_unseen(sequences)
+        with torch_threads(1) as threads:
+            rows = self.encoder.rows(sequences, self.dtype)
+            found = outputs(net, self.encoder.encode(chosen, rows), threads)
+        return found, chosen, observed
 
     def decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
         """Return the outputs of sequences on the scale of y."""

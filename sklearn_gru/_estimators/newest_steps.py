@@ -6,7 +6,7 @@ No row is copied: a step is a value of the rows, and its input is an interval of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,8 +84,22 @@ class NewestSteps(NamedTuple):
         )
         return cls(before, sequences.values[row], place)
 
+    def to_learn(
+        self, channels: np.ndarray
+    ) -> tuple[Sequences, np.ndarray, np.ndarray]:
+        """Return the inputs and targets of a forecaster, and the mask of these steps.
 
-def _at(of_sequences, kept):
+        They are the steps that have an input and values in all of the channels; with
+        one channel, the target is one-dimensional.
+        """
+        values = self.values[:, channels]
+        usable = (self.before.lengths > 0) & ~np.isnan(values).any(axis=1)
+        target = values[usable]
+        target = target[:, 0] if target.shape[1] == 1 else target
+        return self.before[usable], target, usable
+
+
+def _at(of_sequences: Any, kept: np.ndarray | None) -> Any:
     return None if of_sequences is None or kept is None else of_sequences[kept]
 
 

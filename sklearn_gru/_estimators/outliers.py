@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -12,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._estimators.forecast_errors import ForecastErrors
 from sklearn_gru._estimators.hold_out import held_out
 from sklearn_gru._estimators.newest_steps import (
     Context,
     NewestSteps,
-    blocks,
     numeric_channels,
 )
 from sklearn_gru._estimators.regressor import GRURegressor
@@ -34,16 +33,11 @@ from sklearn_gru.exceptions import (
     CalibrationWarning,
     InputError,
     InvalidParameterError,
-    UnseenDataWarning,
 )
 
 __all__ = ["GRUOutlierDetector"]
 
 _FALSE_ALARM_RATE = 0.01
-
-# A residual beyond this many deviations counts as this many: one broken reading does
-# not outweigh all others of its window.
-_CLIP = 50.0
 
 # The regressor needs two sequences, and one is held out.
 _LEAST = 3
@@ -159,10 +153,6 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         "validation_fraction": [real(0, 1, low_open=True, high_open=True)],
     }
 
-    # How the regressors read a 2-D X.
-    features_per_step = 1
-    categorical_features = "from_dtype"
-
     def __init__(
         self,
         estimator=None,
@@ -214,35 +204,25 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         numeric = numeric_channels(sequences)
         steps = NewestSteps.of(sequences, context)
-        values = steps.values[:, numeric]
-        usable = (steps.before.lengths > 0) & ~np.isnan(values).any(axis=1)
-        if not usable.any():
-            raise InputError(_nothing_to_learn(sequences, numeric))
-        if usable.sum() < _LEAST:
-            raise InputError(
-                f"Found {usable.sum()} sample(s) to learn a forecast from, but at "
-                f"least {_LEAST} are needed, one of them held out."
-            )
-        held = np.zeros(len(usable), dtype=bool)
+        before, target, usable = steps.to_learn(numeric)
+        _check_learnable(sequences, numeric, len(before))
         seed = random.randint(2**31 - 1)
-        held[usable] = held_out(
-            steps.before[usable], self.validation_fraction, lambda: seed
-        )
-        regressor = self._make_regressor(random)
-        learned = usable & ~held
-        regressor.fit(steps.before[learned], _target(values[learned]))
+        held = held_out(before, self.validation_fraction, lambda: seed)
+        regressor = self._make_regressor(random).fit(before[~held], target[~held])
 
-        judging = held if held.sum() >= _FEW else usable
-        fitted = _Forecaster(schema, regressor, context, numeric)
-        error = fitted.errors(NewestSteps.of(_of_steps(sequences, judging), context))
-        center, scale = _robust_scale(error, values[usable].std(axis=0))
-        self._forecaster, self.center_, self.scale_ = fitted, center, scale
-        self.regressor_ = regressor
+        enough = held.sum() >= _FEW
+        usable[usable] = held if enough else True
+        judging = _of_steps(sequences, usable)
+        spread = np.atleast_1d(target.std(axis=0))
+        errors = ForecastErrors.of(regressor, context, numeric, judging, spread)
+        offset = self._threshold(errors, sequences, judging)
+
+        self._schema, self._errors, self.regressor_ = schema, errors, regressor
+        self.center_, self.scale_, self.offset_ = errors.center, errors.scale, offset
+        self.n_held_out_ = len(judging)
         self.n_features_in_ = schema.n_features
         if schema.feature_names is not None:
             self.feature_names_in_ = schema.feature_names
-        self.n_held_out_ = int(judging.sum())
-        self.offset_ = self._threshold(sequences, judging)
         return self
 
     def predict(self, X):
@@ -290,7 +270,8 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
             the newest `smoothing` steps.
         """
         check_is_fitted(self)
-        return self._scores(self._forecaster.schema.check(X))
+        sequences = self._schema.check(X)
+        return -self._errors.sizes(sequences, int(self.smoothing))
 
     def residuals(self, X):
         """Return the signed error of each channel at the newest step.
@@ -308,13 +289,9 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
             to judge, and for categorical channels.
         """
         check_is_fitted(self)
-        sequences, fitted = self._forecaster.schema.check(X), self._forecaster
+        sequences = self._schema.check(X)
         found = np.full((len(sequences), sequences.shape[2]), np.nan)
-        at = 0
-        for block in blocks(sequences):
-            part = found[at : at + len(block)]
-            part[:, fitted.numeric] = self._standardized(block, 1)[:, 0]
-            at += len(block)
+        found[:, self._errors.channels] = self._errors.of_newest(sequences)
         return found
 
     def __sklearn_tags__(self):
@@ -360,11 +337,13 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         }
         return made.set_params(**seeds)
 
-    def _threshold(self, sequences: Sequences, judging: np.ndarray) -> float:
+    def _threshold(
+        self, errors: ForecastErrors, sequences: Sequences, judging: Sequences
+    ) -> float:
         if self.contamination != "auto":
-            scores = self._scores(sequences)
+            scores = -errors.sizes(sequences, int(self.smoothing))
             return float(np.percentile(scores, 100 * self.contamination))
-        scores = np.sort(self._scores(_of_steps(sequences, judging)))
+        scores = np.sort(-errors.sizes(judging, int(self.smoothing)))
         m, rate = len(scores), self.false_alarm_rate
         independent = m / self.smoothing
         if independent < 1 / rate - 1:
@@ -382,79 +361,29 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
             return float(scores[0]) * (1 - _MARGIN)
         return float(scores[n_alarms]) * (1 + _MARGIN)
 
-    def _scores(self, sequences: Sequences) -> np.ndarray:
-        parts = [
-            _root_mean_square(self._standardized(block, int(self.smoothing)))
-            for block in blocks(sequences)
-        ]
-        return -np.concatenate(parts)
-
-    def _standardized(self, sequences: Sequences, k: int) -> np.ndarray:
-        """Return residuals (n, k, n_numeric) of the newest `k` steps."""
-        steps = NewestSteps.of(sequences, self._forecaster.context, k)
-        error = (self._forecaster.errors(steps) - self.center_) / self.scale_
-        absent = np.full((1, error.shape[1]), np.nan)
-        return np.concatenate([np.clip(error, -_CLIP, _CLIP), absent])[steps.place]
-
-
-class _Forecaster:
-    """A fitted regressor of the newest step."""
-
-    def __init__(self, schema, regressor, context, numeric):
-        self.schema = schema
-        self.regressor = regressor
-        self.context = context
-        self.numeric = numeric
-
-    def errors(self, steps: NewestSteps) -> np.ndarray:
-        """Return value minus forecast (m, n_numeric); NaN without input or value."""
-        values = steps.values[:, self.numeric].astype(np.float64)
-        some = (steps.before.lengths > 0) & ~np.isnan(values).all(axis=1)
-        found = np.full(values.shape, np.nan)
-        if some.any():
-            with warnings.catch_warnings():  # that is what the scores say
-                warnings.simplefilter("ignore", UnseenDataWarning)
-                forecast = np.asarray(self.regressor.predict(steps.before[some]))
-            found[some] = values[some] - forecast.reshape(int(some.sum()), -1)
-        return found
-
 
 def _of_steps(sequences: Sequences, mask: np.ndarray) -> Sequences:
     """Return the sequences of a mask over those that have a step."""
     return sequences[np.flatnonzero(sequences.lengths > 0)[mask]]
 
 
-def _target(values: np.ndarray) -> np.ndarray:
-    return values[:, 0] if values.shape[1] == 1 else values
-
-
-def _robust_scale(
-    error: np.ndarray, spread: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return median and robust deviation of errors, at least 0.001 of the spread."""
-    center = np.median(error, axis=0)
-    deviation = 1.4826 * np.median(np.abs(error - center), axis=0)
-    floor = 1e-3 * spread
-    scale = np.where(deviation > floor, deviation, error.std(axis=0))
-    return center, np.maximum(scale, np.where(floor > 0, floor, 1.0))
-
-
-def _root_mean_square(residuals: np.ndarray) -> np.ndarray:
-    """Return the value per sequence over what was judged; 0 where nothing was."""
-    squares = residuals.reshape(len(residuals), -1) ** 2
-    judged = ~np.isnan(squares)
-    total = np.where(judged, squares, 0.0).sum(axis=1)
-    return np.sqrt(total / np.maximum(judged.sum(axis=1), 1))
-
-
-def _nothing_to_learn(sequences: Sequences, numeric: np.ndarray) -> str:
+def _check_learnable(sequences: Sequences, numeric: np.ndarray, n: int) -> None:
+    """Raise InputError if there are too few steps to learn from."""
     unseen = np.isnan(sequences.values[:, numeric]).all(axis=0)
     if unseen.any():
         names = sequences.feature_names or range(sequences.shape[2])
         listed = ", ".join(repr(names[j]) for j in numeric[unseen])
-        return f"Feature {listed} has no value in any row of X. Drop it from X."
-    return (
-        "No sequence has a newest step with all values and an observed step before it, "
-        "so there is nothing to learn a forecast from. Fill missing values before "
-        "fit, or drop the features that miss most of them."
-    )
+        raise InputError(
+            f"Feature {listed} has no value in any row of X. Drop it from X."
+        )
+    if not n:
+        raise InputError(
+            "No sequence has a newest step with all values and an observed step before "
+            "it, so there is nothing to learn a forecast from. Fill missing values "
+            "before fit, or drop the features that miss most of them."
+        )
+    if n < _LEAST:
+        raise InputError(
+            f"Found {n} sample(s) to learn a forecast from, but at least {_LEAST} are "
+            "needed, one of them held out."
+        )

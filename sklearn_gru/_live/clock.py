@@ -35,7 +35,7 @@ class Clock:
 
     @property
     def keeps_time(self) -> bool:
-        """Whether rows carry a time."""
+        """State of the rows: True if they carry a time."""
         return self.axis.kind != "row"
 
     def number(self, time: Any) -> Any:

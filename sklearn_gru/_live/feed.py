@@ -1,4 +1,4 @@
-"""What a stream needs of the series that it follows: the interface."""
+"""The interface between a stream and the series that it follows."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ class OpenWindows:
         np.copyto(self._row, past.row(position - self._shift), where=self._lagged)
 
     def _is_observed(self, row: np.ndarray) -> bool:
-        """Whether a row is more than what is known of the future."""
+        """Return True if a row is more than what is known of the future."""
         if not self._unknown:
             return True
         return any(row[j] == row[j] for j in self._unknown)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.frames import as_list
-from sklearn_gru._tables.keys import keys_of, read_keys
+from sklearn_gru._tables.keys import read_keys
 from sklearn_gru._windows.finding import find_window
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection._display_base import Display
@@ -21,10 +21,14 @@ from sklearn_gru.inspection._drawing import (
     legend_above,
 )
 from sklearn_gru.inspection._models import unwrapped
-
-# A line is broken at gaps longer than this many typical time steps: at a hole, but not
-# at a weekend of daily data.
-_HOLE = 4
+from sklearn_gru.inspection._times import (
+    broken,
+    keys_for,
+    label_times,
+    rows_of_group,
+    within,
+    written,
+)
 
 # Of a long history, at most this many times as many values as predictions are drawn.
 _HISTORY = 10
@@ -157,13 +161,13 @@ class ForecastDisplay(Display):
         display : ForecastDisplay
             With the values drawn as attributes.
         """
-        keys = _keys_for(estimator, X)
+        keys = keys_for(estimator, X)
         prediction = np.asarray(estimator.predict(X))
         quantiles, levels = _quantiles_of(estimator, X)
         truth = None if y is None else np.asarray(y, dtype=np.float64)
         check_consistent_length(prediction, truth)
-        time, rows = _rows_of_group(keys, len(prediction), group)
-        chosen = rows[_within(time[rows], last, between)]
+        time, rows = rows_of_group(keys, len(prediction), group)
+        chosen = rows[within(time[rows], last, between)]
         values = (prediction, truth, quantiles)
         column = -1
         if _draws_path(output, estimator, prediction, y, history):
@@ -284,18 +288,18 @@ class ForecastDisplay(Display):
             style = {"marker": "o", "ms": 5, **style}
         self.history_ = self.truth_ = None
         if self.history is not None and len(self.history):
-            at, values = _broken(self.history.index, self.history.to_numpy())
+            at, values = broken(self.history.index, self.history.to_numpy())
             seen = {"color": GRAY, "lw": 1.2, "label": "history"}
             (self.history_,) = ax.plot(at, values, **seen)
         if self.truth is not None and not np.isnan(self.truth).all():
-            at, values = _broken(self.time, self.truth)
+            at, values = broken(self.time, self.truth)
             seen = {"color": BLACK, "lw": 1.2, "ls": "--", "label": "observed"}
             mark = {"marker": "o", "ms": 4} if len(self.time) == 1 else {}
             (self.truth_,) = ax.plot(at, values, **seen, **mark)
-        (self.line_,) = ax.plot(*_broken(self.time, self.prediction), **style)
+        (self.line_,) = ax.plot(*broken(self.time, self.prediction), **style)
         self.bands_ = self._draw_bands(style["color"])
         ax.set_ylabel(self.name or "value")
-        _time_axis(ax, self.time)
+        label_times(ax, self.time)
         legend_above(ax)
         return self
 
@@ -308,8 +312,8 @@ class ForecastDisplay(Display):
         for low, high in zip(order, order[::-1], strict=True):
             if self.levels[low] >= self.levels[high]:
                 break
-            at, below = _broken(self.time, self.quantiles[:, low])
-            _, above = _broken(self.time, self.quantiles[:, high])
+            at, below = broken(self.time, self.quantiles[:, low])
+            _, above = broken(self.time, self.quantiles[:, high])
             percent = [f"{100 * self.levels[k]:g}" for k in (low, high)]
             bands.append(
                 self.ax_.fill_between(
@@ -329,7 +333,7 @@ class ForecastDisplay(Display):
 
 
 class _Drawn(NamedTuple):
-    """What is drawn of the predictions: one value per time."""
+    """The values to draw, one per time."""
 
     time: pd.Index
     prediction: np.ndarray
@@ -382,66 +386,9 @@ def _path_of(
         time: Any = pd.RangeIndex(row - n + 1, row + 1)
     else:
         times = grid.advance(np.repeat(keys.time[row], n), -back)
-        time = _written(keys, times)
+        time = written(keys, times)
     parts = (None if part is None else part[row] for part in (truth, quantiles))
     return _Drawn(time, prediction[row], *parts)
-
-
-def _keys_for(estimator: Any, X: Any) -> Keys | None:
-    """Return keys as the window of the estimator reads them, else of the index."""
-    window = find_window(estimator)
-    if window is None:
-        return keys_of(X, refuse_unnamed=False)
-    return keys_of(X, window.time, window.groups, refuse_unnamed=False)
-
-
-def _written(keys: Keys, time: np.ndarray) -> pd.Index:
-    """Return times as the user wrote them, and periods as their start."""
-    times: Any = keys.axis.written(time)
-    return times.to_timestamp() if keys.axis.kind == "period" else times
-
-
-def _rows_of_group(
-    keys: Keys | None, n: int, group: Any
-) -> tuple[pd.Index, np.ndarray]:
-    """Return the times of all rows, and the rows of a group in order of time."""
-    if keys is None:
-        if group is not None:
-            raise InputError(f"group={group!r}, but the rows of X carry no groups.")
-        return pd.RangeIndex(n), np.arange(n)
-    rows = np.arange(n)
-    if group is not None or len(keys.labels) > 1:
-        if group not in keys.labels:
-            seen = ", ".join(map(repr, keys.labels[:8]))
-            more = ", …" if len(keys.labels) > 8 else ""
-            raise InputError(
-                f"group={group!r} is not one of the {len(keys.labels)} groups of X: "
-                f"{seen}{more}. Choose the one to draw with group=."
-            )
-        rows = np.flatnonzero(keys.codes == keys.labels.index(group))
-    return _written(keys, keys.time), rows[np.argsort(keys.time[rows], kind="stable")]
-
-
-def _within(time: pd.Index, last: Any, between: Any) -> slice:
-    """Return the slice of sorted times to draw."""
-    first, end = 0, len(time)
-    if between is not None:
-        try:
-            chosen = time.slice_indexer(*between)
-        except (TypeError, ValueError, KeyError) as error:
-            raise InvalidParameterError(
-                f"between={between!r} cannot be compared with the times, such as "
-                f"{time[0]!r}: {error}"
-            ) from error
-        first, end = chosen.start, chosen.stop
-        if first >= end:
-            raise InputError(
-                f"No row lies between={between!r}; the times are {time[0]} to "
-                f"{time[-1]}."
-            )
-    if last is not None:
-        first = max(first, end - int(last))
-    return slice(first, end)
 
 
 def _output(output: Any, prediction: np.ndarray, y: Any) -> int | None:
@@ -508,7 +455,7 @@ def _history(
             "axis: give it the index of the rows that the values belong to."
         )
     chosen = group if len(keys.labels) > 1 or group in keys.labels else None
-    time, rows = _rows_of_group(keys, len(values), chosen)
+    time, rows = rows_of_group(keys, len(values), chosen)
     series = pd.Series(values[rows], index=time[rows])
     if not len(before):
         return series
@@ -540,37 +487,3 @@ def _keys_of_history(history: Any, estimator: Any, output: Any) -> tuple[Any, An
             )
         output = others[0]
     return keys, history[output]
-
-
-# -- drawing
-
-
-def _broken(time: pd.Index, values: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Return times and values with a NaN in every hole, to interrupt a line."""
-    numbers = time.asi8 if isinstance(time, pd.DatetimeIndex) else np.asarray(time)
-    gaps = np.diff(numbers)
-    if not len(gaps):
-        return time, values
-    holes = np.flatnonzero(gaps > _HOLE * np.median(gaps)) + 1
-    return (
-        time.take(_repeat(len(time), holes)),
-        np.insert(values.astype(np.float64), holes, np.nan),
-    )
-
-
-def _repeat(n: int, holes: np.ndarray) -> np.ndarray:
-    """Return positions 0 … n - 1, with the one after each hole twice."""
-    return np.insert(np.arange(n), holes, holes)
-
-
-def _time_axis(ax: Any, time: pd.Index) -> None:
-    """Label dates briefly and unambiguously, in the time zone of the data."""
-    if not isinstance(time, pd.DatetimeIndex):
-        ax.set_xlabel("row" if isinstance(time, pd.RangeIndex) else "time")
-        return
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    # With a minimum above 2, some spans would have no interval with at most 6 ticks.
-    locator = AutoDateLocator(tz=time.tz, minticks=2, maxticks=6)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=time.tz))

@@ -18,14 +18,14 @@ from sklearn_gru.inspection._drawing import (
     VERMILION,
     legend_above,
 )
-from sklearn_gru.inspection._forecast import (
-    _broken,
-    _keys_for,
-    _rows_of_group,
-    _time_axis,
-    _within,
-)
 from sklearn_gru.inspection._models import unwrapped
+from sklearn_gru.inspection._times import (
+    broken,
+    keys_for,
+    label_times,
+    rows_of_group,
+    within,
+)
 
 
 class OutlierDisplay(Display):
@@ -138,16 +138,16 @@ class OutlierDisplay(Display):
                 f"{type(detector).__name__} has no residuals; expected a fitted "
                 "GRUOutlierDetector, or a pipeline or search that ends with one."
             )
-        keys = _keys_for(estimator, X)
+        keys = keys_for(estimator, X)
         residuals = detector.residuals(sequences)
-        time, rows = _rows_of_group(keys, len(residuals), group)
-        rows = rows[_within(time[rows], last, between)]
+        time, rows = rows_of_group(keys, len(residuals), group)
+        rows = rows[within(time[rows], last, between)]
         names = getattr(detector, "feature_names_in_", None)
         if names is None:
             names = [f"x{j}" for j in range(residuals.shape[1])]
         display = cls(
             time=time[rows],
-            values=_newest(detector._forecaster.schema.check(sequences))[rows],
+            values=_newest(detector._schema.check(sequences))[rows],
             residuals=residuals[rows],
             abnormality=-detector.score_samples(sequences)[rows],
             threshold=-detector.offset_,
@@ -188,7 +188,7 @@ class OutlierDisplay(Display):
                 values = (values - np.nanmean(values)) / (spread or 1.0)
             style = {"color": COLORS[j % len(COLORS)], "lw": 1.1, "label": name}
             ax.plot(
-                *_broken(self.time, values), ls=DASHES[j // len(COLORS) % 4], **style
+                *broken(self.time, values), ls=DASHES[j // len(COLORS) % 4], **style
             )
         self._shade(ax, self.events, ORANGE, "known event", 0.25)
         self._shade(ax, self.alarms, VERMILION, "alarm", 0.35)
@@ -196,18 +196,18 @@ class OutlierDisplay(Display):
         legend_above(ax)
 
     def _draw_scores(self, ax: Any) -> None:
-        at, total = _broken(self.time, self.abnormality)
+        at, total = broken(self.time, self.abnormality)
         if len(self.names) > 1:
             below = np.zeros(len(self.time))
             for j, share in enumerate(self.shares.T):
                 above = below + share * self.abnormality
-                parts = [_broken(self.time, values)[1] for values in (below, above)]
+                parts = [broken(self.time, values)[1] for values in (below, above)]
                 ax.fill_between(at, *parts, color=COLORS[j % len(COLORS)], lw=0)
                 below = above
         ax.plot(at, total, color=BLUE if len(self.names) == 1 else BLACK, lw=0.8)
         ax.axhline(self.threshold, color=VERMILION, ls="--", lw=1.2, label="threshold")
         ax.set_ylabel("abnormality")
-        _time_axis(ax, self.time)
+        label_times(ax, self.time)
         legend_above(ax)
 
     def _shade(
