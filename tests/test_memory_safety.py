@@ -12,6 +12,7 @@ from sklearn_gru import GRURegressor, Sequences
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import calls
 from sklearn_gru._engines.numba.autograd import KernelPool, dense_sequences, run_layers
+from sklearn_gru._engines.torch.archive import from_archive, to_archive
 from sklearn_gru._model.spec import NetworkSpec
 
 NETWORK = NetworkSpec("gru", n_inputs=3, hidden_size=8)
@@ -247,3 +248,18 @@ def test_levels_of_a_changed_file_do_not_reach_the_kernels():
     object.__setattr__(encoder.normalizer, "standardizer", wide)
     with pytest.raises(ValueError):
         model.predict(X[:3])
+
+
+def test_a_state_of_endless_layers_is_refused_at_once():
+    """A changed number of layers neither loops nor fills the memory."""
+    X = np.random.default_rng(0).normal(size=(1000, 4, 2))
+    model = GRURegressor(4, max_iter=1, early_stopping=False, random_state=0)
+    model.fit(X, X[:, -1, 0])
+    expected, archive = model.predict(X), to_archive(model.net_)
+    for spec in (model.module_.spec, archive["spec"]):
+        object.__setattr__(spec, "num_layers", 2**62)
+    with pytest.raises(ValueError, match="4611686018427387904 layers, but has only"):
+        from_archive(archive)
+    model.net_.outline_ = model.net_.prediction_ = None
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-5)
+    assert to_archive(model.net_) is None

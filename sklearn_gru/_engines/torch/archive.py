@@ -17,6 +17,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from sklearn_gru._engines.torch.adamw import AdamWState, read_state, unusual
+from sklearn_gru._engines.torch.changes import why_changed
 from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
 
 # Attributes of skorch's nets that hold torch objects.
@@ -46,6 +47,12 @@ def to_archive(net: Any) -> dict[str, Any] | None:
 
 def from_archive(archive: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes of the net that :func:`to_archive` converted."""
+    n_layers, n_arrays = archive["spec"].num_layers, len(archive["arrays"])
+    if n_layers > n_arrays:
+        raise ValueError(
+            f"The file describes {n_layers} layers, but has only {n_arrays} arrays: it "
+            "was changed after it was written. Fit the model again."
+        )
     module = _blank(archive["spec"], archive["stream"])
     tensors = {name: torch.tensor(array) for name, array in archive["arrays"].items()}
     module.to(tensors["head.weight"].dtype).load_state_dict(tensors)
@@ -75,7 +82,7 @@ def _blank(spec: Any, stream: Any) -> SequenceModel:
 def _is_ours(net: Any) -> bool:
     """Return True if all parts of a net are as this package made them."""
     module, optimizer = net.module_, net.optimizer_state
-    if type(module) is not SequenceModel or type(net.criterion_) is not WeightedLoss:
+    if why_changed(module) is not None or type(net.criterion_) is not WeightedLoss:
         return False
     parameters = list(module.parameters())
     if unusual(optimizer, parameters) is not None:
