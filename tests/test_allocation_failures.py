@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_gru import GRURegressor, SlidingWindow
@@ -78,8 +79,8 @@ def test_each_allocation_may_fail(allocations, kind, method):
     X = np.random.default_rng(0).normal(size=(40, 6, 2)).astype(np.float32)
     y = X.sum((1, 2))
     params = {
-        "numba": {"dtype": "float32", "max_iter": 220, "batch_size": 40},
-        "attention": {"dtype": "float32", "max_iter": 220, "pooling": "attention"},
+        "numba": {"dtype": "float32", "max_iter": 10, "batch_size": 40},
+        "attention": {"dtype": "float32", "max_iter": 10, "pooling": "attention"},
         "torch": {"dtype": "float64", "max_iter": 2},
     }[kind]
     model = GRURegressor(3, random_state=0, early_stopping=False, **params).fit(X, y)
@@ -104,7 +105,8 @@ def test_each_allocation_may_fail(allocations, kind, method):
 
 def test_each_allocation_of_windows_may_fail(allocations):
     """The windows that were fitted stay."""
-    rows = np.arange(40.0).reshape(20, 2)
+    times = pd.date_range("2024-01-01", periods=20, freq="h")
+    rows = pd.DataFrame(np.arange(40.0).reshape(20, 2), times, ["a", "b"])
     window = SlidingWindow(3, lag=1).fit(rows)
     expected = np.asarray(window.transform(rows))
 

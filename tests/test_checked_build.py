@@ -93,5 +93,5 @@ def test_an_ordinary_process_is_not_checked():
 
     assert not checked.ENABLED
     X = np.zeros((40, 5, 2), dtype=np.float32) + np.arange(40)[:, None, None]
-    GRURegressor(4, max_iter=300, random_state=0).fit(X, X[:, 0, 0])
+    GRURegressor(4, max_iter=20, random_state=0).fit(X, X[:, 0, 0])
     assert not checked._known

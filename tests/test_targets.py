@@ -15,6 +15,7 @@ from sklearn_gru.datasets import load_nyc_weather
 from sklearn_gru.exceptions import (
     InputError,
     InvalidParameterError,
+    LayoutWarning,
     LeakageError,
     TimeIndexError,
 )
@@ -183,6 +184,8 @@ def test_windows_end_before_the_path_and_known_columns_go_through_it(known):
     assert X.index[-1] == index[-1]
 
 
+# A random walk leaves the range of the earlier folds.
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 def test_a_path_in_cross_validation():
     """A whole path goes through cross_val_predict and a transformed target."""
     rng = np.random.default_rng(0)
@@ -273,7 +276,8 @@ def test_several_outputs_that_are_no_path_pass():
         np.column_stack([frame["load"] > 0, frame["temp"] > 0]),
     ):
         SlidingWindow(12, lag=1).fit(frame, y)
-    SlidingWindow(12, lag=1).fit(frame.iloc[:1], frame[["load", "temp"]].iloc[:1])
+    with pytest.warns(LayoutWarning, match="no window is filled"):
+        SlidingWindow(12, lag=1).fit(frame.iloc[:1], frame[["load", "temp"]].iloc[:1])
 
 
 # -- errors -----------------------------------------------------------------------------
