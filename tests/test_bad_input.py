@@ -261,6 +261,7 @@ PARAMETERS = {
     "conv_filters": (64, (), (8, 0), (8.0,)),
     "segment_length": (0, 2.0, "24"),
     "normalization": ("first", True),
+    "add_differences": ("yes",),
     "target_feature": (-1, 1.5, True, [0], 0),
     "features_per_step": (0, 1.5),
     "categorical_features": (3.5, {"a": 1}, [None]),
