@@ -249,13 +249,14 @@ def test_a_checkpoint_holds_arrays_and_json_only(tmp_path):
         make(tmp_path, dtype="float32").fit(X, y)
 
 
-def test_a_time_limit_ends_training_and_the_next_fit_goes_on(tmp_path):
-    """With a checkpoint, pieces of time add up to the same fit."""
+@pytest.mark.parametrize("every", [0, 3600])
+def test_a_time_limit_ends_training_and_the_next_fit_goes_on(tmp_path, every):
+    """With a checkpoint, however rare, pieces of time add up to the same fit."""
     X, y = make_data()
     params = {"dtype": "float32", "max_iter": 300}
     expected = outcome(make(**params).fit(X, y), X)
-    limited = make(tmp_path, **params)
-    limited.callbacks.append(TimeLimit(0.05))
+    limits = [Checkpoint(tmp_path, every=every), TimeLimit(0.05)]
+    limited = make(callbacks=limits, **params)
     counts = [limited.fit(X, y).n_iter_]
     assert 0 < counts[0] < 300
     while counts[-1] < 300:

@@ -120,10 +120,13 @@ class Checkpoint(Callback):
                 f"{run.net.declined}). Use the same machine and versions, or delete it."
             )
 
-    def save(self, run: Run, *, is_over: bool = False) -> None:
+    def save_if_due(self, run: Run) -> None:
         """Write the state of the run, unless the last time was just now."""
-        if not is_over and time.monotonic() - self._saved_at < self.every:
-            return
+        if time.monotonic() - self._saved_at >= self.every:
+            self.save(run, is_over=False)
+
+    def save(self, run: Run, *, is_over: bool) -> None:
+        """Write the state of the run."""
         run.is_over = is_over
         try:
             write_whole(self._file, _packed(run, self._fingerprint))
@@ -235,7 +238,7 @@ class Saver(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Save what further epochs need."""
         for checkpoint in self.checkpoints:
-            checkpoint.save(self.run)
+            checkpoint.save_if_due(self.run)
 
     def finish(self) -> None:
         """Save the end, from which a later fit returns or, after a limit, goes on."""
