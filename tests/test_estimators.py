@@ -16,6 +16,7 @@ from sklearn_gru._encoding.targets import TrainingData
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._estimators.base import auto_batch_size
 from sklearn_gru._estimators.hold_out import hold_out
+from sklearn_gru.exceptions import LayoutWarning
 
 X = np.random.default_rng(0).normal(size=(60, 6, 2))
 Y = X[:, :, 0].sum(axis=1) + 0.5 * X[:, -1, 1]
@@ -474,7 +475,8 @@ def test_fitted_attributes():
     assert len(model.net_.history) == model.n_iter_ == 5
     assert model.n_features_in_ == 2
     frame = pd.DataFrame(X[:, :, 0], columns=list("abcdef"))
-    assert regressor().fit(frame, Y).feature_names_in_.tolist() == list("abcdef")
+    with pytest.warns(LayoutWarning, match="each row as a whole series"):
+        assert regressor().fit(frame, Y).feature_names_in_.tolist() == list("abcdef")
     windows = SlidingWindow(2).fit_transform(frame)
     named = regressor().fit(windows, Y)
     assert named.feature_names_in_.tolist() == list("abcdef")

@@ -159,6 +159,8 @@ def test_optuna(library, model, data):
     assert search.score(X.iloc[-200:], y.iloc[-200:]) > 0.5
 
 
+# Its probe is a row of zeros.
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 @pytest.mark.interop("mapie")
 def test_mapie_split(library, data):
     """SplitConformalRegressor around the fitted pipeline with flat windows."""
@@ -193,6 +195,7 @@ def test_mapie_split_refuses_sequences(library, model, data):
         SplitConformalRegressor(model).conformalize(X.iloc[200:300], y.iloc[200:300])
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 @pytest.mark.interop("mapie")
 def test_mapie_cross(library, model, data):
     """CrossConformalRegressor(method="base", cv=KFold(3)) around the pipeline."""

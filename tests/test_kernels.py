@@ -618,7 +618,7 @@ def test_dropout_masks_keep_the_right_share():
         ({"cell": "mgu"}, "cell"),
         ({"pooling": "attention"}, "pooling"),
         ({"loss": "quantile"}, "without quantiles"),
-        ({"loss": "poisson"}, "loss"),
+        ({"loss": "hinge"}, "loss"),
         ({"conv_filters": (4,)}, "convolution"),
         ({"embeddings": ((3, 2),)}, "embeddings"),
         ({"dropout": 1.0}, "dropout"),

@@ -9,10 +9,9 @@ from sklearn_gru import GRURegressor
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.metrics import mase, smape
 
-RNG = np.random.default_rng(0)
-Y, P = RNG.normal(3, 1, (2, 30, 2))
-WEIGHTS = RNG.exponential(size=30)
-SERIES = RNG.normal(size=50)
+Y, P = np.random.default_rng(0).normal(3, 1, (2, 30, 2))
+WEIGHTS = np.random.default_rng(1).exponential(size=30)
+SERIES = np.random.default_rng(2).normal(size=50)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -59,7 +58,7 @@ def test_what_cannot_be_scaled():
 
 def test_a_scorer_for_searches():
     """The negative error, as scikit-learn's scorers have it."""
-    X = RNG.normal(size=(40, 4, 1))
+    X = np.random.default_rng(3).normal(size=(40, 4, 1))
     y = 5 + X[:, -1, 0]
     model = GRURegressor(4, max_iter=2, random_state=0)
     scorer = make_scorer(smape, greater_is_better=False)

@@ -86,9 +86,13 @@ def network_arrays(module: Any) -> Network:
     )
 
 
-def versions_of(net: Any) -> list[tuple[int, int]]:
-    """Return numbers that change when the weights do."""
-    return [(p.data_ptr(), p._version) for p in net.module_.parameters()]
+def versions_of(net: Any) -> tuple[int, list[tuple[int, int]]]:
+    """Return numbers that change when the weights do.
+
+    The fused AdamW of PyTorch changes weights without a new version, so epochs count.
+    """
+    versions = [(p.data_ptr(), p._version) for p in net.module_.parameters()]
+    return len(net.history), versions
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
