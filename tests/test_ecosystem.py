@@ -138,6 +138,7 @@ def test_cross_val_predict(model, data):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.LostHistoryWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 def test_learning_curve(model, data):
     """More rows, better scores; the last point is the whole fold.
 
@@ -180,6 +181,7 @@ def test_stacking(model, data):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 def test_calibration(data):
     """A calibrated pipeline of classes gives better probabilities than the prior."""
     X, y, known = data

@@ -210,6 +210,7 @@ def test_float_times_that_cannot_be_counted_are_refused():
         SlidingWindow(3, time="t", freq=1.0).fit(frame)
 
 
+@pytest.mark.filterwarnings("ignore:.*no window is filled")
 def test_a_window_far_longer_than_the_data_costs_nothing():
     """A billion steps over ten rows; the same windows as a shorter one, padded."""
     rows = np.arange(20.0).reshape(10, 2)

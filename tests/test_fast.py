@@ -188,12 +188,12 @@ def test_the_users_case_is_fast():
 
 
 @pytest.mark.parametrize(
-    ("params", "reason"),
-    [({"dtype": "float64"}, "computes in float64"), ({"max_iter": 4}, "a small fit")],
+    ("dtype", "n", "reason"),
+    [("float64", 1100, "computes in float64"), ("float32", 30, "a small fit")],
 )
-def test_what_is_declined_and_why(params, reason):
+def test_what_is_declined_and_why(dtype, n, reason):
     """The reason depends on the description alone."""
-    model = GRURegressor(4, **{"max_iter": 5, **params}).fit(X[:1100], Y[:1100])
+    model = GRURegressor(4, max_iter=5, dtype=dtype).fit(X[:n], Y[:n])
     assert model.engine_ == "torch"
     assert reason in model.net_.declined["numba+autograd"]
     assert reason in model.net_.declined["numba"]

@@ -216,8 +216,18 @@ class BaseGRU(
         """Return the weight of each sequence in the loss."""
         return data.weights
 
+    def _choose_levels(
+        self, schema: InputSchema, data: TrainingData
+    ) -> tuple[str | None, int | None]:
+        """Return the normalization, and the channel that y continues."""
+        return self.normalization, None
+
     def _make_task(
-        self, labels: Any, data: TrainingData, encoder: Encoder
+        self,
+        labels: Any,
+        data: TrainingData,
+        encoder: Encoder,
+        continued: int | None,
     ) -> tuple[Task, Continuation | None]:
         """Learn the target from the training set."""
         raise NotImplementedError(f"{type(self).__name__} defines no _make_task")
@@ -242,18 +252,19 @@ class BaseGRU(
     ) -> Fitted:
         """Freeze everything that later fits reuse, and make the nets."""
         weights = self._loss_weights(labels, data)
+        normalization, continued = self._choose_levels(schema, data)
         encoder = Encoder.learn(
             schema,
             data.sequences,
             weights,
             standardize=self.standardize,
-            normalization=self.normalization,
+            normalization=normalization,
             add_differences=bool(self.add_differences),
             precision=float(np.finfo(np.float32).eps),
             segment_length=int(self.segment_length or 1),
             convolves=self.conv_filters is not None,
         )
-        task, continuation = self._make_task(labels, data, encoder)
+        task, continuation = self._make_task(labels, data, encoder, continued)
         params = TrainingParams(
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
@@ -269,7 +280,7 @@ class BaseGRU(
         )
         if dtype == "float64":
             encoder = encoder.at_precision(float(np.finfo(np.float64).eps))
-            task, continuation = self._make_task(labels, data, encoder)
+            task, continuation = self._make_task(labels, data, encoder, continued)
         # The QR decompositions of the initialization take 100 times as long on several
         # threads of busy cores: 18 % of a search of small networks.
         with torch_threads(1):
@@ -300,10 +311,16 @@ class BaseGRU(
             dropout=float(self.dropout),
             segment_length=int(self.segment_length or 1),
             conv_filters=tuple(int(size) for size in self.conv_filters or ()),
-            normalization=self.normalization,
+            normalization=self._normalization(encoder),
             embeddings=tables,
             differences=bool(self.add_differences),
         )
+
+    def _normalization(self, encoder: Encoder) -> str | None:
+        """Return what the parameter asks for; "auto" keeps the choice of fit."""
+        if self.normalization != "auto":
+            return self.normalization
+        return None if encoder.normalizer is None else encoder.normalizer.kind
 
     def _keeps_gaps(self) -> bool:
         """Return :attr:`NetworkSpec.keeps_gaps` before there is a network."""

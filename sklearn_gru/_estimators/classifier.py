@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 
 from sklearn_gru._encoding.encoder import Encoder
+from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.targets import TrainingData, check_class_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import Fitted
@@ -283,8 +284,17 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     def _strata(self, labels: Any, y: np.ndarray) -> np.ndarray | None:
         return class_codes(y, labels)
 
+    def _choose_levels(
+        self, schema: InputSchema, data: TrainingData
+    ) -> tuple[str | None, int | None]:
+        return None if self.normalization == "auto" else self.normalization, None
+
     def _make_task(
-        self, labels: Any, data: TrainingData, encoder: Encoder
+        self,
+        labels: Any,
+        data: TrainingData,
+        encoder: Encoder,
+        continued: int | None,
     ) -> tuple[Classification, None]:
         weights = self._loss_weights(labels, data)
         smoothing = float(self.label_smoothing)

@@ -127,12 +127,14 @@ PARAMETERS: dict[str, Parameter] = {
         "first segment are 0.",
     ),
     "normalization": Parameter(
-        [OneOf((None,)), NameIn(NORMALIZATIONS)],
-        _choice((None, *NORMALIZATIONS)),
+        [OneOf((None, "auto")), NameIn(NORMALIZATIONS)],
+        _choice((None, "auto", *NORMALIZATIONS)),
         'Per-sequence normalization, applied to each feature: "last" subtracts the '
         'last observed value [7]_; "standard" subtracts the mean and divides by the '
         "standard deviation [8]_. Only observed cells count; a missing one is 0 "
-        "afterwards.",
+        'afterwards. "auto" normalizes if y continues a feature (see '
+        "`target_feature`) and ridge regression on its latest steps then predicts the "
+        "latest fifth of the training set better; a classifier does not.",
     ),
     "target_feature": Parameter(
         [
@@ -140,11 +142,13 @@ PARAMETERS: dict[str, Parameter] = {
             Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
             positive_integer(0),
         ],
-        "str or int",
+        "str, int or None",
         "With `normalization`: the feature that y continues, by name or position. "
         "What was subtracted from it is added back to every output, and y is learned "
         'relative to it; with "standard" the loss is in units of each sequence, so '
-        "that large series do not drown small ones. None adds nothing back.",
+        "that large series do not drown small ones. None adds nothing back. "
+        '"auto" is the numeric feature whose later values y holds; none, if there is '
+        "no such feature or more than one. (Give a feature named auto by position.)",
     ),
     "add_differences": Parameter(
         [Boolean()],

@@ -8,16 +8,20 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from sklearn_gru._encoding.automatic_levels import (
+    choose_normalization,
+    continued_channel,
+)
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
-from sklearn_gru._encoding.schema import find_channel
+from sklearn_gru._encoding.schema import InputSchema, find_channel
 from sklearn_gru._encoding.targets import (
     TrainingData,
     check_regression_target,
     warn_rounding,
 )
 from sklearn_gru._estimators.base import BaseGRU
-from sklearn_gru._estimators.fitted import relative_target
+from sklearn_gru._estimators.fitted import Fitted, relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
@@ -53,6 +57,10 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         Array of categories of each feature; None for a numeric feature.
     n_outputs_ : int
         Number of outputs.
+    normalization_ : str or None
+        Normalization of each sequence, also if ``normalization="auto"`` chose it.
+    target_feature_ : str, int or None
+        Feature that y continues, by name if the features have names.
     n_iter_ : int
         Number of epochs trained; the largest of several networks.
     loss_curve_ : list of float
@@ -318,19 +326,30 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
                 )
             if self.warm_start and self.__sklearn_is_fitted__():
                 self._check_same_quantiles()
-        if kind == "counts" and self.target_feature is not None:
+        if kind == "counts" and self.target_feature not in (None, "auto"):
             raise InvalidParameterError(
                 f"loss={self.loss!r} learns y that is never negative, but "
                 f"target_feature={self.target_feature!r} makes it relative to the "
                 "level of a sequence, which is negative for some. Set "
                 "target_feature=None, or another loss."
             )
-        if self.target_feature is not None and self.normalization is None:
+        if self.target_feature not in (None, "auto") and self.normalization is None:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} names the channel whose level "
                 "is added back to predictions, but normalization=None removes none. "
                 "Set normalization='last' or 'standard', or target_feature=None."
             )
+
+    def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
+        found = super()._fitted_attributes(fitted)
+        continued = fitted.continuation
+        schema = fitted.encoder.schema
+        names = schema.feature_names if schema.ndim == 3 else None
+        column = None if continued is None else continued.column
+        name = column if column is None or names is None else names[column]
+        normalizer = fitted.encoder.normalizer
+        kind = None if normalizer is None else normalizer.kind
+        return {**found, "normalization_": kind, "target_feature_": name}
 
     def _check_same_quantiles(self) -> None:
         learned = getattr(self._fitted.task, "given", None)
@@ -354,23 +373,52 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
             )
         return Regression.fit(y, weights, self.loss, standardize=self.standardize)
 
+    def _choose_levels(
+        self, schema: InputSchema, data: TrainingData
+    ) -> tuple[str | None, int | None]:
+        if find_loss(self.loss).task == "counts" and self.target_feature == "auto":
+            column = None  # relative to a level, y would be negative for some
+        else:
+            column = self._continued_channel(schema, data)
+        if self.normalization != "auto":
+            return self.normalization, column
+        if column is None:
+            return None, None
+        y = np.asarray(data.y, dtype=np.float64).reshape(len(data.y), -1)
+        return choose_normalization(data.sequences, y, data.weights, column), column
+
+    def _continued_channel(self, schema: InputSchema, data: TrainingData) -> int | None:
+        key, sequences = self.target_feature, data.sequences
+        if key is None or self.normalization is None:
+            return None
+        n_channels = sequences.shape[2]
+        is_categorical = schema.is_categorical
+        if is_categorical is None:
+            is_categorical = np.zeros(n_channels, dtype=bool)
+        if key == "auto":
+            y = np.asarray(data.y, dtype=np.float64).reshape(len(data.y), -1)
+            return continued_channel(sequences, y, np.flatnonzero(~is_categorical))
+        column = find_channel(sequences, key, "target_feature")
+        if is_categorical[column]:
+            raise InvalidParameterError(
+                f"target_feature={key!r} is categorical, but y can only continue a "
+                "numeric feature. Name a numeric feature, or set target_feature=None."
+            )
+        return column
+
     def _make_task(
-        self, labels: Any, data: TrainingData, encoder: Encoder
+        self,
+        labels: Any,
+        data: TrainingData,
+        encoder: Encoder,
+        continued: int | None,
     ) -> tuple[Regression, Continuation | None]:
         warn_rounding(data.y, data.sequences.dtype)
         plain = self._learn_task(data.y, data.weights)
-        if self.target_feature is None:
+        if continued is None or encoder.normalizer is None:
             return plain, None
-        assert encoder.normalizer is not None
-        column = find_channel(data.sequences, self.target_feature, "target_feature")
-        if column in encoder.categories.columns:
-            raise InvalidParameterError(
-                f"target_feature={self.target_feature!r} is categorical, but y can "
-                "only continue a numeric feature. Name a numeric feature, or set "
-                "target_feature=None."
-            )
         continuation = Continuation.fit(
-            encoder.normalizer, column, data.sequences, data.weights
+            encoder.normalizer, continued, data.sequences, data.weights
         )
         relative = self._learn_task(
             *relative_target(
