@@ -258,6 +258,7 @@ PARAMETERS = {
     "bidirectional": (1, "yes"),
     "pooling": ("avg", None),
     "dropout": (-0.1, 1.0, "0.5"),
+    "n_estimators": (0, 1.5, "3", None, True),
     "conv_filters": (64, (), (8, 0), (8.0,)),
     "segment_length": (0, 2.0, "24"),
     "normalization": ("first", True),

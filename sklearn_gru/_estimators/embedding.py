@@ -164,7 +164,7 @@ class SequenceEmbedding(
         fitted = self.estimator_._fitted
         if self._own_schema is not None:
             X = self._own_schema.check(X)
-        found, chosen, observed = fitted.run(self._net, X)
+        (found,), chosen, observed = fitted.run((self._net,), X)
         states = np.zeros((len(observed), self._n_features_out), chosen.dtype)
         states[observed] = found
         return states

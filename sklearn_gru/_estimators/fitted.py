@@ -20,6 +20,7 @@ from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.tasks import Task
+from sklearn_gru._support.numbers import mean_of
 
 
 class Prediction(NamedTuple):
@@ -41,21 +42,26 @@ class Fitted:
         Encoder of y for the loss, and decoder of outputs into predictions.
     continuation : Continuation or None
         Relation of y to the channel of X that it continues.
-    net : SequenceNet
-        The network and its training.
+    nets : tuple of SequenceNet
+        The networks and their training. Predictions are means over them.
     calibrations : pair of Calibration, or None
         Errors on the validation set: those of the network, and those of the constant
         prediction for sequences without input.
-    best_epoch : int or None
-        Epoch whose weights were kept; None without early stopping.
+    best_epochs : tuple of int or None
+        Epoch whose weights each network kept; None without early stopping.
     """
 
     encoder: Encoder
     task: Task
     continuation: Continuation | None
-    net: SequenceNet
+    nets: tuple[SequenceNet, ...]
     calibrations: tuple[Calibration, Calibration] | None = None
-    best_epoch: int | None = None
+    best_epochs: tuple[int | None, ...] = ()
+
+    @property
+    def net(self) -> SequenceNet:
+        """The first network."""
+        return self.nets[0]
 
     @property
     def dtype(self) -> np.dtype:
@@ -64,25 +70,33 @@ class Fitted:
 
     def predict(self, X: Any) -> Prediction:
         """Return the predictions of the task, in the float dtype of X."""
-        found, chosen, observed = self.run(self.net, X)
+        found, chosen, observed = self.run(self.nets, X)
         values = np.empty((len(observed), *self.task.without_input.shape))
         values[~observed] = self.task.without_input
         if observed.any():
-            values[observed] = self.decode(found, chosen)
+            values[observed] = self.mean(found, chosen)
         return Prediction(values.astype(chosen.dtype, copy=False), observed)
 
-    def run(self, net: SequenceNet, X: Any) -> tuple[np.ndarray, Sequences, np.ndarray]:
-        """Return the outputs of a net, the sequences with input, and their mask."""
+    def run(
+        self, nets: tuple[SequenceNet, ...], X: Any
+    ) -> tuple[list[np.ndarray], Sequences, np.ndarray]:
+        """Return the outputs of each net, the sequences with input, and their mask."""
         sequences = self.encoder.condense(self.encoder.read(X))
         observed = sequences.lengths > 0
         chosen = sequences[observed]
         if not len(chosen):
-            return np.empty((0, net.module_.spec.n_outputs)), chosen, observed
+            empty = [np.empty((0, net.module_.spec.n_outputs)) for net in nets]
+            return empty, chosen, observed
         self.encoder.warn_unseen(sequences)
         with torch_threads(1) as threads:
             rows = self.encoder.rows(sequences, self.dtype)
-            found = outputs(net, self.encoder.encode(chosen, rows), threads)
+            encoded = self.encoder.encode(chosen, rows)
+            found = [outputs(net, encoded, threads) for net in nets]
         return found, chosen, observed
+
+    def mean(self, found: list[np.ndarray], sequences: Sequences) -> np.ndarray:
+        """Return the mean of the decoded outputs of several nets."""
+        return mean_of([self.decode(output, sequences) for output in found])
 
     def decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
         """Return the outputs of sequences on the scale of y."""

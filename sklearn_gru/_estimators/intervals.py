@@ -181,8 +181,10 @@ class IntervalsMixin:
         """Measure the errors on the validation set."""
         if validation is None or encoded is None:
             return fitted
-        output = outputs(fitted.net, encoded, threads)
-        found = fitted.decode(output, validation.sequences)
+        found = fitted.mean(
+            [outputs(net, encoded, threads) for net in fitted.nets],
+            validation.sequences,
+        )
         task: Any = fitted.task
         y = task.stabilized(task.prepare(validation.y))
         weights = validation.weights

@@ -102,6 +102,12 @@ PARAMETERS: dict[str, Parameter] = {
         "float",
         "Share of features dropped between layers and before the head, in training.",
     ),
+    "n_estimators": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of networks trained on the same data from different seeds; predictions "
+        "are means over them. Training takes that many times the processor time.",
+    ),
     "conv_filters": Parameter(
         [
             OneOf((None,)),

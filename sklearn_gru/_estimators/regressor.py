@@ -62,7 +62,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     target_feature_ : str, int or None
         Feature that y continues, by name if the features have names.
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs trained; the largest of several networks.
     loss_curve_ : list of float
         Mean training loss of each epoch, on the standardized target.
     validation_scores_ : list of float
@@ -71,11 +71,17 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     best_iteration_ : int
         Epoch whose weights were kept, counted from 1. Set only with early stopping.
     net_ : skorch.NeuralNet
-        The skorch net, with its ``history``.
+        The skorch net, with its ``history``. Of several networks (`n_estimators`) this
+        is the first, as in `module_`, `loss_curve_`, `validation_scores_` and
+        `best_iteration_`.
+    nets_ : tuple of skorch.NeuralNet
+        All skorch nets.
     module_ : torch.nn.Module
         The network itself.
+    modules_ : tuple of torch.nn.Module
+        All networks.
     n_parameters_ : int
-        Number of parameters of the network.
+        Number of parameters of all networks.
     engine_ : {"numba", "numba+autograd", "torch"}
         Engine that trained the network: "numba" runs whole optimizer steps in compiled
         code, "numba+autograd" compiles only the recurrent layers and leaves the rest to
@@ -172,6 +178,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        n_estimators=1,
         conv_filters=None,
         segment_length=None,
         normalization=None,
@@ -204,6 +211,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.n_estimators = n_estimators
         self.conv_filters = conv_filters
         self.segment_length = segment_length
         self.normalization = normalization

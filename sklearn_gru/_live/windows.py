@@ -95,7 +95,7 @@ class OpenWindows:
         transform, dtype = fitted.encoder.standardizer.transform, fitted.dtype
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
-            estimator.net_,
+            estimator.nets_,
             self._answers.scales,
             lambda rows: transform(rows, dtype),
             self._reach.window,
@@ -103,7 +103,7 @@ class OpenWindows:
         )
 
     def _weights(self) -> Any:
-        return versions_of(self._after.net_) if hasattr(self._after, "net_") else None
+        return versions_of(self._after.nets_) if hasattr(self._after, "nets_") else None
 
     # -- rows in, answers out ----------------------------------------------------------
 
