@@ -81,9 +81,12 @@ class LinearPart:
             out[index] = np.einsum("nd,od->no", x, self.coef)
         return out + self.intercept
 
-    def mixed(self, network: np.ndarray, data: Encoded) -> np.ndarray:
-        """Return the weighted mean with the outputs (n, n_outputs) of a network."""
-        return network + self.share * (self.outputs(data) - network)
+    def mixed(self, network: np.ndarray, linear: np.ndarray) -> np.ndarray:
+        """Return the weighted mean of the outputs (n, n_outputs) of a network and its.
+
+        At a share of 0 or 1 it is one of them, to the bit.
+        """
+        return (1.0 - self.share) * network + self.share * linear
 
     def with_best_share(self, network: np.ndarray, data: Encoded) -> LinearPart:
         """Return it with the share of least squared error on a validation set."""
