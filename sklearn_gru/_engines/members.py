@@ -16,6 +16,7 @@ from skorch.callbacks import EpochTimer
 
 from sklearn_gru._engines.checkpoint import Checkpoint, TimeLimit
 from sklearn_gru._engines.choice import choose
+from sklearn_gru._engines.numba.compile import checked
 from sklearn_gru._engines.torch.callbacks import EpochReports, Progress
 from sklearn_gru._engines.torch.device import member_seed, torch_threads
 from sklearn_gru._engines.torch.net import SequenceNet
@@ -131,12 +132,13 @@ def _n_workers(nets: Nets, threads: int) -> int:
     """Return how many nets to train at once.
 
     Callbacks of others than this package may draw or write, and expect the thread that
-    called fit. A GPU has one queue.
+    called fit. A GPU has one queue, and the checked build one thread.
     """
     callbacks = [callback for net in nets for _, callback in net.callbacks_]
     if not all(type(callback) in _IN_ANY_THREAD for callback in callbacks):
         return 1
-    if any(net.module_.head.weight.device.type != "cpu" for net in nets):
+    devices = {net.module_.head.weight.device.type for net in nets}
+    if devices != {"cpu"} or checked.ENABLED:
         return 1
     return max(1, min(threads, len(nets)))
 

@@ -70,8 +70,10 @@ class SequenceEmbedding(
 
     Notes
     -----
-    A sequence without any observed step is embedded as zeros. If labels are plenty, an
-    estimator fitted to them is at least as good as its states with a second model.
+    A sequence without any observed step is embedded as zeros. Of several networks
+    (`n_estimators`), the first is used: units of two have nothing in common. If labels
+    are plenty, an estimator fitted to them is at least as good as its states with a
+    second model.
 
     References
     ----------
