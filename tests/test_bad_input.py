@@ -263,6 +263,7 @@ PARAMETERS = {
     "segment_length": (0, 2.0, "24"),
     "normalization": ("first", True),
     "add_differences": ("yes",),
+    "linear_share": (-0.1, 1.5, "half", True),
     "target_feature": (-1, 1.5, True, [0], 0),
     "features_per_step": (0, 1.5),
     "categorical_features": (3.5, {"a": 1}, [None]),

@@ -32,6 +32,7 @@ def test_public_names_are_sorted_and_documented():
         "windows",
         "datasets",
         "exceptions",
+        "export",
         "inspection",
         "metrics",
         "model_selection",
@@ -115,6 +116,7 @@ def test_layers():
 WITH_OTHERS = ("ecosystem", "tuning")
 OTHERS = (
     *("aeon", "dask", "distributed", "imblearn", "lightgbm", "mapie", "mlflow"),
+    *("onnx", "onnxruntime", "skl2onnx"),
     *("optuna", "optuna_integration", "shap", "skops", "skrub", "sktime", "xgboost"),
 )
 

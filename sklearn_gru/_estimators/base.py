@@ -232,6 +232,16 @@ class BaseGRU(
         """Learn the target from the training set."""
         raise NotImplementedError(f"{type(self).__name__} defines no _make_task")
 
+    def _add_linear(
+        self,
+        fitted: Fitted,
+        training: Encoded,
+        validation: Encoded | None,
+        threads: int,
+    ) -> Fitted:
+        """Learn the linear model that is mixed with the networks, if there is one."""
+        return fitted
+
     def _calibrate(
         self,
         fitted: Fitted,
@@ -370,6 +380,8 @@ class BaseGRU(
                 threads=threads,
             )
             fitted = replace(fitted, best_epochs=best, calibrations=None)
+            if report is not None:
+                fitted = self._add_linear(fitted, *pair, threads)
             return self._calibrate(fitted, validation, pair[1], threads)
 
     def _check_same_spec(self, fitted: Fitted) -> None:

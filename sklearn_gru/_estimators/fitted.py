@@ -5,6 +5,7 @@ If a refit fails before the end, the old object stays in place unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.numbers import mean_of
 
@@ -49,6 +51,8 @@ class Fitted:
         prediction for sequences without input.
     best_epochs : tuple of int or None
         Epoch whose weights each network kept; None without early stopping.
+    linear : LinearPart or None
+        Linear model that is mixed with each network.
     """
 
     encoder: Encoder
@@ -57,6 +61,7 @@ class Fitted:
     nets: tuple[SequenceNet, ...]
     calibrations: tuple[Calibration, Calibration] | None = None
     best_epochs: tuple[int | None, ...] = ()
+    linear: LinearPart | None = None
 
     @property
     def net(self) -> SequenceNet:
@@ -70,7 +75,7 @@ class Fitted:
 
     def predict(self, X: Any) -> Prediction:
         """Return the predictions of the task, in the float dtype of X."""
-        found, chosen, observed = self.run(self.nets, X)
+        found, chosen, observed = self.run(X, self.outputs)
         values = np.empty((len(observed), *self.task.without_input.shape))
         values[~observed] = self.task.without_input
         if observed.any():
@@ -78,21 +83,31 @@ class Fitted:
         return Prediction(values.astype(chosen.dtype, copy=False), observed)
 
     def run(
-        self, nets: tuple[SequenceNet, ...], X: Any
+        self, X: Any, compute: Callable[[Encoded, int], list[np.ndarray]]
     ) -> tuple[list[np.ndarray], Sequences, np.ndarray]:
-        """Return the outputs of each net, the sequences with input, and their mask."""
+        """Return what is computed of the sequences with input, these, and their mask.
+
+        `compute` gets encoded sequences and a number of threads. It is not called
+        without any sequence: the list is empty then.
+        """
         sequences = self.encoder.condense(self.encoder.read(X))
         observed = sequences.lengths > 0
         chosen = sequences[observed]
         if not len(chosen):
-            empty = [np.empty((0, net.module_.spec.n_outputs)) for net in nets]
-            return empty, chosen, observed
+            return [], chosen, observed
         self.encoder.warn_unseen(sequences)
         with torch_threads(1) as threads:
             rows = self.encoder.rows(sequences, self.dtype)
-            encoded = self.encoder.encode(chosen, rows)
-            found = [outputs(net, encoded, threads) for net in nets]
+            found = compute(self.encoder.encode(chosen, rows), threads)
         return found, chosen, observed
+
+    def outputs(self, encoded: Encoded, threads: int) -> list[np.ndarray]:
+        """Return the outputs (n, n_outputs) of each net, mixed with the linear part."""
+        found = [outputs(net, encoded, threads) for net in self.nets]
+        if self.linear is None:
+            return found
+        linear = self.linear.outputs(encoded)
+        return [self.linear.mixed(output, linear) for output in found]
 
     def mean(self, found: list[np.ndarray], sequences: Sequences) -> np.ndarray:
         """Return the mean of the decoded outputs of several nets."""

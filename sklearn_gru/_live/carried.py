@@ -29,11 +29,21 @@ CHANGED = (
 )
 
 
+def why_not_carried(estimator: Any) -> str | None:
+    """Return why a fitted estimator cannot go on from a state by one row, or None."""
+    if estimator._fitted.linear is not None:
+        return (
+            f"linear_share={estimator.linear_share!r} reads the latest rows side by "
+            "side, which all move with every row"
+        )
+    return why_not_stepwise(estimator.net_.module_.spec)
+
+
 class CarriedStates:
     """The series of an estimator alone; see :class:`sklearn_gru._live.feed.Feed`."""
 
     def __init__(self, estimator: Any, method: str) -> None:
-        reason = why_not_stepwise(estimator.net_.module_.spec)
+        reason = why_not_carried(estimator)
         if reason is None and estimator._fitted.encoder.schema.ndim == 2:
             reason = "it was fitted on 2-D rows, each of which is a whole series"
         if reason is not None:

@@ -1,0 +1,20 @@
+"""Fitted models in other formats, which run without this package."""
+
+import importlib
+
+_HOME = {
+    "register_skl2onnx": "sklearn_gru.export._onnx.skl2onnx",
+    "to_onnx": "sklearn_gru.export._onnx.public",
+}
+
+__all__ = ["register_skl2onnx", "to_onnx"]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
