@@ -30,7 +30,7 @@ demo: $(STAMP)
 
 RUN := -m pytest -n 2 --dist worksteal
 test: $(STAMP)
-	SCIPY_ARRAY_API=1 $(BIN)/python $(RUN)
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python $(RUN)
 
 # What one runs while editing: no slow tests, no doctests, and nothing about the pages,
 # the gallery, other libraries or the benchmarks. One thread per worker of the two.

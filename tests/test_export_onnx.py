@@ -451,3 +451,18 @@ def test_skl2onnx_converts_pipelines():
     assert label.tolist() == model.predict(rows).tolist()
     with pytest.raises(ExportError, match="target_opset=15 is too old"):
         skl2onnx.to_onnx(model, rows[:1], target_opset=15)
+
+
+def test_parts_that_are_not_exported_are_refused():
+    """Several networks, a linear part, elapsed times."""
+    X, y = make_data()
+    for params in ({"n_estimators": 2}, {"linear_share": 0.5}):
+        model = GRURegressor(4, max_iter=1, random_state=0, **params).fit(X, y)
+        with pytest.raises(ExportError, match=next(iter(params))):
+            to_onnx(model)
+    rows = pd.DataFrame(make_rows(50, 0), pd.date_range("2024", periods=50, freq="h"))
+    rows.columns = list("abcd")
+    window = SlidingWindow(4, lag=1, add_elapsed=True)
+    pipeline = make_pipeline(window, GRURegressor(4, max_iter=1))
+    with pytest.raises(ExportError, match="add_elapsed"):
+        to_onnx(pipeline.fit(rows, np.arange(50.0)))

@@ -39,6 +39,12 @@ def cut(pipeline: Pipeline) -> Parts:
             "Stream an estimator of whole sequences alone."
         )
     (at,) = places
+    if steps[at].add_elapsed:
+        raise StreamError(
+            f"SlidingWindow(add_elapsed={steps[at].add_elapsed!r}) appends columns, "
+            "which a stream does not keep up to date. Add the new rows by partial_fit, "
+            "then call predict of the pipeline, or fit without add_elapsed."
+        )
     after = steps[at + 1 :]
     return Parts(
         Before(steps[:at]) if at else None,

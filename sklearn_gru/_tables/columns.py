@@ -116,6 +116,15 @@ class Columns:
                 values[values[:, j] >= len(book), j] = np.nan
         return values
 
+    def and_numbers(self, names: list[str]) -> Columns:
+        """Return these and further numeric columns, which are not of the frame."""
+        return replace(
+            self,
+            names=self.names + names,
+            known=np.append(self.known, np.zeros(len(names), dtype=bool)),
+            books=[*self.books, *[None] * len(names)],
+        )
+
     def renamed(self, given: list[str]) -> list[str]:
         """Return the names of the features if `given` names the columns of X."""
         pairs = zip(self.positions, self.names, strict=True)

@@ -11,18 +11,22 @@ import pandas as pd
 from sklearn.utils.validation import check_array
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._support.rules import Boolean, OneOf, check_value
-from sklearn_gru._tables.axis import Axis
+from sklearn_gru._support.rules import check_value
 from sklearn_gru._tables.codebook import sorted_order
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame
 from sklearn_gru._tables.keys import read_keys
 from sklearn_gru._tables.refused import refuse_kinds
+from sklearn_gru._windows.elapsed import (
+    RULES,
+    elapsed_since,
+    find_origins,
+    new_names,
+    require_time,
+)
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["to_sequences"]
-
-_NANOSECONDS_PER_HOUR = 3_600_000_000_000
 
 
 def to_sequences(
@@ -87,12 +91,7 @@ def to_sequences(
     [0, 1]
     """
     refuse_kinds(frame, "a DataFrame")
-    check_value(
-        "to_sequences",
-        "add_elapsed",
-        add_elapsed,
-        [Boolean(), OneOf(("since_start",))],
-    )
+    check_value("to_sequences", "add_elapsed", add_elapsed, RULES)
     table = as_frame(frame)
     if table is None:
         raise InputError(
@@ -129,10 +128,12 @@ def to_sequences(
     order = np.lexsort((keys.time, group))
     values, names, categories = values[order], list(columns.names), columns.categories
     if add_elapsed:
-        added = _elapsed(values, keys.time[order], group[order], keys.axis)
-        added = added if add_elapsed == "since_start" else added[:, :1]
-        new = ["elapsed", "since_start"][: added.shape[1]]
-        _refuse_taken(names, new)
+        require_time(keys.axis)
+        new, sorted_time = new_names(add_elapsed, names), keys.time[order]
+        holds = ~np.isnan(values).all(axis=1)
+        is_first = np.diff(group[order], prepend=-1) != 0
+        origins = find_origins(sorted_time, is_first, holds)
+        added = elapsed_since(sorted_time, origins, keys.axis)[:, : len(new)]
         values = np.column_stack([values, added.astype(values.dtype)])
         names += new
         categories = None if categories is None else (*categories, *[None] * len(new))
@@ -144,34 +145,3 @@ def to_sequences(
         categories=categories,
         groups=pd.MultiIndex.from_tuples(labels) if several else pd.Index(labels),
     )
-
-
-def _elapsed(
-    values: np.ndarray, time: np.ndarray, group: np.ndarray, axis: Axis
-) -> np.ndarray:
-    """Return the times (n, 2) since the last row with a value, and since the first.
-
-    Rows are in order of group and time.
-    """
-    if axis.kind == "row":
-        raise TimeIndexError(
-            "add_elapsed needs a time: pass time= with the column that holds it, or "
-            "give a frame whose index is the time."
-        )
-    at = np.arange(len(time))
-    first = np.searchsorted(group, group)  # the first row of the group
-    holds = np.where(~np.isnan(values).all(axis=1), at, -1)
-    latest = np.maximum.accumulate(np.concatenate([[-1], holds[:-1]]))
-    since = np.stack([np.maximum(latest, first), first], axis=1)
-    unit = _NANOSECONDS_PER_HOUR if axis.kind == "datetime" else 1
-    return (time[:, None] - time[since]) / unit
-
-
-def _refuse_taken(names: list[str], new: list[str]) -> None:
-    taken = [name for name in new if name in names]
-    if taken:
-        raise InputError(
-            f"The frame already has a column {taken[0]!r}, which add_elapsed would "
-            f"append. Rename it: frame.rename(columns={{{taken[0]!r}: "
-            f"'{taken[0]}_given'}})."
-        )

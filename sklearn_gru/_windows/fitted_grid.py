@@ -77,9 +77,20 @@ class FittedGrid:
             labels=self.groups,
         )
 
-    def remember(self, line: Timeline, before: History | None = None) -> History:
+    def remember(
+        self,
+        line: Timeline,
+        before: History | None = None,
+        origins: np.ndarray | None = None,
+    ) -> History:
         """Return the rows of a line that later windows may need."""
-        return remember(line, self.reach, regular=self.is_regular, before=before)
+        return remember(
+            line,
+            self.reach,
+            regular=self.is_regular,
+            before=before,
+            origins=origins,
+        )
 
     def forget(self, history: History, observed: np.ndarray, steps: int) -> History:
         """Return the rows at most `steps` - 1 steps before the newest observed one."""

@@ -34,6 +34,13 @@ from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
 from sklearn_gru._tables.keys import read_keys
+from sklearn_gru._windows.elapsed import (
+    RULES,
+    elapsed_since,
+    find_origins,
+    new_names,
+    require_time,
+)
 from sklearn_gru._windows.explain import explain_window, find_row
 from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru._windows.known_columns import missing_shares, warn_missing_known
@@ -113,6 +120,12 @@ class SlidingWindow(
         `known_future`. "auto" keeps the rows of the last call and what windows can
         reach before them on regular times, and all rows on irregular ones, where a late
         row may fall between any others. None keeps all rows.
+    add_elapsed : bool or "since_start", default=False
+        Append a column "elapsed": the time since the last row of the group that holds a
+        value outside `known_future`, in hours for datetimes, in periods for periods,
+        else in the unit of `time`; 0 in the first row. "since_start" also appends the
+        time since the first row of the group. They tell irregular times apart, and how
+        long a hole was; they are read `lag` steps back.
     flatten : bool, default=False
         Return a 2-D array of shape ``(n_rows, window_size * n_features)``, oldest step
         first, for estimators that do not take sequences.
@@ -175,6 +188,7 @@ class SlidingWindow(
         "window_size": [positive_integer(), DURATION],
         "lag": [positive_integer(0), DURATION],
         "max_history": [OneOf((None, "auto")), positive_integer(), DURATION],
+        "add_elapsed": RULES,
         "flatten": [Boolean()],
     }
 
@@ -189,6 +203,7 @@ class SlidingWindow(
         freq="infer",
         categorical_features=None,
         max_history="auto",
+        add_elapsed=False,
         flatten=False,
     ):
         self.window_size = window_size
@@ -199,6 +214,7 @@ class SlidingWindow(
         self.freq = freq
         self.categorical_features = categorical_features
         self.max_history = max_history
+        self.add_elapsed = add_elapsed
         self.flatten = flatten
 
     _fitted: FittedGrid  # inspection reads it too
@@ -243,7 +259,7 @@ class SlidingWindow(
             One window per row; see :meth:`transform`.
         """
         values, line = self._fit(X, y)
-        return self._windows(values, line, self._columns)
+        return self._windows(values, line, self._columns, None)
 
     def transform(self, X):
         """Look up the window of every row.
@@ -266,7 +282,7 @@ class SlidingWindow(
         if keys is None:
             warn_missing_known(values, self._columns, self._missing_in_fit)
             warn_without_time(len(values), self._fitted.reach)
-            return self._windows(values, None, columns)
+            return self._windows(values, None, columns, None)
         line = self._line(keys, values)
         merged = line.rows.values[line.place]
         warn_missing_known(merged, self._columns, self._missing_in_fit)
@@ -283,7 +299,7 @@ class SlidingWindow(
                 self._fitted.axis,
                 regular=self._fitted.is_regular,
             )
-        return self._windows(values, line, columns)
+        return self._windows(values, line, columns, self._history)
 
     def partial_fit(self, X, y=None):
         """Append rows to those remembered, and forget those out of reach.
@@ -317,7 +333,7 @@ class SlidingWindow(
             found = fitted.find_again(line)  # there may be enough rows now
             if found is not None:
                 (fitted, line), before = found, None
-        history = fitted.remember(line, before)
+        history = fitted.remember(line, before, self._origins(line, before))
         steps = self._steps_kept(fitted)
         if steps is not None:
             observed = self._observed(history.rows.values)
@@ -389,6 +405,9 @@ class SlidingWindow(
         values, keys, columns = self._read_new(X)
         row = find_row(X, row, len(values))
         line = None if keys is None else self._line(keys, values)
+        if line is not None and self.add_elapsed:
+            line, columns = self._with_elapsed(line, columns, self._history)
+            values = line.rows.values[line.place]
         return explain_window(values, row, columns, self._fitted, keys, line)
 
     @available_if(lambda self: self.flatten is True)
@@ -406,11 +425,13 @@ class SlidingWindow(
             The number in a name is the shift from the row's own time.
         """
         check_is_fitted(self)
-        names = self._columns.names
+        columns = self._and_elapsed(self._columns)
+        names = columns.names
         if input_features is not None:
-            names = self._checked_names(input_features)
+            n_given = len(self._columns.names)
+            names = self._checked_names(input_features) + names[n_given:]
         window, lag = self._fitted.reach
-        shift = np.where(self._columns.known, 0, lag)
+        shift = np.where(columns.known, 0, lag)
         return np.array(
             [
                 f"{name}_lag{back + shift[j]}"
@@ -464,6 +485,7 @@ class SlidingWindow(
         check_parameters(self, self._parameter_rules)
         values, keys, columns = self._read(X, reset=True)
         check_same_rows(X, y)
+        self._and_elapsed(columns)  # refuses a taken name
         self._keep_columns(columns)
         self._missing_in_fit = missing_shares(values)
         grid = find_grid(self.freq, keys)
@@ -494,7 +516,7 @@ class SlidingWindow(
         line = fitted.merge(None, rows)
         self._keep_grid(fitted)
         if keys.axis.kind != "row":
-            self._history = fitted.remember(line)
+            self._history = fitted.remember(line, origins=self._origins(line, None))
         return values, line
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
@@ -507,6 +529,8 @@ class SlidingWindow(
         else:
             keys = self._read_frame(X, frame, reset=reset)
         if reset:
+            if self.add_elapsed:
+                require_time(Axis("row") if keys is None else keys.axis)
             self._from_frame = frame is not None
             self._columns = Columns.find(
                 table,
@@ -607,10 +631,47 @@ class SlidingWindow(
         self._fitted = fitted
         self.freq_ = fitted.freq
 
+    def _origins(self, line: Timeline, history: History | None) -> np.ndarray | None:
+        """Return the times that the elapsed time of each row is counted from."""
+        if not self.add_elapsed:
+            return None
+        known = None
+        if history is not None and history.origins is not None:
+            known = line.remembered, history.origins
+        known_ahead = self._columns.known
+        own = line.rows.values[:, ~known_ahead | known_ahead.all()]
+        holds = ~np.isnan(own).all(axis=1)
+        return find_origins(line.rows.time, line.new_group, holds, known)
+
+    def _with_elapsed(
+        self, line: Timeline, columns: Columns, history: History | None
+    ) -> tuple[Timeline, Columns]:
+        """Return the line and the columns with the elapsed times of each row."""
+        columns = self._and_elapsed(columns)
+        origins = self._origins(line, history)
+        assert origins is not None
+        rows = line.rows
+        added = elapsed_since(rows.time, origins, self._fitted.axis)
+        added = added[:, : len(columns.names) - rows.values.shape[1]]
+        values = np.column_stack([rows.values, added.astype(rows.values.dtype)])
+        return replace(line, rows=rows._replace(values=values)), columns
+
+    def _and_elapsed(self, columns: Columns) -> Columns:
+        """Return the columns of the windows."""
+        if not self.add_elapsed:
+            return columns
+        return columns.and_numbers(new_names(self.add_elapsed, columns.names))
+
     def _windows(
-        self, values: np.ndarray, line: Timeline | None, columns: Columns
+        self,
+        values: np.ndarray,
+        line: Timeline | None,
+        columns: Columns,
+        history: History | None,
     ) -> Any:
         reach = self._fitted.reach
+        if line is not None and self.add_elapsed:
+            line, columns = self._with_elapsed(line, columns, history)
         about: dict[str, Any] = {
             "feature_names": tuple(columns.names),
             "categories": columns.categories,

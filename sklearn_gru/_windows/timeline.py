@@ -185,13 +185,26 @@ class History(NamedTuple):
     rows: Rows
     run_start: np.ndarray  # (n,) position of the first row of the run
     forgotten: np.ndarray  # (n, 2) oldest and newest position forgotten of the group
+    origins: np.ndarray | None = None  # (n, 2) times that elapsed time is counted from
+
+    def take(self, index: np.ndarray) -> History:
+        """Return what is known of some of the rows."""
+        origins = None if self.origins is None else self.origins[index]
+        return History(
+            self.rows.take(index), self.run_start[index], self.forgotten[index], origins
+        )
 
 
 _NOTHING = np.array([np.iinfo(np.int64).max, np.iinfo(np.int64).min])  # is forgotten
 
 
 def remember(
-    line: Timeline, reach: Reach, *, regular: bool, before: History | None = None
+    line: Timeline,
+    reach: Reach,
+    *,
+    regular: bool,
+    before: History | None = None,
+    origins: np.ndarray | None = None,
 ) -> History:
     """Return the rows that later windows may need.
 
@@ -213,11 +226,11 @@ def remember(
         known_start[line.remembered] = before.run_start
         run_start = np.minimum(run_start, known_start[starts][run])
     forgotten = forgotten_of_groups(line, before)
+    history = History(rows, run_start, forgotten, origins)
     if not regular or before is not None:
-        return History(rows, run_start, forgotten)
+        return history
     ends = np.append(starts[1:], n)
-    kept = np.flatnonzero(np.arange(n) >= ends[run] - reach.back)
-    return History(rows.take(kept), run_start[kept], forgotten[kept])
+    return history.take(np.flatnonzero(np.arange(n) >= ends[run] - reach.back))
 
 
 def forgotten_of_groups(line: Timeline, history: History | None) -> np.ndarray:
@@ -276,4 +289,4 @@ def forget(
     bounds[~kept, 0] = np.minimum(bounds[~kept, 0], place[~kept])
     bounds[~kept, 1] = np.maximum(bounds[~kept, 1], place[~kept])
     forgotten = _widest(bounds, new_group)
-    return History(rows.take(kept), history.run_start[kept], forgotten[kept])
+    return history._replace(forgotten=forgotten).take(kept)
