@@ -113,7 +113,7 @@ def test_layers():
 
 # Blocks of these pages that import other libraries are left out where those are not
 # installed.
-WITH_OTHERS = ("ecosystem", "tuning")
+WITH_OTHERS = ("deploy", "ecosystem", "tuning")
 OTHERS = (
     *("aeon", "dask", "distributed", "imblearn", "lightgbm", "mapie", "mlflow"),
     *("onnx", "onnxruntime", "skl2onnx"),
