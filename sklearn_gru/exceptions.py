@@ -8,6 +8,7 @@
     │   └── TimeIndexError       times or groups that cannot be read, or off the grid
     ├── LeakageError             a column that gives the target away
     ├── StreamError              a model that no stream can follow, or no longer does
+    ├── ExportError              a model that has no other form, or would differ in it
     ├── DivergenceError          training produced a loss that is not finite
     └── CheckpointError          a checkpoint of another fit, or one that cannot be used
 
@@ -24,6 +25,7 @@ __all__ = [
     "CalibrationWarning",
     "CheckpointError",
     "DivergenceError",
+    "ExportError",
     "InputError",
     "InvalidParameterError",
     "LayoutWarning",
@@ -58,6 +60,10 @@ class LeakageError(SklearnGRUError):
 
 class StreamError(SklearnGRUError):
     """A stream cannot follow the model, or the model has changed since."""
+
+
+class ExportError(SklearnGRUError):
+    """A model cannot be exported, or would predict other numbers there."""
 
 
 class DivergenceError(SklearnGRUError):

@@ -24,7 +24,7 @@ from sklearn_gru._encoding.standardizer import Standardizer
 
 # Share of the typical scale below which no target is scaled; series of a panel may be
 # this much smaller than the typical one.
-_LEAST_SCALE = 1e-3
+LEAST_SCALE = 1e-3
 
 _CELLS = 1 << 18  # cells of windows read at a time: two megabytes of float64
 
@@ -182,7 +182,7 @@ class Continuation:
         shift[np.isnan(shift)] = self.shift
         scale[np.isnan(scale)] = self.scale
         # A sequence that hardly varies would make any change of y enormous.
-        scale = np.maximum(scale, _LEAST_SCALE * self.scale)
+        scale = np.maximum(scale, LEAST_SCALE * self.scale)
         return shift[:, None], scale[:, None]
 
     def add(self, y: np.ndarray, sequences: Sequences) -> np.ndarray:

@@ -1,0 +1,22 @@
+"""Fitted models in other formats, which run without this package."""
+
+import importlib
+
+_HOME = {
+    "PortableError": "sklearn_gru.export.gru_portable",
+    "PortableModel": "sklearn_gru.export.gru_portable",
+    "load_portable": "sklearn_gru.export.gru_portable",
+    "to_portable": "sklearn_gru.export._portable",
+}
+
+__all__ = ["PortableError", "PortableModel", "load_portable", "to_portable"]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
