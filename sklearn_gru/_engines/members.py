@@ -177,7 +177,8 @@ def _in_threads(
     futures: list[Future[int | None]] = []
     with ThreadPoolExecutor(workers) as pool:
         try:
-            futures += [pool.submit(work, k) for k in range(n)]
+            with deferred_interrupts():  # the pool would not know of a thread
+                futures += [pool.submit(work, k) for k in range(n)]
             left = set(futures)
             while left:
                 # Python hears Ctrl-C between two waits.
