@@ -8,8 +8,8 @@ random rows before it is trusted. Every other step is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,23 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-# An operation that changes a row (n_columns,) or rows in place.
-Operation = Callable[[np.ndarray], Any]
+
+class Operation(NamedTuple):
+    """An operation between rows and one number per column, in place.
+
+    `name` is that of a function of NumPy, or "fill", which replaces NaN.
+    """
+
+    name: str
+    vector: np.ndarray
+
+    def __call__(self, rows: np.ndarray) -> None:
+        """Change a row (n_columns,) or rows."""
+        if self.name == "fill":
+            np.copyto(rows, self.vector, where=np.isnan(rows))
+        else:
+            getattr(np, self.name)(rows, self.vector, out=rows)
+
 
 _N_PROBES = 64
 
@@ -36,7 +51,7 @@ class Before:
         Columns of X in fit.
     n_columns : int
         Number of them.
-    operations : list of functions, or None
+    operations : list of Operation, or None
         What the steps do to a row of floats, in place; None if they must be called.
     """
 
@@ -93,26 +108,20 @@ def _operations_of(step: Any) -> list[Operation] | None:
     """Return the arithmetic of a step in its order, or None if it is not known."""
     if type(step) is StandardScaler:
         mean = step.mean_ if step.with_mean else None
-        return [*_each(np.subtract, mean), *_each(np.divide, step.scale_)]
+        return [*_each("subtract", mean), *_each("divide", step.scale_)]
     if type(step) is RobustScaler:
-        return [*_each(np.subtract, step.center_), *_each(np.divide, step.scale_)]
+        return [*_each("subtract", step.center_), *_each("divide", step.scale_)]
     if type(step) is MaxAbsScaler:
-        return _each(np.divide, step.scale_)
+        return _each("divide", step.scale_)
     if type(step) is MinMaxScaler and not step.clip:
-        return [*_each(np.multiply, step.scale_), *_each(np.add, step.min_)]
+        return [*_each("multiply", step.scale_), *_each("add", step.min_)]
     if type(step) is SimpleImputer and not step.add_indicator:
         filled = step.statistics_
         if filled.dtype.kind == "f" and not np.isnan(filled).any():
-            return [lambda rows: _fill(rows, filled)]
+            return _each("fill", filled)
     return None
 
 
-def _each(function: Any, vector: np.ndarray | None) -> list[Operation]:
+def _each(name: str, vector: np.ndarray | None) -> list[Operation]:
     """Return an operation between rows and one number per column; none without."""
-    if vector is None:
-        return []
-    return [lambda rows: function(rows, vector, out=rows)]
-
-
-def _fill(rows: np.ndarray, filled: np.ndarray) -> None:
-    np.copyto(rows, filled, where=np.isnan(rows))
+    return [] if vector is None else [Operation(name, vector)]
