@@ -52,6 +52,8 @@ OPTIONS = {
     "counts": {"loss": "poisson"},
     "segments of 4": {"segment_length": 4},
     "convolution": {"conv_filters": (16, 32, 16)},
+    "three networks": {"n_estimators": 3},
+    "a linear part": {"linear_share": 0.5},
     "float64": {"dtype": "float64"},
     "classes": {"kind": GRUClassifier},
 }
