@@ -413,6 +413,10 @@ UNREAD = {
         lambda: pd.DataFrame({"dim_0": [pd.Series(row) for row in X2]}),
         r"Column 'dim_0' holds a Series of 6 values.*np\.column_stack",
     ),
+    "tuples with static values": (
+        lambda: [(x, x[0]) for x in X3],
+        r"Item 0 of X is a tuple of arrays of shapes \(5, 2\), \(2,\); .*np\.tile",
+    ),
 }
 READERS = {
     "fit": lambda X: small().fit(X, Y),
@@ -439,6 +443,15 @@ def test_the_line_for_nested_frames_works():
     np.testing.assert_array_equal(
         small().fit(X, Y).predict(X), small().fit(X3, Y).predict(X3)
     )
+
+
+def test_the_line_for_tuples_works():
+    """Static values become features that stay the same at every step."""
+    pairs = [(x, row[:3]) for x, row in zip(X3, X2, strict=True)]
+    X = [
+        np.hstack([steps, np.tile(static, (len(steps), 1))]) for steps, static in pairs
+    ]
+    assert small().fit(X, Y).n_features_in_ == 5
 
 
 def test_sequences_with_a_table_beside_them():

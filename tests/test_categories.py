@@ -792,7 +792,6 @@ def test_search_over_windows_of_categories():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::sklearn_gru.exceptions.UnseenDataWarning")
 def test_airport_as_feature_of_the_weather():
     """The group key joins the input: a target that only the airport tells is learned."""
     X, _ = datasets.load_nyc_weather(return_X_y=True)

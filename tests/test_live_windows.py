@@ -34,8 +34,7 @@ from tests.cases import CASES
 
 # Holes and odd rows are made on purpose; one test is about the warning.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn_gru.exceptions.LostHistoryWarning",
-    "ignore::sklearn_gru.exceptions.UnseenDataWarning",
+    "ignore::sklearn_gru.exceptions.LostHistoryWarning"
 )
 
 HOUR = pd.Timedelta(hours=1)

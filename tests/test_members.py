@@ -118,6 +118,24 @@ def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
     assert_equal(found[1], found[5])
 
 
+@pytest.mark.parametrize(("case", "made"), [("numba", False), ("torch", True)])
+def test_what_imports_is_made_before_the_threads_begin(case, made, monkeypatch):
+    """PyTorch's optimizers import modules that two threads must not load at once."""
+    seen = []
+    model = several(2, **{**CASES[case], "max_iter": 2})
+
+    def spy(net, *args, **kwargs):
+        seen.append(isinstance(net.optimizer_state, torch.optim.Optimizer))
+        return train(net, *args, **kwargs)
+
+    train = members.train
+    monkeypatch.setattr(members, "train", spy)
+    with threads(2):
+        model.fit(X, Y)
+    assert model.engine_ == case
+    assert seen == [made, made]
+
+
 PREDICTIONS = {
     "regression": (GRURegressor, {}, ["predict"]),
     "counts": (GRURegressor, {"loss": "poisson"}, ["predict"]),

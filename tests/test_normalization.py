@@ -372,9 +372,9 @@ def test_in_a_pipeline(hourly):
     plain = clone(pipeline).set_params(
         gruregressor__normalization=None, gruregressor__target_feature=None
     )
-    plain.fit(frame[:150], frame["load"][:150])
+    plain.fit(frame[:100], frame["load"][:100])
     with pytest.warns(UnseenDataWarning, match="'load' reaches"):
-        assert plain.score(frame[150:], frame["load"][150:]) < 0.5
+        assert plain.score(frame[100:], frame["load"][100:]) < 0.5
 
 
 @pytest.mark.parametrize(

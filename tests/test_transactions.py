@@ -52,9 +52,12 @@ class Raise(Callback):
 
 
 def make(engine="numba", **params):
-    settings = {"hidden_size": 8, "max_iter": 20, "random_state": 0, "dropout": 0.2}
-    dtype = "float32" if engine == "numba" else "float64"
-    return GRURegressor(**{**settings, "dtype": dtype, **params})
+    settings = {"hidden_size": 8, "random_state": 0, "dropout": 0.2}
+    if engine == "numba":
+        settings |= {"dtype": "float32", "max_iter": 20}  # less is not compiled
+    else:
+        settings |= {"dtype": "float64", "max_iter": 3, "batch_size": 150}
+    return GRURegressor(**{**settings, **params})
 
 
 def everything(model, X):
@@ -237,8 +240,7 @@ def test_ctrl_c_is_heard_within_a_second_at_any_width():
     _, sent = press_ctrl_c(1.5)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, X[:, 0, 0])
-    # A second where the process has a core of its own; a step here takes many.
-    assert time.perf_counter() - sent[0] < 4.0
+    assert time.perf_counter() - sent[0] < 1.0  # a step here takes many seconds
     assert not model.__sklearn_is_fitted__()
 
 

@@ -12,7 +12,7 @@ from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru.exceptions import UnseenDataWarning
 
 
-def _trend(n=300):
+def _trend(n=400):
     hours = pd.date_range("2024-01-01", periods=n, freq="h")
     noise = np.random.default_rng(0).normal(size=n)
     frame = {"noise": noise, "sales": np.arange(n) + 5 * np.sin(np.arange(n) / 4)}
@@ -38,11 +38,16 @@ def test_a_trend_is_said_once_with_counts():
     said = _said(model, frame[200:])
     assert len(said) == 1
     read = frame["sales"][:199]  # the last row of fit ends no window
-    bound = read.max() + 0.1 * (read.max() - read.min())
-    ends = range(200, 300)
-    far = sum((frame["sales"].iloc[k - 12 : k] > bound).sum() > 6 for k in ends)
-    assert said[0].startswith(f"{far} of 100 sequences lie far outside")
-    assert f"feature 'sales' reaches {frame['sales'][:-1].max():.6g}" in said[0]
+    span = read.max() - read.min()
+    top = max(read.iloc[k : k + 12].mean() for k in range(188))
+    later = [frame["sales"].iloc[k - 12 : k] for k in range(200, 400)]
+    far = sum(
+        part.clip(upper=read.max() + span).mean() > top + 0.5 * span for part in later
+    )
+    assert 0 < far < 200
+    assert said[0].startswith(f"{far} of 200 sequences lie far outside")
+    assert f"mean of feature 'sales' reaches {later[-1].mean():.6g}, and" in said[0]
+    assert f"to {top:.6g}. " in said[0]
     assert "normalization='last'" in said[0]
     assert _said(model, frame[:200]) == []
     assert _said(model, frame[200:220]) == []

@@ -183,6 +183,7 @@ def _as_items(X: Any) -> list[Any] | None:
     try:
         np.asarray(X, dtype=object if _is_text(X) else None)
     except ValueError:  # nested lists of different lengths
+        refuse_kinds(X, _EXPECTED)
         return [np.asarray(item, dtype=np.float64) for item in X]
     return None
 

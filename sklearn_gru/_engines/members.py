@@ -17,6 +17,7 @@ from skorch.callbacks import EpochTimer
 from sklearn_gru._engines.checkpoint import Checkpoint, TimeLimit
 from sklearn_gru._engines.choice import choose
 from sklearn_gru._engines.numba.compile import checked
+from sklearn_gru._engines.numba.engine import NumbaEngine
 from sklearn_gru._engines.torch.callbacks import EpochReports, Progress
 from sklearn_gru._engines.torch.device import member_seed, torch_threads
 from sklearn_gru._engines.torch.net import SequenceNet
@@ -120,12 +121,23 @@ def train_all(
     try:
         if workers == 1:
             return tuple(map(run, range(n)))
-        # Compiling cannot be interrupted in another thread.
-        choose(nets[0].plan(trains=True, announce=line is not None))
+        for net in nets:
+            _prepare(net, announce=line is not None)
         return _in_threads(run, n, workers)
     finally:
         if line is not None:
             line.close()
+
+
+def _prepare(net: SequenceNet, *, announce: bool) -> None:
+    """Do what threads must not: compile, and import.
+
+    Ctrl-C cannot end the first in another thread, and modules that import each other
+    are seen half-made by a second thread. An optimizer of PyTorch imports hundreds.
+    """
+    engine, _ = choose(net.plan(trains=True, announce=announce))
+    if not isinstance(engine, NumbaEngine):
+        _ = net.optimizer_
 
 
 def _n_workers(nets: Nets, threads: int) -> int:
@@ -165,7 +177,8 @@ def _in_threads(
     futures: list[Future[int | None]] = []
     with ThreadPoolExecutor(workers) as pool:
         try:
-            futures += [pool.submit(work, k) for k in range(n)]
+            with deferred_interrupts():  # the pool would not know of a thread
+                futures += [pool.submit(work, k) for k in range(n)]
             left = set(futures)
             while left:
                 # Python hears Ctrl-C between two waits.

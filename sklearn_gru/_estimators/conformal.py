@@ -88,7 +88,8 @@ class Calibration:
                 f"coverage={coverage:g} needs at least {least} sequences in the "
                 f"validation set, but there are {m}. Ask for a coverage of at most "
                 f"{np.floor(m / (m + 1) * 1000) / 1000:g}, raise validation_fraction, "
-                "or pass a larger X_val to fit."
+                "or pass a larger X_val to fit. To find rare rows among few, rank "
+                "them by GRUOutlierDetector().fit(X).score_samples(X)."
             )
         order = np.argsort(errors, axis=0)
         weights = np.ones(m) if self.weights is None else self.weights

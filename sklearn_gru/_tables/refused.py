@@ -5,7 +5,7 @@ NumPy would try to convert them, and fail with a message about its own insides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,6 +38,24 @@ def refuse_kinds(X: Any, expected: str) -> None:
         )
     if isinstance(X, pd.DataFrame):
         _refuse_nested(X)
+    if isinstance(X, (list, tuple)):
+        _refuse_pairs(X)
+
+
+def _refuse_pairs(X: Sequence[Any]) -> None:
+    """Raise InputError for a list of tuples (steps, static values of the series)."""
+    first = X[0] if len(X) else None
+    if not isinstance(first, tuple):
+        return
+    if {getattr(part, "ndim", 0) for part in first} != {1, 2}:
+        return
+    shapes = ", ".join(str(part.shape) for part in first)
+    raise InputError(
+        f"Item 0 of X is a tuple of arrays of shapes {shapes}; expected one 2-D array "
+        "(steps, features) per sequence. If the other array holds values of the whole "
+        "series, repeat them at every step: X = [np.hstack([steps, "
+        "np.tile(static, (len(steps), 1))]) for steps, static in X]."
+    )
 
 
 def _refuse_nested(frame: pd.DataFrame) -> None:

@@ -82,6 +82,7 @@ def describe(model: Any) -> Described:
     """
     before, window, estimator = _parts(model)
     fitted = estimator._check_same_network()
+    _refuse_parts(estimator, window)
     about, arrays = _described_estimator(fitted)
     about["made_by"] = {
         "sklearn_gru": sklearn_gru.__version__,
@@ -98,9 +99,19 @@ def describe(model: Any) -> Described:
     return Described(about, arrays, estimator, window, before, model)
 
 
-def nets_of(fitted: Fitted) -> tuple[Any, ...]:
-    """Return the networks of a fitted model, whose predictions are averaged."""
-    return tuple(getattr(fitted, "nets", (fitted.net,)))
+def _refuse_parts(estimator: Any, window: SlidingWindow | None) -> None:
+    """Refuse what the readers of a description do not compute."""
+    if estimator._fitted.linear is not None:
+        raise ExportError(
+            f"linear_share={estimator.linear_share!r} mixes ridge regression into the "
+            "prediction, which is not exported. Fit with linear_share=0."
+        )
+    if window is not None and window.add_elapsed:
+        raise ExportError(
+            f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns from "
+            "the times of rows, which are not exported. Export the estimator alone: "
+            "pipeline[-1]."
+        )
 
 
 # -- the parts of a model --------------------------------------------------------------
@@ -196,7 +207,7 @@ def _described_before(steps: list[Any], about: dict[str, Any]) -> list[Operation
 def _described_estimator(
     fitted: Fitted,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    encoder, task, nets = fitted.encoder, fitted.task, nets_of(fitted)
+    encoder, task, nets = fitted.encoder, fitted.task, fitted.nets
     spec, schema, known = nets[0].module_.spec, encoder.schema, encoder.standardizer
     _check_known(spec, task)
     arrays = {"input.mean": known.mean, "input.scale": known.scale}
