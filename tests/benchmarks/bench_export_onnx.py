@@ -52,6 +52,8 @@ OPTIONS = {
     "counts": {"loss": "poisson"},
     "segments of 4": {"segment_length": 4},
     "convolution": {"conv_filters": (16, 32, 16)},
+    "three networks": {"n_estimators": 3},
+    "a linear part": {"linear_share": 0.5},
     "float64": {"dtype": "float64"},
     "classes": {"kind": GRUClassifier},
 }
@@ -129,7 +131,7 @@ def beside_stream(step, stream, row):
 
 def by_option():
     """Print a line per option; return the largest difference of all."""
-    each, worst = N_CASES // len(OPTIONS), 0.0
+    each, worst = -(-N_CASES // len(OPTIONS)), 0.0
     head = f"{'option':36s}{'difference':>11s}{'kB':>7s}{'one':>8s}{'predict':>9s}"
     print(f"\n{head}{'1000':>9s}{'predict':>9s}")
     one, many = make_sequences(1, 1), make_sequences(1000, 2)

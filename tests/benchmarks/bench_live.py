@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRURegressor, SlidingWindow
 from sklearn_gru.live import Stream
+from tests.benchmarks.bench_export_onnx import step_runner
 from tests.benchmarks.contest import race, ratio
 from tests.benchmarks.machine import describe, use_one_thread
 from tests.benchmarks.rivals import HIDDEN
@@ -93,10 +94,12 @@ def alone(y):
     keys = tuple(range(N_SERIES))
     stream.update(row)
     step = stream._feed._step
+    onnx, _ = step_runner(model, 1)
     print("\nan estimator alone")
     print_race(
         {
             BEHIND: by_hand(),
+            "ONNX Runtime, state in and out": onnx,
             "the bare kernel": lambda: step(0, 0),
             "update, array": lambda: stream.update(row),
             "update, array and key": lambda: stream.update(row, 7),

@@ -20,7 +20,7 @@ from sklearn_gru.export._onnx.graph import Graph, ints
 def answers(
     graph: Graph,
     fitted: Any,
-    output: str,
+    outputs: list[str],
     has_input: str,
     levels: tuple[str, str | None] | None,
 ) -> dict[str, str]:
@@ -32,18 +32,22 @@ def answers(
         Graph to append to.
     fitted : Fitted
         The fitted model.
-    output : str
-        Outputs (N, n_outputs) of the network, float32.
+    outputs : list of str
+        Outputs (N, n_outputs) of each network.
     has_input : str
         Mask (N,) of the sequences with an observed step.
     levels : pair, or None
         Shift and scale (N, 1, n_numeric) of the sequences, in units of X.
     """
     task = fitted.task
-    decoded = _decoded(graph, task, graph.cast(output, np.float64))
-    if fitted.continuation is not None:
-        assert levels is not None
-        decoded = _continued(graph, fitted, decoded, levels)
+    each = []
+    for output in outputs:
+        decoded = _decoded(graph, task, graph.cast(output, np.float64))
+        if fitted.continuation is not None:
+            assert levels is not None
+            decoded = _continued(graph, fitted, decoded, levels)
+        each.append(decoded)
+    decoded = _mean(graph, each)
     without = np.asarray(task.without_input, dtype=np.float64)
     axes = ints(*range(1, 1 + without.ndim))
     mask = graph.op("Unsqueeze", has_input, axes)
@@ -78,6 +82,14 @@ def label_array(classes: np.ndarray) -> np.ndarray:
 
 
 # -- inside ----------------------------------------------------------------------------
+
+
+def _mean(graph: Graph, parts: list[str]) -> str:
+    """Append the mean of the predictions of several networks."""
+    if len(parts) == 1:
+        return parts[0]
+    shares = [graph.op("Div", part, np.float64(len(parts))) for part in parts]
+    return graph.op("Sum", *shares)
 
 
 def _decoded(graph: Graph, task: Any, output: str) -> str:

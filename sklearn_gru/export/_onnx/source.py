@@ -43,7 +43,6 @@ class Source:
         """Return the parts of a model; raise ExportError if there are others."""
         check_is_fitted(model)
         if isinstance(model, BaseGRU):
-            _refuse_parts(model)
             return cls(model, model)
         if not isinstance(model, Pipeline):
             raise ExportError(
@@ -59,7 +58,6 @@ class Source:
         window = others.pop() if others else None
         if window is not None and not isinstance(window, SlidingWindow):
             raise _not_one(type(window).__name__)
-        _refuse_parts(last)
         if window is not None and window.add_elapsed:
             raise ExportError(
                 f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns "
@@ -133,21 +131,6 @@ class Source:
         if hasattr(self.estimator, "classes_"):
             found["classes"] = _listed(self.estimator.classes_)
         return {name: json.dumps(value) for name, value in found.items()}
-
-
-def _refuse_parts(estimator: Any) -> None:
-    """Refuse a model of more than one network."""
-    fitted = estimator._check_same_network()
-    if len(fitted.nets) > 1:
-        raise ExportError(
-            f"n_estimators={len(fitted.nets)} averages several networks, but to_onnx "
-            "exports one. Fit with n_estimators=1."
-        )
-    if fitted.linear is not None:
-        raise ExportError(
-            f"linear_share={estimator.linear_share!r} mixes ridge regression into the "
-            "prediction, which to_onnx does not export. Fit with linear_share=0."
-        )
 
 
 def _listed(values: Any) -> list[Any]:

@@ -5,6 +5,8 @@ series carries the states of the W windows that hold its newest row, the oldest 
 each row drops the oldest, begins a new one with zeros, and all of them read the row, so
 that the answer is that of ``predict`` for the newest W rows.
 
+Several networks carry their states one after the other.
+
 **Shape**: row ``(n, n_features)``, one row of n series each; state ``(n_tables, n,
 [W,] hidden_size)`` and count ``(n[, W])``, both 0 at the start; with a lag, recent
 ``(n, lag, n_features)``, NaN at the start.
@@ -42,11 +44,12 @@ def stepping(source: Source) -> tuple[Graph, list[Port], list[Port]]:
     row = states.delayed(row)
     columns = split(graph, fitted.encoder, graph.op("Unsqueeze", row, ints(1)))
     dense = inputs(graph, fitted.encoder, columns, fitted.dtype, None)
-    x = embedded(graph, states.weights, dense, indices(graph, columns))
+    index = indices(graph, columns)
+    inputs_of_nets = [embedded(graph, net, dense, index) for net in states.nets]
     seen = graph.op("Squeeze", observed(graph, columns), ints(1))  # (n,)
-    pooled, has_input = states.advance(x, seen)
-    output = head(graph, states.weights, pooled)
-    for name, value in answers(graph, fitted, output, has_input, None).items():
+    pooled, has_input = states.advance(inputs_of_nets, seen)
+    outputs = [head(graph, *pair) for pair in zip(states.nets, pooled, strict=True)]
+    for name, value in answers(graph, fitted, outputs, has_input, None).items():
         graph.output(value, name)
     ports = states.ports()
     new = [Port(f"new_{port.name}", port.dtype, port.shape) for port in ports]
@@ -59,15 +62,16 @@ class _States:
 
     def __init__(self, graph: Graph, source: Source) -> None:
         self.graph, self.source = graph, source
-        self.weights = Weights(source.fitted.net.module_)
-        self.spec = self.weights.spec
+        self.nets = [Weights(net.module_) for net in source.fitted.nets]
+        self.spec = self.nets[0].spec
         self.window = None
         if source.window is not None:
             self.window = int(source.window._fitted.reach.window)
         self.pooling = POOLINGS[self.spec.pooling]
         self.n_parts = len(CELLS[self.spec.cell].state)
         self.n_layer_tables = self.spec.num_layers * self.n_parts
-        self.n_tables = self.n_layer_tables + int(self.pooling.n_collected or 0)
+        self.n_own = self.n_layer_tables + int(self.pooling.n_collected or 0)
+        self.n_tables = self.n_own * len(self.nets)
 
     @property
     def lag(self) -> int:
@@ -102,18 +106,21 @@ class _States:
         old = graph.op("Gather", rows, np.int64(0), axis=1)
         return graph.op("Where", known, row, old)
 
-    def advance(self, x: str, seen: str) -> tuple[str, str]:
-        """Append a step of all states; return what is pooled and which have input."""
+    def advance(self, inputs: list[str], seen: str) -> tuple[list[str], str]:
+        """Append a step of all states; return what is pooled and which have input.
+
+        `inputs` (n, 1, n_inputs) are those of each network.
+        """
         graph, w = self.graph, self.window
         state, count = "state", "count"
-        x = graph.op("Transpose", x, perm=[1, 0, 2])  # (1, n, n_inputs)
+        inputs = [graph.op("Transpose", x, perm=[1, 0, 2]) for x in inputs]
         if w is not None:
             state = self._rolled(state, 2, self.n_tables)
             count = graph.op("Reshape", self._rolled(count, 1, None), ints(-1))
-            x = self._repeated(x)
+            inputs = [self._repeated(x) for x in inputs]
             wide = graph.op("Expand", graph.op("Unsqueeze", seen, ints(1)), ints(1, w))
             seen = graph.op("Reshape", wide, ints(-1))
-        state, count = self._read_row(x, seen, state, count)
+        state, count = self._read_row(inputs, seen, state, count)
         if w is not None:
             state = graph.op(
                 "Reshape", state, ints(self.n_tables, -1, w, self.spec.hidden_size)
@@ -124,8 +131,8 @@ class _States:
         if w is not None:  # the oldest window has the answer
             state = graph.op("Gather", state, np.int64(0), axis=2)
             count = graph.op("Gather", count, np.int64(0), axis=1)
-        tables = self._tables(state)
-        pooled = self._pooled(tables, graph.op("Max", count, np.int64(1)))
+        least = graph.op("Max", count, np.int64(1))
+        pooled = [self._pooled(own, least) for own in self._tables(state)]
         return pooled, graph.op("Greater", count, np.int64(0))
 
     # -- inside -----------------------------------------------------------------------
@@ -149,42 +156,57 @@ class _States:
         each = graph.op("Expand", each, ints(1, 1, self.window or 1, 1))
         return graph.op("Reshape", each, ints(1, -1, width))
 
-    def _tables(self, state: str) -> list[str]:
-        """Append the tables (n, H), one by one."""
-        return [
+    def _tables(self, state: str) -> list[list[str]]:
+        """Append the tables (n, H) of each network, one by one."""
+        every = [
             self.graph.op("Gather", state, np.int64(k), axis=0)
             for k in range(self.n_tables)
         ]
+        return [every[k : k + self.n_own] for k in range(0, self.n_tables, self.n_own)]
 
-    def _read_row(self, x: str, seen: str, state: str, count: str) -> tuple[str, str]:
+    def _read_row(
+        self, inputs: list[str], seen: str, state: str, count: str
+    ) -> tuple[str, str]:
         """Append the tables after a row; a row without any value leaves them."""
-        graph, old = self.graph, self._tables(state)
-        new: list[str] = []
-        for k in range(self.spec.num_layers):
-            own = old[k * self.n_parts : (k + 1) * self.n_parts]
-            given = tuple(graph.op("Unsqueeze", table, ints(0)) for table in own)
-            _, *after = layer(graph, self.weights, k, x, None, given)
-            x = after[0]
-            new += [graph.op("Squeeze", table, ints(0)) for table in after]
-        newest = new[(self.spec.num_layers - 1) * self.n_parts]
-        new += self._collected(old[self.n_layer_tables :], newest, count)
+        graph, new = self.graph, []
+        own = zip(self.nets, inputs, self._tables(state), strict=True)
+        for weights, x, old in own:
+            new += self._read_one(weights, x, old, count)
         advanced = graph.op("Concat", *self._lifted(new), axis=0)
         mask = graph.op("Unsqueeze", seen, ints(0, 2))
         state = graph.op("Where", mask, advanced, state)
         one_more = graph.op("Add", count, graph.cast(seen, np.int64))
         return state, one_more
 
+    def _read_one(
+        self, weights: Weights, x: str, old: list[str], count: str
+    ) -> list[str]:
+        """Append the tables of one network after a row."""
+        graph = self.graph
+        new: list[str] = []
+        for k in range(self.spec.num_layers):
+            own = old[k * self.n_parts : (k + 1) * self.n_parts]
+            given = tuple(graph.op("Unsqueeze", table, ints(0)) for table in own)
+            _, *after = layer(graph, weights, k, x, None, given)
+            x = after[0]
+            new += [graph.op("Squeeze", table, ints(0)) for table in after]
+        newest = new[(self.spec.num_layers - 1) * self.n_parts]
+        collected = old[self.n_layer_tables :]
+        return new + self._collected(weights, collected, newest, count)
+
     def _lifted(self, tables: list[str]) -> list[str]:
         return [self.graph.op("Unsqueeze", table, ints(0)) for table in tables]
 
-    def _collected(self, old: list[str], state: str, count: str) -> list[str]:
+    def _collected(
+        self, weights: Weights, old: list[str], state: str, count: str
+    ) -> list[str]:
         """Append the tables of the pooling after one more state (n, H)."""
         graph, name = self.graph, self.spec.pooling
         if name == "last":
             return []
         first = graph.op("Equal", graph.op("Unsqueeze", count, ints(1)), np.int64(0))
         if name == "attention":
-            return self._softmax(old, state, first)
+            return self._softmax(weights, old, state, first)
         found = []
         if name != "max":
             found.append(graph.op("Add", old[0], state))
@@ -193,10 +215,12 @@ class _States:
             found.append(graph.op("Where", first, state, larger))
         return found
 
-    def _softmax(self, old: list[str], state: str, first: str) -> list[str]:
+    def _softmax(
+        self, weights: Weights, old: list[str], state: str, first: str
+    ) -> list[str]:
         """Append largest score, total weight and weighted sum; see `Attention`."""
         graph, (before, total, weighted) = self.graph, old
-        score = attention_scores(graph, self.weights, state)
+        score = attention_scores(graph, weights, state)
         score = graph.op("Expand", score, ints(1, self.spec.hidden_size))
         largest = graph.op("Where", first, score, graph.op("Max", before, score))
         kept = graph.op("Exp", graph.op("Sub", before, largest))
@@ -226,6 +250,8 @@ class _States:
 def _check_stepwise(source: Source) -> None:
     """Raise ExportError if no state can be carried from row to row."""
     reason = why_not_stepwise(source.fitted.net.module_.spec)
+    if reason is None and source.fitted.linear is not None:
+        reason = "linear_share reads the latest rows together"
     if reason is None and source.is_flat:
         reason = "it was fitted on 2-D rows, each of which is a whole series"
     if reason is None and source.window is not None and source.window.flatten:

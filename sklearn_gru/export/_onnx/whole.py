@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_gru._model.tasks import Classification, QuantileRegression
 from sklearn_gru.export._onnx.answers import answers, label_array
 from sklearn_gru.export._onnx.graph import Graph, ints
+from sklearn_gru.export._onnx.linear import linear_outputs, mixed
 from sklearn_gru.export._onnx.network import Weights, outputs
 from sklearn_gru.export._onnx.reading import read
 from sklearn_gru.export._onnx.source import Source
@@ -48,9 +49,12 @@ def from_sequences(graph: Graph, estimator: Any, x: str) -> dict[str, str]:
     if schema.ndim == 2:
         x = graph.op("Reshape", x, ints(0, -1, schema.features_per_step))
     found = read(graph, fitted.encoder, x, fitted.dtype)
-    output = outputs(graph, Weights(fitted.net.module_), found)
+    each = [outputs(graph, Weights(net.module_), found) for net in fitted.nets]
+    if fitted.linear is not None:
+        linear = linear_outputs(graph, fitted.linear, found)
+        each = [mixed(graph, fitted.linear, output, linear) for output in each]
     has_input = graph.cast(found.lengths, np.bool_)
-    return answers(graph, fitted, output, has_input, found.levels)
+    return answers(graph, fitted, each, has_input, found.levels)
 
 
 def output_ports(task: Any, n: Dimension) -> list[Port]:

@@ -9,22 +9,33 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import (
-    MaxAbsScaler,
-    MinMaxScaler,
-    RobustScaler,
-    StandardScaler,
-)
 
+from sklearn_gru._live.before import Before
 from sklearn_gru.exceptions import ExportError
 from sklearn_gru.export._onnx.graph import Graph, ints
+
+# Operators that do what functions of NumPy do.
+_OPERATORS = {"subtract": "Sub", "divide": "Div", "multiply": "Mul", "add": "Add"}
 
 
 def transformed(graph: Graph, steps: Sequence[Any], rows: str) -> str:
     """Append the scalers and imputers in front of a window."""
-    for step in steps:
-        rows = _transformed(graph, step, rows)
+    operations = Before(steps).operations if steps else []
+    if operations is None:
+        names = ", ".join(type(step).__name__ for step in steps)
+        raise ExportError(
+            f"The steps before the window ({names}) have no ONNX form here. Those that "
+            "do are StandardScaler, RobustScaler, MaxAbsScaler, MinMaxScaler without "
+            "clip, and SimpleImputer of NaN. For others call "
+            "sklearn_gru.export.register_skl2onnx(), then skl2onnx.to_onnx(pipeline, X)"
+            "."
+        )
+    for name, vector in operations:
+        vector = np.asarray(vector, dtype=np.float64)
+        if name == "fill":
+            rows = graph.op("Where", graph.is_nan(rows), vector, rows)
+        else:
+            rows = graph.op(_OPERATORS[name], rows, vector)
     return rows
 
 
@@ -52,44 +63,3 @@ def windows(graph: Graph, window: Any, rows: str, dtype: Any = np.float64) -> st
     if window.flatten:
         return graph.op("Reshape", found, ints(-1, reach.window * len(known)))
     return found
-
-
-def _transformed(graph: Graph, step: Any, rows: str) -> str:
-    """Append the arithmetic of one step in its order."""
-    operations: list[tuple[str, np.ndarray | None]]
-    if type(step) is StandardScaler:
-        mean = step.mean_ if step.with_mean else None
-        operations = [("Sub", mean), ("Div", step.scale_)]
-    elif type(step) is RobustScaler:
-        operations = [("Sub", step.center_), ("Div", step.scale_)]
-    elif type(step) is MaxAbsScaler and not getattr(step, "clip", False):
-        operations = [("Div", step.scale_)]
-    elif type(step) is MinMaxScaler and not step.clip:
-        operations = [("Mul", step.scale_), ("Add", step.min_)]
-    elif type(step) is SimpleImputer and _only_fills(step):
-        filled = step.statistics_.astype(np.float64)
-        return graph.op("Where", graph.is_nan(rows), filled, rows)
-    else:
-        raise ExportError(
-            f"The step {step!r} before the window has no ONNX form here. Those that do "
-            "are StandardScaler, RobustScaler, MaxAbsScaler and MinMaxScaler without "
-            "clip, and SimpleImputer of NaN. For others call "
-            "sklearn_gru.export.register_skl2onnx(), then skl2onnx.to_onnx(pipeline, X)"
-            "."
-        )
-    for kind, vector in operations:
-        if vector is not None:
-            rows = graph.op(kind, rows, vector.astype(np.float64))
-    return rows
-
-
-def _only_fills(step: Any) -> bool:
-    """Return whether an imputer only replaces NaN by one number per column."""
-    filled = step.statistics_
-    is_nan = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
-    return (
-        is_nan
-        and not step.add_indicator
-        and filled.dtype.kind in "fiu"
-        and not np.isnan(filled).any()
-    )
