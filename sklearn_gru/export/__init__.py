@@ -6,10 +6,11 @@ _HOME = {
     "PortableError": "sklearn_gru.export.gru_portable",
     "PortableModel": "sklearn_gru.export.gru_portable",
     "load_portable": "sklearn_gru.export.gru_portable",
+    "to_c": "sklearn_gru.export._c",
     "to_portable": "sklearn_gru.export._portable",
 }
 
-__all__ = ["PortableError", "PortableModel", "load_portable", "to_portable"]
+__all__ = ["PortableError", "PortableModel", "load_portable", "to_c", "to_portable"]
 
 
 def __getattr__(name: str):
