@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skorch.callbacks
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
@@ -272,6 +273,63 @@ def test_a_time_limit_trains_one_epoch_and_keeps_the_best_weights():
     assert model.n_iter_ == model.best_iteration_ == 1
     with pytest.raises(InvalidParameterError, match="seconds"):
         make(callbacks=[TimeLimit("1 h")]).fit(X, y)
+
+
+def outcome_of_all(model, X):
+    """Return the weights of all networks, their histories and the predictions."""
+    weights = [p.detach().numpy() for m in model.modules_ for p in m.parameters()]
+    losses = [[row["train_loss"] for row in net.history] for net in model.nets_]
+    return [w.tobytes() for w in weights], losses, model.predict(X).tobytes()
+
+
+def test_every_network_of_a_fit_has_a_file(tmp_path):
+    """A fit killed in its second network goes on there."""
+    X, y = make_data()
+    params = {"dtype": "float32", "n_estimators": 3, "max_iter": 10}
+    expected = outcome_of_all(make(**params).fit(X, y), X)
+
+    class KillTheSecond(Callback):
+        began = 0
+
+        def on_epoch_begin(self, net, **kwargs):
+            KillTheSecond.began += 1
+            if KillTheSecond.began == 14:
+                raise RuntimeError("killed")
+
+    model = make(tmp_path, **params)
+    model.callbacks.append(KillTheSecond())
+    with pytest.raises(RuntimeError, match="killed"):
+        model.fit(X, y)
+    files = [tmp_path / "checkpoint.npz", tmp_path / "member_1" / "checkpoint.npz"]
+    assert sorted(tmp_path.rglob("*.npz")) == files
+    assert outcome_of_all(make(tmp_path, **params).fit(X, y), X) == expected
+    assert (tmp_path / "member_2" / "checkpoint.npz").exists()
+    again = make(tmp_path, **{**params, "n_estimators": 1}).fit(X, y)
+    assert outcome_of_all(again, X)[1] == expected[1][:1]
+    with pytest.raises(CheckpointError, match="belongs to another fit"):
+        make(tmp_path, **params).fit(X, y + 1)
+
+
+@pytest.mark.parametrize(("threads", "turns"), [(1, 3), (2, 2), (5, 1)])
+def test_networks_share_a_time_limit(tmp_path, threads, turns):
+    """Those that are trained one after the other; pieces add up to the same fit."""
+    X, y = make_data()
+    params = {"dtype": "float32", "n_estimators": 3, "max_iter": 30}
+    expected = outcome_of_all(make(**params).fit(X, y), X)
+    limits = [TimeLimit(0.1), Checkpoint(tmp_path, every=3600)]
+    model = make(callbacks=limits, **params)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        while True:
+            model.fit(X, y)
+            shared = [dict(net.callbacks_)["TimeLimit"] for net in model.nets_]
+            assert [limit.turns for limit in shared] == [turns] * 3
+            if not any(limit.expired_ for limit in shared):
+                break
+    finally:
+        torch.set_num_threads(before)
+    assert outcome_of_all(model, X) == expected
 
 
 def test_other_callbacks_that_cannot_go_with_it_are_refused(tmp_path):

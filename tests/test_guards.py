@@ -32,6 +32,7 @@ def test_public_names_are_sorted_and_documented():
         "windows",
         "datasets",
         "exceptions",
+        "export",
         "inspection",
         "metrics",
         "model_selection",
@@ -112,9 +113,10 @@ def test_layers():
 
 # Blocks of these pages that import other libraries are left out where those are not
 # installed.
-WITH_OTHERS = ("ecosystem", "tuning")
+WITH_OTHERS = ("deploy", "ecosystem", "tuning")
 OTHERS = (
     *("aeon", "dask", "distributed", "imblearn", "lightgbm", "mapie", "mlflow"),
+    *("onnx", "onnxruntime", "skl2onnx"),
     *("optuna", "optuna_integration", "shap", "skops", "skrub", "sktime", "xgboost"),
 )
 

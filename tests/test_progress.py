@@ -14,6 +14,7 @@ import warnings
 import numpy as np
 import pytest
 import skorch
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -104,6 +105,21 @@ def test_what_an_epoch_left_is_what_a_fit_stopped_there_gives(kind):
     np.testing.assert_array_equal(
         loaded.predict(data[0]), keeper.kept[1].predict(data[0])
     )
+
+
+@since_1_9
+def test_the_tasks_of_several_networks():
+    """Epochs of one network after the other; a kept model has those trained so far."""
+    keeper = Keeper()
+    model = fast(n_estimators=2, max_iter=3).set_callbacks(keeper).fit(X, Y)
+    assert keeper.seen.count("end epoch") == 2 * 3
+    found = [[len(net.history) for net in kept.nets_] for kept in keeper.kept]
+    assert found == [[1], [2], [3], [3, 1], [3, 2], [3, 3]]
+    one = fast(max_iter=3).fit(X, Y)
+    np.testing.assert_array_equal(keeper.kept[2].predict(X), one.predict(X))
+    np.testing.assert_array_equal(keeper.kept[5].predict(X), model.predict(X))
+    kept = keeper.kept[5].set_callbacks().partial_fit(X, Y)
+    assert [len(net.history) for net in (*kept.nets_, *model.nets_)] == [4, 4, 3, 3]
 
 
 @since_1_9
@@ -318,6 +334,27 @@ def test_progress_line_of_a_fit_that_stops_early():
         model.fit(X, Y)
     assert f"{model.n_iter_}/{model.n_iter_} [" in terminal.last
     assert model.n_iter_ < 300
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress_line_of_several_networks(threads):
+    """One line counts the epochs of all, without those that were not needed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    params = {"verbose": 1, "n_estimators": 3, "early_stopping": True}
+    try:
+        with contextlib.redirect_stderr(Terminal()) as terminal:
+            regressor(**params).fit(X, Y)
+            whole = terminal.last
+        with contextlib.redirect_stderr(Terminal()) as terminal:
+            model = regressor(**params, max_iter=300, n_iter_no_change=1).fit(X, Y)
+    finally:
+        torch.set_num_threads(before)
+    assert "15/15 [" in whole
+    n = sum(len(net.history) for net in model.nets_)
+    assert f"{n}/{n} [" in terminal.last
+    assert n < 900
+    assert terminal.getvalue().count("\n") == 1
 
 
 def test_progress_line_of_a_fit_that_fails():

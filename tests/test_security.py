@@ -204,7 +204,7 @@ def test_changed_arrays_of_a_network_are_an_error(change):
     with pytest.raises((ValueError, RuntimeError, KeyError, TypeError)):  # noqa: PT012
         net.__setstate__(state)
         model.net_ = net
-        object.__setattr__(model._fitted, "net", net)
+        object.__setattr__(model._fitted, "nets", (net,))
         model.module_ = net.module_
         X, y = make_data()
         model.set_params(warm_start=True).fit(X, y)

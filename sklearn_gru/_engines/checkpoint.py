@@ -57,7 +57,9 @@ class Checkpoint(Callback):
     no code. It is replaced at once and never half-written. It holds weights, moments
     of AdamW, random streams, history, and the states of the learning-rate schedule and
     of early stopping, but no state of other callbacks. ``random_state`` must be an
-    integer. ``partial_fit`` writes no checkpoint.
+    integer. ``partial_fit`` writes no checkpoint. With `n_estimators`, every network
+    has its own file: the first in the folder, the others in folders ``member_1``,
+    ``member_2`` and so on inside.
 
     Examples
     --------
@@ -80,14 +82,21 @@ class Checkpoint(Callback):
         self.path = path
         self.every = every
         self._is_copy = False
+        self._member = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoint:
         new = type(self)(copy.deepcopy(self.path, memo), self.every)
-        new._is_copy = True
+        new._is_copy, new._member = True, self._member
         return new
 
     def __sklearn_clone__(self) -> Checkpoint:
         return copy.deepcopy(self)
+
+    def of_member(self, number: int) -> Checkpoint:
+        """Return the checkpoint of a further network of the same fit."""
+        new = copy.deepcopy(self)
+        new._is_copy, new._member = self._is_copy, number
+        return new
 
     def begin(self, run: Run, callbacks: list[tuple[str, Any]]) -> None:
         """Load the state of the run, if there is one, before its first epoch."""
@@ -96,6 +105,8 @@ class Checkpoint(Callback):
         folder = Path(self.path)
         if self._is_copy:
             folder /= "-".join(v[:6] for v in self._fingerprint.values())
+        if self._member:
+            folder /= f"member_{self._member}"
         self._file = folder / _NAME
         self._engine: str | None = None
         try:
@@ -177,7 +188,9 @@ class TimeLimit(Callback):
     Parameters
     ----------
     seconds : float
-        Seconds that training may take, without reading the data and compiling.
+        Seconds that training may take, without reading the data and compiling. With
+        `n_estimators`, they are divided equally among the networks that are trained one
+        after the other.
 
     See Also
     --------
@@ -194,6 +207,8 @@ class TimeLimit(Callback):
     True
     """
 
+    turns = 1  # networks that are trained one after the other
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
@@ -202,7 +217,7 @@ class TimeLimit(Callback):
         seconds = self.seconds
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise InvalidParameterError(f"TimeLimit: seconds={seconds!r} is no number.")
-        self._end = time.monotonic() + seconds
+        self._end = time.monotonic() + seconds / self.turns
         self._longest = 0.0
         self.expired_ = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,13 @@ from sklearn_gru._engines.numba.engine import NumbaEngine
 from sklearn_gru._engines.torch.recurrent import layer_weights
 from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru._model.spec import NetworkSpec
-from sklearn_gru._model.stepping import Network, NumpyStepper, Scales, Stepper
+from sklearn_gru._model.stepping import (
+    JointStepper,
+    Network,
+    NumpyStepper,
+    Scales,
+    Stepper,
+)
 
 
 def why_not_stepwise(spec: NetworkSpec) -> str | None:
@@ -43,7 +49,13 @@ def why_not_stepwise(spec: NetworkSpec) -> str | None:
     return None
 
 
-def make_stepper(
+def make_stepper(nets: Sequence[Any], *arguments: Any, **options: Any) -> Stepper:
+    """Return a stepper of one or several nets; see :func:`stepper_of`."""
+    each = [stepper_of(net, *arguments, **options) for net in nets]
+    return each[0] if len(each) == 1 else JointStepper(each)
+
+
+def stepper_of(
     net: Any,
     scales: Scales,
     read: Callable[[np.ndarray], np.ndarray],
@@ -86,13 +98,14 @@ def network_arrays(module: Any) -> Network:
     )
 
 
-def versions_of(net: Any) -> tuple[int, list[tuple[int, int]]]:
+def versions_of(nets: Sequence[Any]) -> list[tuple[int, int]]:
     """Return numbers that change when the weights do.
 
     The fused AdamW of PyTorch changes weights without a new version, so epochs count.
     """
-    versions = [(p.data_ptr(), p._version) for p in net.module_.parameters()]
-    return len(net.history), versions
+    parameters = [p for net in nets for p in net.module_.parameters()]
+    versions = [(p.data_ptr(), p._version) for p in parameters]
+    return [(len(net.history), 0) for net in nets] + versions
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

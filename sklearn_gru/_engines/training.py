@@ -99,7 +99,7 @@ def train(
     *,
     scheduled: bool,
     stopping: Stopping | None = None,
-    progress: str | None = None,
+    line: Progress | None = None,
     watcher: EpochReports | None = None,
     threads: int = 1,
 ) -> int | None:
@@ -111,7 +111,7 @@ def train(
         (None if validation is None else SequenceDataset(validation, device)),
     )
     own: list[Any] = [FiniteLoss()]
-    schedule = stopper = line = saver = None
+    schedule = stopper = saver = None
     # A learning-rate scheduler passed by the user replaces the default one.
     chosen = any(isinstance(c, LRScheduler) for _, c in net.callbacks_)
     if scheduled and not chosen:
@@ -130,13 +130,12 @@ def train(
     if scheduled:
         saver = Saver(run, theirs)
         own.append(saver)
-    sessions = Sessions(net, threads, announce=progress is not None)
+    sessions = Sessions(net, threads, announce=line is not None)
     sessions.choose()
     own.append(sessions)
     if saver is not None:
         saver.opened()
-    if progress:
-        line = Progress(epochs, f"{progress} ({net.engine_})")
+    if line is not None:
         own.insert(1, line)
     net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
     try:
@@ -150,8 +149,6 @@ def train(
                 stopper.restore(net)
             net.notify("on_train_end", X=None, y=None)
     finally:
-        if line is not None:
-            line.close()
         net.callbacks_, net.interrupts_ = theirs, None
         sessions.close()
         net.module_.zero_grad(set_to_none=True)

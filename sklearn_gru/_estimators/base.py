@@ -1,12 +1,13 @@
 """The base of the estimators: fit, partial_fit and predict as lists of calls.
 
 A fit checks the parameters, reads the data, holds out a validation set, freezes the
-schema, standardization, dtype, network and target (first fit only), trains, and assigns
-all fitted attributes at the end. Constructor parameters are never written.
+schema, standardization, dtype, networks and target (first fit only), trains, and
+assigns all fitted attributes at the end. Constructor parameters are never written.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData, require_target, training_data
 from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.members import make_nets, train_all
 from sklearn_gru._engines.precision import choose_dtype
 from sklearn_gru._engines.torch.callbacks import EpochReports, check_callbacks
 from sklearn_gru._engines.torch.device import resolve_device, torch_threads
@@ -30,10 +32,8 @@ from sklearn_gru._engines.torch.embedding import embedding_width
 from sklearn_gru._engines.training import (
     Stopping,
     TrainingParams,
-    make_net,
     move_net,
     snapshot,
-    train,
 )
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
@@ -105,7 +105,8 @@ class BaseGRU(
         """
         began = time.perf_counter()
         self._check_params()
-        report = FitReport(self, X, y, sample_weight, max_subtasks=int(self.max_iter))
+        epochs = int(self.max_iter) * int(self.n_estimators)
+        report = FitReport(self, X, y, sample_weight, max_subtasks=epochs)
         before = self._fitted_before() if self.warm_start else None
         data, schema = self._read(before, X, y, sample_weight)
         labels = self._learn_labels(before, data.y)
@@ -231,6 +232,16 @@ class BaseGRU(
         """Learn the target from the training set."""
         raise NotImplementedError(f"{type(self).__name__} defines no _make_task")
 
+    def _add_linear(
+        self,
+        fitted: Fitted,
+        training: Encoded,
+        validation: Encoded | None,
+        threads: int,
+    ) -> Fitted:
+        """Learn the linear model that is mixed with the networks, if there is one."""
+        return fitted
+
     def _calibrate(
         self,
         fitted: Fitted,
@@ -249,7 +260,7 @@ class BaseGRU(
     def _start(
         self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
     ) -> Fitted:
-        """Freeze everything that later fits reuse, and make the net."""
+        """Freeze everything that later fits reuse, and make the nets."""
         weights = self._loss_weights(labels, data)
         normalization, continued = self._choose_levels(schema, data)
         encoder = Encoder.learn(
@@ -283,7 +294,8 @@ class BaseGRU(
         # The QR decompositions of the initialization take 100 times as long on several
         # threads of busy cores: 18 % of a search of small networks.
         with torch_threads(1):
-            net = make_net(
+            nets = make_nets(
+                int(self.n_estimators),
                 self._spec(encoder, task),
                 task,
                 params,
@@ -292,7 +304,7 @@ class BaseGRU(
                 dtype=getattr(torch, dtype),
                 work=work,
             )
-        return Fitted(encoder, task, continuation, net)
+        return Fitted(encoder, task, continuation, nets)
 
     def _spec(self, encoder: Encoder, task: Task) -> NetworkSpec:
         tables = tuple((n, embedding_width(n)) for n in encoder.categories.sizes)
@@ -338,18 +350,14 @@ class BaseGRU(
         epochs: int,
         report: FitReport | None = None,
     ) -> Fitted:
-        """Train the net.
+        """Train the nets.
 
         With a report, train for `epochs` epochs at scheduled learning rates; without
         one, at a constant rate.
         """
-        net, spec = fitted.net, self._spec(fitted.encoder, fitted.task)
-        if net.module_.spec != spec:
-            raise InvalidParameterError(
-                f"warm_start=True continues the network {net.module_.spec}, but the "
-                f"parameters now describe {spec}. Set warm_start=False to start over."
-            )
-        net.lr = self.learning_rate
+        self._check_same_spec(fitted)
+        for net in fitted.nets:
+            net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
         training = fitted.encoder.recode(training)
         encoder = fitted.encoder.having_seen(training.sequences)
@@ -361,30 +369,54 @@ class BaseGRU(
             held_weights = self._loss_weights(labels, validation)
         pair = fitted.training_pair(training, weights, validation, held_weights)
         with torch_threads(1) as threads:
-            best = train(
-                net,
+            best = train_all(
+                fitted.nets,
                 *pair,
                 epochs,
                 scheduled=report is not None,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
                 progress=type(self).__name__ if self.verbose else None,
-                watcher=self._watcher(fitted, report),
+                watchers=self._watchers(fitted, report),
                 threads=threads,
             )
-            fitted = replace(fitted, best_epoch=best, calibrations=None)
+            fitted = replace(fitted, best_epochs=best, calibrations=None)
+            if report is not None:
+                fitted = self._add_linear(fitted, *pair, threads)
             return self._calibrate(fitted, validation, pair[1], threads)
 
-    def _watcher(self, fitted: Fitted, report: FitReport | None) -> EpochReports | None:
-        """Return the reporter to scikit-learn's callbacks; None without callbacks."""
+    def _check_same_spec(self, fitted: Fitted) -> None:
+        """Refuse to continue training with other networks than there are."""
+        n, given = len(fitted.nets), int(self.n_estimators)
+        if n != given:
+            raise InvalidParameterError(
+                f"warm_start=True and partial_fit continue {n} network(s), but "
+                f"n_estimators={given}. Set n_estimators={n}, or fit with "
+                "warm_start=False to start over."
+            )
+        spec, now = fitted.net.module_.spec, self._spec(fitted.encoder, fitted.task)
+        if spec != now:
+            raise InvalidParameterError(
+                f"warm_start=True continues the network {spec}, but the parameters now "
+                f"describe {now}. Set warm_start=False to start over."
+            )
+
+    def _watchers(
+        self, fitted: Fitted, report: FitReport | None
+    ) -> list[EpochReports] | None:
+        """Return a reporter to scikit-learn's callbacks per net; None without them.
+
+        The model after an epoch has the nets that are trained, and the one in training.
+        """
         if report is None or not report.is_watched:
             return None
-        net, callbacks = fitted.net, fitted.net.callbacks_
-        return EpochReports(
-            report,
-            lambda: self._fitted_attributes(
-                replace(fitted, net=snapshot(net, callbacks), best_epoch=None)
-            ),
-        )
+        own = [(net, net.callbacks_) for net in fitted.nets]
+
+        def attributes(n: int) -> dict[str, Any]:
+            nets = tuple(snapshot(net, callbacks) for net, callbacks in own[:n])
+            return self._fitted_attributes(replace(fitted, nets=nets, best_epochs=()))
+
+        numbers = range(1, len(own) + 1)
+        return [EpochReports(report, functools.partial(attributes, n)) for n in numbers]
 
     def _keep(self, fitted: Fitted, began: float, *, fresh: bool) -> None:
         """Assign all fitted attributes, and remove those that this fit did not set.
@@ -399,7 +431,7 @@ class BaseGRU(
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         """Return all attributes that a fit sets on the estimator."""
-        net, schema = fitted.net, fitted.encoder.schema
+        net, nets, schema = fitted.net, fitted.nets, fitted.encoder.schema
         losses = [row["train_loss"] for row in net.history if "train_loss" in row]
         scores = [-row["valid_loss"] for row in net.history if "valid_loss" in row]
         found = {
@@ -408,19 +440,21 @@ class BaseGRU(
             "is_categorical_": schema.is_categorical,
             "categories_": fitted.encoder.categories.categories,
             "n_outputs_": len(fitted.task.without_input),
-            "net_": net,
-            "module_": net.module_,
+            **_of_the_nets(fitted),
             "engine_": net.engine_,
-            "n_parameters_": sum(p.numel() for p in net.module_.parameters()),
+            "n_parameters_": sum(
+                p.numel() for net in nets for p in net.module_.parameters()
+            ),
             "loss_curve_": losses,
-            "n_iter_": len(losses),
+            "n_iter_": max(_n_trained(net) for net in nets),
         }
         if schema.feature_names is not None:
             found["feature_names_in_"] = schema.feature_names
         if scores:
             found["validation_scores_"] = scores
-        if fitted.best_epoch is not None:
-            found["best_iteration_"] = fitted.best_epoch
+        best = fitted.best_epochs[0] if fitted.best_epochs else None
+        if best is not None:
+            found["best_iteration_"] = best
         return found
 
     def _prediction(self, X: Any) -> Prediction:
@@ -434,13 +468,13 @@ class BaseGRU(
         """Return the fitted model, if no other network was assigned to an attribute."""
         state = vars(self)  # a fit in another thread exchanges it as a whole
         fitted = state["_fitted"]
-        net = fitted.net
-        if state["net_"] is net and state["module_"] is net.module_:
+        own = _of_the_nets(fitted)
+        if all(state[name] == value for name, value in own.items()):
             return fitted
         raise InvalidParameterError(
-            "net_ or module_ was assigned after fit, but predictions come from the "
-            "network that fit trained. To use other weights, load them into it: "
-            "model.module_.load_state_dict(other.state_dict())."
+            "net_, module_, nets_ or modules_ was assigned after fit, but predictions "
+            "come from the networks that fit trained. To use other weights, load them "
+            "into those: model.module_.load_state_dict(other.state_dict())."
         )
 
     # -- pickling: tensors are stored on the CPU, loading chooses the device again ----
@@ -449,9 +483,9 @@ class BaseGRU(
         state = dict(super().__getstate__())
         if "_fitted" in state:
             self._check_same_network()
-            net = move_net(state["net_"], torch.device("cpu"))
-            state["net_"], state["_fitted"] = net, replace(state["_fitted"], net=net)
-            state.pop("module_")
+            state["_fitted"] = _moved(state["_fitted"], torch.device("cpu"))
+            for name in _of_the_nets(state["_fitted"]):
+                state.pop(name)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -461,9 +495,26 @@ class BaseGRU(
                 device = resolve_device(self.device)
             except InvalidParameterError:  # that device exists only where it was fitted
                 device = torch.device("cpu")
-            net = move_net(self.net_, device)
-            self.net_, self._fitted = net, replace(self._fitted, net=net)
-            self.module_ = net.module_
+            self._fitted = _moved(self._fitted, device)
+            self.__dict__.update(_of_the_nets(self._fitted))
+
+
+def _of_the_nets(fitted: Fitted) -> dict[str, Any]:
+    """Return the fitted attributes that a pickle leaves out, as others hold them."""
+    modules = tuple(net.module_ for net in fitted.nets)
+    names = ("net_", "nets_", "module_", "modules_")
+    values = (fitted.net, fitted.nets, modules[0], modules)
+    return dict(zip(names, values, strict=True))
+
+
+def _moved(fitted: Fitted, device: torch.device) -> Fitted:
+    nets = tuple(move_net(net, device) for net in fitted.nets)
+    return replace(fitted, nets=nets)
+
+
+def _n_trained(net: Any) -> int:
+    """Return for how many epochs a net was trained."""
+    return sum("train_loss" in row for row in net.history)
 
 
 def auto_batch_size(n_sequences: int) -> int:

@@ -45,7 +45,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     n_outputs_ : int
         Number of outputs of the network, one per class.
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs trained; the largest of several networks.
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
@@ -54,11 +54,17 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     best_iteration_ : int
         Epoch whose weights were kept, counted from 1. Set only with early stopping.
     net_ : skorch.NeuralNet
-        The skorch net, with its ``history``.
+        The skorch net, with its ``history``. Of several networks (`n_estimators`) this
+        is the first, as in `module_`, `loss_curve_`, `validation_scores_` and
+        `best_iteration_`.
+    nets_ : tuple of skorch.NeuralNet
+        All skorch nets.
     module_ : torch.nn.Module
         The network itself.
+    modules_ : tuple of torch.nn.Module
+        All networks.
     n_parameters_ : int
-        Number of parameters of the network.
+        Number of parameters of all networks.
     engine_ : {"numba", "numba+autograd", "torch"}
         Engine that trained the network: "numba" runs whole optimizer steps in compiled
         code, "numba+autograd" compiles only the recurrent layers and leaves the rest to
@@ -128,6 +134,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         bidirectional=True,
         pooling="last",
         dropout=0.0,
+        n_estimators=1,
         conv_filters=None,
         segment_length=None,
         normalization=None,
@@ -159,6 +166,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.n_estimators = n_estimators
         self.conv_filters = conv_filters
         self.segment_length = segment_length
         self.normalization = normalization

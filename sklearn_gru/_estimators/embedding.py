@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._engines.training import headless
+from sklearn_gru._engines.training import headless, outputs
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, numeric_channels
 from sklearn_gru._estimators.regressor import GRURegressor
@@ -70,8 +70,10 @@ class SequenceEmbedding(
 
     Notes
     -----
-    A sequence without any observed step is embedded as zeros. If labels are plenty, an
-    estimator fitted to them is at least as good as its states with a second model.
+    A sequence without any observed step is embedded as zeros. Of several networks
+    (`n_estimators`), the first is used: units of two have nothing in common. If labels
+    are plenty, an estimator fitted to them is at least as good as its states with a
+    second model.
 
     References
     ----------
@@ -164,9 +166,12 @@ class SequenceEmbedding(
         fitted = self.estimator_._fitted
         if self._own_schema is not None:
             X = self._own_schema.check(X)
-        found, chosen, observed = fitted.run(self._net, X)
+        found, chosen, observed = fitted.run(
+            X, lambda encoded, threads: [outputs(self._net, encoded, threads)]
+        )
         states = np.zeros((len(observed), self._n_features_out), chosen.dtype)
-        states[observed] = found
+        if found:
+            states[observed] = found[0]
         return states
 
     @property

@@ -5,6 +5,7 @@ If a refit fails before the end, the old object stays in place unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +20,9 @@ from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.tasks import Task
+from sklearn_gru._support.numbers import mean_of
 
 
 class Prediction(NamedTuple):
@@ -41,21 +44,29 @@ class Fitted:
         Encoder of y for the loss, and decoder of outputs into predictions.
     continuation : Continuation or None
         Relation of y to the channel of X that it continues.
-    net : SequenceNet
-        The network and its training.
+    nets : tuple of SequenceNet
+        The networks and their training. Predictions are means over them.
     calibrations : pair of Calibration, or None
         Errors on the validation set: those of the network, and those of the constant
         prediction for sequences without input.
-    best_epoch : int or None
-        Epoch whose weights were kept; None without early stopping.
+    best_epochs : tuple of int or None
+        Epoch whose weights each network kept; None without early stopping.
+    linear : LinearPart or None
+        Linear model that is mixed with each network.
     """
 
     encoder: Encoder
     task: Task
     continuation: Continuation | None
-    net: SequenceNet
+    nets: tuple[SequenceNet, ...]
     calibrations: tuple[Calibration, Calibration] | None = None
-    best_epoch: int | None = None
+    best_epochs: tuple[int | None, ...] = ()
+    linear: LinearPart | None = None
+
+    @property
+    def net(self) -> SequenceNet:
+        """The first network."""
+        return self.nets[0]
 
     @property
     def dtype(self) -> np.dtype:
@@ -64,25 +75,43 @@ class Fitted:
 
     def predict(self, X: Any) -> Prediction:
         """Return the predictions of the task, in the float dtype of X."""
-        found, chosen, observed = self.run(self.net, X)
+        found, chosen, observed = self.run(X, self.outputs)
         values = np.empty((len(observed), *self.task.without_input.shape))
         values[~observed] = self.task.without_input
         if observed.any():
-            values[observed] = self.decode(found, chosen)
+            values[observed] = self.mean(found, chosen)
         return Prediction(values.astype(chosen.dtype, copy=False), observed)
 
-    def run(self, net: SequenceNet, X: Any) -> tuple[np.ndarray, Sequences, np.ndarray]:
-        """Return the outputs of a net, the sequences with input, and their mask."""
+    def run(
+        self, X: Any, compute: Callable[[Encoded, int], list[np.ndarray]]
+    ) -> tuple[list[np.ndarray], Sequences, np.ndarray]:
+        """Return what is computed of the sequences with input, these, and their mask.
+
+        `compute` gets encoded sequences and a number of threads. It is not called
+        without any sequence: the list is empty then.
+        """
         sequences = self.encoder.condense(self.encoder.read(X))
         observed = sequences.lengths > 0
         chosen = sequences[observed]
         if not len(chosen):
-            return np.empty((0, net.module_.spec.n_outputs)), chosen, observed
+            return [], chosen, observed
         self.encoder.warn_unseen(sequences)
         with torch_threads(1) as threads:
             rows = self.encoder.rows(sequences, self.dtype)
-            found = outputs(net, self.encoder.encode(chosen, rows), threads)
+            found = compute(self.encoder.encode(chosen, rows), threads)
         return found, chosen, observed
+
+    def outputs(self, encoded: Encoded, threads: int) -> list[np.ndarray]:
+        """Return the outputs (n, n_outputs) of each net, mixed with the linear part."""
+        found = [outputs(net, encoded, threads) for net in self.nets]
+        if self.linear is None:
+            return found
+        linear = self.linear.outputs(encoded)
+        return [self.linear.mixed(output, linear) for output in found]
+
+    def mean(self, found: list[np.ndarray], sequences: Sequences) -> np.ndarray:
+        """Return the mean of the decoded outputs of several nets."""
+        return mean_of([self.decode(output, sequences) for output in found])
 
     def decode(self, output: np.ndarray, sequences: Sequences) -> np.ndarray:
         """Return the outputs of sequences on the scale of y."""

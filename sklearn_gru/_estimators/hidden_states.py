@@ -22,6 +22,7 @@ from sklearn_gru._engines.torch.batches import SequenceDataset, blocks_by_length
 from sklearn_gru._engines.torch.device import torch_threads
 from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.poolings import POOLINGS
+from sklearn_gru._support.rules import positive_integer
 from sklearn_gru.exceptions import InvalidParameterError
 
 # Sequences per pass: gates take many times as much memory as states.
@@ -32,15 +33,18 @@ class HiddenStatesMixin:
     """Attention weights and gates of a fitted estimator."""
 
     net_: Any
+    modules_: Any
     _fitted: Any
 
-    def attention_weights(self, X):
+    def attention_weights(self, X, *, member=0):
         """Return the attention weight of each step; only with ``pooling="attention"``.
 
         Parameters
         ----------
         X : like X of fit
             Sequences.
+        member : int, default=0
+            Network to look into, of several (`n_estimators`).
 
         Returns
         -------
@@ -55,7 +59,7 @@ class HiddenStatesMixin:
         Raises
         ------
         InvalidParameterError
-            If the estimator was fitted with another pooling.
+            If the estimator was fitted with another pooling, or has no such member.
 
         Notes
         -----
@@ -91,15 +95,18 @@ class HiddenStatesMixin:
                 f"{name} was fitted with pooling={pooling!r}. Fit "
                 f"{name}(pooling='attention')."
             )
-        return _along_steps(self._fitted, X, _attention, 1)[0]
+        module = self._member(member)
+        return _along_steps(self._fitted, module, X, _attention, 1)[0]
 
-    def gate_activations(self, X):
+    def gate_activations(self, X, *, member=0):
         """Return the gates of every unit at every step, each between 0 and 1.
 
         Parameters
         ----------
         X : like X of fit
             Sequences.
+        member : int, default=0
+            Network to look into, of several (`n_estimators`).
 
         Returns
         -------
@@ -116,7 +123,7 @@ class HiddenStatesMixin:
         Raises
         ------
         InvalidParameterError
-            If the cell is "rnn", which has no gates.
+            If the cell is "rnn", which has no gates, or there is no such member.
 
         Notes
         -----
@@ -152,9 +159,20 @@ class HiddenStatesMixin:
             )
         n_directions = spec.state_size // spec.hidden_size
         shape = (spec.num_layers, n_directions, spec.hidden_size)
-        arrays = _along_steps(self._fitted, X, _gates, len(gates), shape)
+        module = self._member(member)
+        arrays = _along_steps(self._fitted, module, X, _gates, len(gates), shape)
         names = [f"{gate}_gate" for gate in gates]
         return Bunch(**dict(zip(names, arrays, strict=True)))
+
+    def _member(self, number):
+        """Return one of the networks."""
+        modules = self.modules_
+        if not positive_integer(0).accepts(number) or number >= len(modules):
+            raise InvalidParameterError(
+                f"member={number!r} is not one of the {len(modules)} network(s), which "
+                "are counted from 0."
+            )
+        return modules[number]
 
 
 def _attention(module: Any, batch: dict[str, Tensor]) -> Tensor:
@@ -167,14 +185,14 @@ def _gates(module: Any, batch: dict[str, Tensor]) -> Tensor:
 
 def _along_steps(
     fitted: Any,
+    module: Any,
     X: Any,
     look: Callable[[Any, dict[str, Tensor]], Tensor],
     n_kinds: int,
     shape: tuple[int, ...] = (),
 ) -> np.ndarray:
     """Map results of `look` on batches (G, B, S, …) to the steps of X: (G, n, S, …)."""
-    encoder, module = fitted.encoder, fitted.net.module_
-    spec = module.spec
+    encoder, spec = fitted.encoder, module.spec
     given = encoder.read(X)
     read = encoder.condense(given)
     if spec.segment_length > 1:

@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._encoding.targets import TrainingData
-from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._model.encoded import Encoded
@@ -181,8 +180,7 @@ class IntervalsMixin:
         """Measure the errors on the validation set."""
         if validation is None or encoded is None:
             return fitted
-        output = outputs(fitted.net, encoded, threads)
-        found = fitted.decode(output, validation.sequences)
+        found = fitted.mean(fitted.outputs(encoded, threads), validation.sequences)
         task: Any = fitted.task
         y = task.stabilized(task.prepare(validation.y))
         weights = validation.weights

@@ -102,6 +102,12 @@ PARAMETERS: dict[str, Parameter] = {
         "float",
         "Share of features dropped between layers and before the head, in training.",
     ),
+    "n_estimators": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of networks trained on the same data from different seeds; predictions "
+        "are means over them. Training takes that many times the processor time.",
+    ),
     "conv_filters": Parameter(
         [
             OneOf((None,)),
@@ -150,6 +156,15 @@ PARAMETERS: dict[str, Parameter] = {
         "Also read the difference of each numeric feature from its last observed value "
         "[10]_, standardized on its own. It is 0 at the first step of a sequence and "
         "where the feature is missing.",
+    ),
+    "linear_share": Parameter(
+        [OneOf(("auto",)), real(0, 1)],
+        'float or "auto"',
+        "Share of ridge regression on the latest steps of each sequence, side by side, "
+        "in the prediction; the rest is that of the network [13]_. "
+        '"auto" is the share of least squared error on the validation set, and 0.5 '
+        "without one. For losses of y itself. ``partial_fit`` leaves the ridge "
+        "regression as the last `fit` made it.",
     ),
     "features_per_step": Parameter(
         [positive_integer()],

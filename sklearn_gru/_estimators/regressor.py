@@ -25,12 +25,15 @@ from sklearn_gru._estimators.fitted import Fitted, relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.losses import find_loss
 from sklearn_gru._model.tasks import (
     PoissonRegression,
     QuantileRegression,
     Regression,
 )
+from sklearn_gru._support.numbers import mean_of
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
@@ -59,10 +62,12 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         Number of outputs.
     normalization_ : str or None
         Normalization of each sequence, also if ``normalization="auto"`` chose it.
+    linear_share_ : float
+        Share of ridge regression in the prediction.
     target_feature_ : str, int or None
         Feature that y continues, by name if the features have names.
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs trained; the largest of several networks.
     loss_curve_ : list of float
         Mean training loss of each epoch, on the standardized target.
     validation_scores_ : list of float
@@ -71,11 +76,17 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     best_iteration_ : int
         Epoch whose weights were kept, counted from 1. Set only with early stopping.
     net_ : skorch.NeuralNet
-        The skorch net, with its ``history``.
+        The skorch net, with its ``history``. Of several networks (`n_estimators`) this
+        is the first, as in `module_`, `loss_curve_`, `validation_scores_` and
+        `best_iteration_`.
+    nets_ : tuple of skorch.NeuralNet
+        All skorch nets.
     module_ : torch.nn.Module
         The network itself.
+    modules_ : tuple of torch.nn.Module
+        All networks.
     n_parameters_ : int
-        Number of parameters of the network.
+        Number of parameters of all networks.
     engine_ : {"numba", "numba+autograd", "torch"}
         Engine that trained the network: "numba" runs whole optimizer steps in compiled
         code, "numba+autograd" compiles only the recurrent layers and leaves the rest to
@@ -115,6 +126,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
     .. [11] Koenker & Bassett (1978). Regression Quantiles. Econometrica 46(1).
     .. [12] McCullagh & Nelder (1989). Generalized Linear Models, chapter 6. Chapman &
        Hall.
+    .. [13] Lai et al. (2018). Modeling Long- and Short-Term Temporal Patterns with Deep
+       Neural Networks. SIGIR.
 
     Examples
     --------
@@ -172,11 +185,13 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        n_estimators=1,
         conv_filters=None,
         segment_length=None,
         normalization=None,
         target_feature=None,
         add_differences=False,
+        linear_share=0.0,
         features_per_step=1,
         categorical_features="from_dtype",
         loss="squared_error",
@@ -204,11 +219,13 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         self.bidirectional = bidirectional
         self.pooling = pooling
         self.dropout = dropout
+        self.n_estimators = n_estimators
         self.conv_filters = conv_filters
         self.segment_length = segment_length
         self.normalization = normalization
         self.target_feature = target_feature
         self.add_differences = add_differences
+        self.linear_share = linear_share
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.loss = loss
@@ -325,12 +342,36 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
                 "level of a sequence, which is negative for some. Set "
                 "target_feature=None, or another loss."
             )
+        if kind != "values" and self.linear_share != 0:
+            raise InvalidParameterError(
+                f"linear_share={self.linear_share!r} mixes in ridge regression, which "
+                f"predicts the mean of y, but loss={self.loss!r} learns another "
+                "quantity. Set linear_share=0, or loss='squared_error'."
+            )
         if self.target_feature not in (None, "auto") and self.normalization is None:
             raise InvalidParameterError(
                 f"target_feature={self.target_feature!r} names the channel whose level "
                 "is added back to predictions, but normalization=None removes none. "
                 "Set normalization='last' or 'standard', or target_feature=None."
             )
+
+    def _add_linear(
+        self,
+        fitted: Fitted,
+        training: Encoded,
+        validation: Encoded | None,
+        threads: int,
+    ) -> Fitted:
+        share = self.linear_share
+        if share == 0:
+            return replace(fitted, linear=None)
+        linear = LinearPart.fit(training, fitted.encoder.n_dense)
+        if share != "auto":
+            linear = replace(linear, share=float(share))
+        elif validation is not None:
+            network = mean_of(replace(fitted, linear=None).outputs(validation, threads))
+            linear = linear.with_best_share(network, validation)
+        return replace(fitted, linear=linear if linear.share > 0 else None)
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         found = super()._fitted_attributes(fitted)
@@ -341,7 +382,13 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         name = column if column is None or names is None else names[column]
         normalizer = fitted.encoder.normalizer
         kind = None if normalizer is None else normalizer.kind
-        return {**found, "normalization_": kind, "target_feature_": name}
+        linear = fitted.linear
+        return {
+            **found,
+            "normalization_": kind,
+            "target_feature_": name,
+            "linear_share_": 0.0 if linear is None else linear.share,
+        }
 
     def _check_same_quantiles(self) -> None:
         learned = getattr(self._fitted.task, "given", None)

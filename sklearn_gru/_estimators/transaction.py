@@ -14,8 +14,8 @@ from sklearn_gru._support.interrupts import deferred_interrupts
 def transaction(*, continues: Callable[[Any], bool]) -> Callable[..., Any]:
     """Decorate a method that fits, to undo what it did to the estimator if it fails.
 
-    `continues` tells from the estimator whether the method trains the network of an
-    earlier fit; one that starts over leaves that network alone. A generator that
+    `continues` tells from the estimator whether the method trains the networks of an
+    earlier fit; one that starts over leaves those networks alone. A generator that
     `random_state` names stays drawn from.
     """
 
@@ -24,9 +24,9 @@ def transaction(*, continues: Callable[[Any], bool]) -> Callable[..., Any]:
         def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
             attributes = dict(vars(self))
             fitted = attributes.get("_fitted")
-            trained = None
+            trained = []
             if fitted is not None and continues(self):
-                trained = NetState(fitted.net)
+                trained = [NetState(net) for net in fitted.nets]
             with ExitStack() as cleanup:
                 try:
                     return method(self, *args, **kwargs)
@@ -34,8 +34,8 @@ def transaction(*, continues: Callable[[Any], bool]) -> Callable[..., Any]:
                     # A second Ctrl-C waits until everything is back.
                     cleanup.enter_context(deferred_interrupts())
                     self.__dict__ = attributes
-                    if trained is not None:
-                        trained.restore()
+                    for state in trained:
+                        state.restore()
                     raise
 
         return fit

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_gru._estimators.fitted import Prediction
 from sklearn_gru._model.stepping import Scales
 from sklearn_gru._model.tasks import Regression
+from sklearn_gru._support.numbers import mean_of
 from sklearn_gru.exceptions import StreamError
 
 METHODS = (
@@ -41,6 +42,8 @@ class Answers:
         Whether the outputs of the stepper are the prediction.
     is_single : bool
         Whether, besides, the prediction is a number.
+    is_direct : bool
+        Whether, besides, there is one network, whose output it is.
     """
 
     def __init__(self, estimator: Any, method: str) -> None:
@@ -59,23 +62,30 @@ class Answers:
         self._task = task
         self._method = getattr(estimator, method)
         self.is_single = self.is_plain and task.n_dims == 1
+        self._n_nets = len(fitted.nets)
+        self.is_direct = self.is_single and self._n_nets == 1
 
     def one(self, out: np.ndarray, found: int) -> Any:
-        """Return the answer of outputs (n_outputs,) that have read `found` steps."""
+        """Return the answer of outputs (n_nets * n_outputs,) after `found` steps."""
         if not self.is_plain:
             return self.many(out[None], np.array([found]))[0]
-        values = out if found else self._task.without_input
+        values = mean_of(self._each(out)) if found else self._task.without_input
         return values[0] if self.is_single else values.copy()
 
     def many(self, out: np.ndarray, found: np.ndarray) -> Any:
-        """Return the answers of outputs (n, n_outputs)."""
+        """Return the answers of outputs (n, n_nets * n_outputs)."""
         seen = found > 0
         empty = self._task.without_input
         if self.is_plain:
-            values = np.where(seen[:, None], out, empty)
+            values = np.where(seen[:, None], mean_of(self._each(out)), empty)
             return values[:, 0] if self.is_single else values
         values = np.empty((len(out), *empty.shape))
         values[~seen] = empty
         if seen.any():
-            values[seen] = self._task.decode(out[seen])
+            each = self._each(out[seen])
+            values[seen] = mean_of([self._task.decode(output) for output in each])
         return self._method(Prediction(values, seen))
+
+    def _each(self, out: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs of each network."""
+        return np.split(out, self._n_nets, axis=-1)

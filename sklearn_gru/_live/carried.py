@@ -16,7 +16,7 @@ from sklearn_gru._engines.stepping import make_stepper, versions_of, why_not_ste
 from sklearn_gru._live.answers import Answers
 from sklearn_gru._live.labels import read_labels, write_labels
 from sklearn_gru._live.rows import RowReader, codes_of
-from sklearn_gru._model.stepping import INFINITE
+from sklearn_gru._model.stepping import INFINITE, States
 from sklearn_gru.exceptions import InputError, StreamError
 
 INFINITE_ROW = (
@@ -29,11 +29,21 @@ CHANGED = (
 )
 
 
+def why_not_carried(estimator: Any) -> str | None:
+    """Return why a fitted estimator cannot go on from a state by one row, or None."""
+    if estimator._fitted.linear is not None:
+        return (
+            f"linear_share={estimator.linear_share!r} reads the latest rows side by "
+            "side, which all move with every row"
+        )
+    return why_not_stepwise(estimator.net_.module_.spec)
+
+
 class CarriedStates:
     """The series of an estimator alone; see :class:`sklearn_gru._live.feed.Feed`."""
 
     def __init__(self, estimator: Any, method: str) -> None:
-        reason = why_not_stepwise(estimator.net_.module_.spec)
+        reason = why_not_carried(estimator)
         if reason is None and estimator._fitted.encoder.schema.ndim == 2:
             reason = "it was fitted on 2-D rows, each of which is a whole series"
         if reason is not None:
@@ -56,18 +66,18 @@ class CarriedStates:
         schema, transform = encoder.schema, encoder.standardizer.transform
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
-            estimator.net_, self._answers.scales, lambda rows: transform(rows, dtype)
+            estimator.nets_, self._answers.scales, lambda rows: transform(rows, dtype)
         )
         n = schema.n_features
         codes = codes_of(encoder.categories.categories, n)
         owner = type(estimator).__name__
         self._reader = RowReader(owner, schema.feature_names, n, range(n), codes)
-        self._versions = versions_of(estimator.net_)
+        self._versions = versions_of(estimator.nets_)
         # Looked up once, since a row takes about a microsecond.
         self._step = self._stepper.step
         self._row, self._out = self._stepper.row, self._stepper.out
         self._is_plain, self._shape = self._reader.is_plain, self._row.shape
-        self._is_single = self._answers.is_single
+        self._is_direct = self._answers.is_direct
 
     def update(self, row: Any, key: Hashable, time: Any) -> Any:
         """Append a row; return the answer for the series so far."""
@@ -82,7 +92,7 @@ class CarriedStates:
         else:
             self._reader.read(row, self._row)
         found = self._step(index, 0)
-        if found > 0 and self._is_single:
+        if found > 0 and self._is_direct:
             return self._out[0]
         if found == INFINITE:
             raise InputError(INFINITE_ROW)
@@ -111,13 +121,13 @@ class CarriedStates:
             raise no_rows(key)
         is_new = key not in self._index
         index = self._add(key) if is_new else self._index[key]
-        before = self._stepper.states[index].copy(), self._stepper.counts[index].copy()
+        before = self._stepper.saved(np.array([index]))
         try:
             # A row without any value changes no state.
             values = np.full(len(self._row), np.nan) if row is None else row
             return self.update(values, key, time)
         finally:
-            self._stepper.states[index], self._stepper.counts[index] = before
+            self._stepper.put_back(np.array([index]), before)
             if is_new:
                 self.forget(key)
 
@@ -150,12 +160,12 @@ class CarriedStates:
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return the state of every series."""
         index = np.array(list(self._index.values()), dtype=np.int64)
-        width = self._estimator.net_.module_.spec.hidden_size
+        states = self._stepper.saved(index)
         return {
             "model": np.array(self._fingerprint()),
             "keys": write_labels(self._index),
-            "states": self._stepper.states[index][..., :width].copy(),
-            "counts": self._stepper.counts[index].copy(),
+            "states": states.tables,
+            "counts": states.counts,
         }
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -167,9 +177,8 @@ class CarriedStates:
             )
         self.reset()
         index = [self._add(key) for key in read_labels(state["keys"])]
-        width = state["states"].shape[-1]
-        self._stepper.states[index, ..., :width] = state["states"]
-        self._stepper.counts[index] = state["counts"]
+        states = States(state["states"], state["counts"])
+        self._stepper.put_back(np.array(index, dtype=np.int64), states)
 
     # -- inside -----------------------------------------------------------------------
 
@@ -228,13 +237,14 @@ class CarriedStates:
         return self._answers.many(out, found)
 
     def _check_unchanged(self) -> None:
-        if versions_of(self._estimator.net_) != self._versions:
+        if versions_of(self._estimator.nets_) != self._versions:
             raise StreamError(CHANGED)
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256(repr(self._estimator.net_.module_.spec).encode())
-        for parameter in self._estimator.net_.module_.parameters():
-            digest.update(parameter.detach().cpu().numpy().tobytes())
+        for module in self._estimator.modules_:
+            for parameter in module.parameters():
+                digest.update(parameter.detach().cpu().numpy().tobytes())
         scales = self._answers.scales
         for part in (scales.mean, scales.scale, scales.marked, scales.embedded):
             digest.update(np.ascontiguousarray(part).tobytes())

@@ -20,10 +20,15 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._engines.stepping import make_stepper, versions_of, why_not_stepwise
+from sklearn_gru._engines.stepping import make_stepper, versions_of
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._live.answers import Answers, check_method
-from sklearn_gru._live.carried import CHANGED, INFINITE_ROW, no_rows
+from sklearn_gru._live.carried import (
+    CHANGED,
+    INFINITE_ROW,
+    no_rows,
+    why_not_carried,
+)
 from sklearn_gru._live.clock import Clock
 from sklearn_gru._live.intake import Intake, cut
 from sklearn_gru._live.labels import read_labels, write_labels
@@ -88,14 +93,14 @@ class OpenWindows:
         fitted = estimator._fitted
         table = fitted.encoder.categories
         self._categories = table.categories if len(table.columns) else None
-        if why_not_stepwise(estimator.net_.module_.spec) is not None:
+        if why_not_carried(estimator) is not None:
             return
         if self._reach.window > MOST_SLOTS:
             return
         transform, dtype = fitted.encoder.standardizer.transform, fitted.dtype
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
-            estimator.net_,
+            estimator.nets_,
             self._answers.scales,
             lambda rows: transform(rows, dtype),
             self._reach.window,
@@ -103,7 +108,7 @@ class OpenWindows:
         )
 
     def _weights(self) -> Any:
-        return versions_of(self._after.net_) if hasattr(self._after, "net_") else None
+        return versions_of(self._after.nets_) if hasattr(self._after, "nets_") else None
 
     # -- rows in, answers out ----------------------------------------------------------
 

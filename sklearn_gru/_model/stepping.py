@@ -10,7 +10,7 @@ of W rows per step instead of W steps per row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -61,18 +61,12 @@ class Stepper(Protocol):
     ----------
     row : float64 array (n_features,)
         The row to read, written by the caller.
-    out : float64 array (n_outputs,)
-        The answer; without meaning if no step was read.
-    states : array (capacity, n_tables, n_slots, at least hidden_size)
-        What each key remembers; what follows the hidden units has no meaning.
-    counts : int64 array (capacity, n_slots)
-        How many steps each slot has read.
+    out : float64 array (n_nets * n_outputs,)
+        The answer of each network; without meaning if no step was read.
     """
 
     row: np.ndarray
     out: np.ndarray
-    states: np.ndarray
-    counts: np.ndarray
 
     @property
     def step(self) -> Callable[[int, int], int]:
@@ -96,6 +90,29 @@ class Stepper(Protocol):
     def clear(self, key: int) -> None:
         """Set a key to the state before its first row."""
         ...
+
+    def saved(self, keys: np.ndarray) -> States:
+        """Return copies of what keys remember."""
+        ...
+
+    def put_back(self, keys: np.ndarray, states: States) -> None:
+        """Let keys remember what was saved."""
+        ...
+
+
+class States(NamedTuple):
+    """What n keys remember.
+
+    Attributes
+    ----------
+    tables : array (n, n_tables, n_slots, hidden_size)
+        Hidden and collected states, one network after the other.
+    counts : int64 array (n, n_slots)
+        How many steps each slot has read.
+    """
+
+    tables: np.ndarray
+    counts: np.ndarray
 
 
 class Network(NamedTuple):
@@ -228,6 +245,14 @@ class NumpyStepper:
         self.states[key] = 0
         self.counts[key] = 0
 
+    def saved(self, keys: np.ndarray) -> States:
+        """Return copies of what keys remember."""
+        return States(self.states[keys], self.counts[keys])
+
+    def put_back(self, keys: np.ndarray, states: States) -> None:
+        """Let keys remember what was saved."""
+        self.states[keys], self.counts[keys] = states
+
     def _inputs(self, rows: np.ndarray) -> np.ndarray:
         """Return what the first layer reads (n, n_inputs) of observed rows."""
         x, tables = self._read(rows), self.network.tables
@@ -261,3 +286,53 @@ class NumpyStepper:
         pooled = self._pooling.pooled(tuple(collected), last, counts[:, None])
         output = NUMPY.linear(pooled, *self.network.head).astype(np.float64)
         return output * self._unit + self._center
+
+
+class JointStepper:
+    """Steppers of several networks, which read the same rows.
+
+    See :class:`Stepper` for the members.
+    """
+
+    def __init__(self, steppers: Sequence[Stepper]) -> None:
+        self.steppers = steppers
+        self.row = np.zeros_like(steppers[0].row)
+        self.out = np.concatenate([stepper.out for stepper in steppers])
+        self._parts = np.split(self.out, len(steppers))
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for keys 0 to capacity - 1; states so far are kept."""
+        for stepper in self.steppers:
+            stepper.reserve(capacity)
+
+    def step(self, key: int, position: int) -> int:
+        """Let a key read `row`; return the steps that its answer `out` has read."""
+        found = 0
+        for stepper, part in zip(self.steppers, self._parts, strict=True):
+            stepper.row[:] = self.row
+            found = stepper.step(key, position)
+            part[:] = stepper.out
+        return found
+
+    def step_many(
+        self, keys: np.ndarray, positions: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Let n different keys read a row each; return answers and steps read."""
+        found = [stepper.step_many(keys, positions, rows) for stepper in self.steppers]
+        return np.concatenate([out for out, _ in found], axis=1), found[0][1]
+
+    def clear(self, key: int) -> None:
+        """Set a key to the state before its first row."""
+        for stepper in self.steppers:
+            stepper.clear(key)
+
+    def saved(self, keys: np.ndarray) -> States:
+        """Return copies of what keys remember."""
+        each = [stepper.saved(keys) for stepper in self.steppers]
+        return States(np.concatenate([s.tables for s in each], axis=1), each[0].counts)
+
+    def put_back(self, keys: np.ndarray, states: States) -> None:
+        """Let keys remember what was saved."""
+        parts = np.split(states.tables, len(self.steppers), axis=1)
+        for stepper, tables in zip(self.steppers, parts, strict=True):
+            stepper.put_back(keys, States(tables, states.counts))

@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+_of_thread = threading.local()
+
 
 class Interrupts:
     """Flag that SIGINT arrived while the context was open; the handler still runs.
@@ -40,6 +44,37 @@ class Interrupts:
     def _hear(self, number: int, frame: Any) -> None:
         self.heard = True
         self._before(number, frame)
+
+
+class Stopped(Exception):
+    """End of the work of a thread, because the thread that waits for it gave up."""
+
+
+@contextmanager
+def stopped_by(flag: np.ndarray) -> Iterator[None]:
+    """Let the work of this thread end soon after another one sets `flag`, int64 (1,).
+
+    Ctrl-C reaches the main thread alone, which sets the flag. Compiled code looks at it
+    in every step, and :func:`raise_if_stopped` between its calls.
+    """
+    _of_thread.flag = flag
+    try:
+        yield
+    finally:
+        del _of_thread.flag
+
+
+def stop_flag() -> np.ndarray:
+    """Return the flag of this thread, or a new one where nobody else sets it."""
+    flag = getattr(_of_thread, "flag", None)
+    return np.zeros(1, dtype=np.int64) if flag is None else flag
+
+
+def raise_if_stopped() -> None:
+    """Raise Stopped if the flag of this thread is set."""
+    flag = getattr(_of_thread, "flag", None)
+    if flag is not None and flag[0]:
+        raise Stopped
 
 
 @contextmanager

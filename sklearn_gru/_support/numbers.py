@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -18,3 +20,17 @@ def unit_exponent(largest: np.ndarray) -> np.ndarray:
     """
     ordinary = (largest == 0) | ((largest > 1e-100) & (largest < 1e100))
     return np.where(ordinary, 0, np.frexp(largest)[1])
+
+
+def mean_of(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean of arrays, each divided first, so that no sum overflows.
+
+    They are added in their order: the same arrays give the same bits, and values in
+    ascending order stay so.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    total = parts[0] / len(parts)
+    for part in parts[1:]:
+        total += part / len(parts)
+    return total

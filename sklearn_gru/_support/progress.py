@@ -39,6 +39,10 @@ class ProgressLine:
         """Advance by one, and show the values behind the bar."""
         self._draw(_advance, values)
 
+    def skip(self, n: int) -> None:
+        """Expect `n` steps less."""
+        self._draw(_shorten, n)
+
     def complete(self) -> None:
         """Close the line as complete, although not all steps were needed."""
         self._draw(_fill)
@@ -64,12 +68,20 @@ def _advance(bar: Any, values: dict[str, Any]) -> None:
     bar.update()
 
 
+def _shorten(bar: Any, n: int) -> None:
+    _set_total(bar, bar.total - n)
+
+
 def _fill(bar: Any) -> None:
-    bar.total = bar.n
+    _set_total(bar, bar.n)
+
+
+def _set_total(bar: Any, total: int) -> None:
+    bar.total = total
     # A notebook widget has its own maximum.
     for child in getattr(getattr(bar, "container", None), "children", ()):
         if hasattr(child, "max"):
-            child.max = bar.n
+            child.max = total
 
 
 def open_bar(total: int, name: str, unit: str) -> Any:

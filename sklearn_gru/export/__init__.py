@@ -6,11 +6,21 @@ _HOME = {
     "PortableError": "sklearn_gru.export.gru_portable",
     "PortableModel": "sklearn_gru.export.gru_portable",
     "load_portable": "sklearn_gru.export.gru_portable",
+    "register_skl2onnx": "sklearn_gru.export._onnx.skl2onnx",
     "to_c": "sklearn_gru.export._c",
+    "to_onnx": "sklearn_gru.export._onnx.public",
     "to_portable": "sklearn_gru.export._portable",
 }
 
-__all__ = ["PortableError", "PortableModel", "load_portable", "to_c", "to_portable"]
+__all__ = [
+    "PortableError",
+    "PortableModel",
+    "load_portable",
+    "register_skl2onnx",
+    "to_c",
+    "to_onnx",
+    "to_portable",
+]
 
 
 def __getattr__(name: str):

@@ -279,6 +279,9 @@ class _Program:
             "LAG": lag,
             "REACH": window["size"] + lag,
             "BEFORE": len(about["before"]),
+            "LINEAR": int(about["linear"] is not None),
+            "LINEAR_STEPS": (about["linear"] or {"n_steps": 0})["n_steps"],
+            "LINEAR_COLUMNS": (about["linear"] or {"n_columns": 0})["n_columns"],
             "STEPWISE": int(self._is_stepwise()),
         }
         if net["conv_filters"]:
@@ -303,6 +306,7 @@ class _Program:
         about, net = self.about, self.net
         whole = net["bidirectional"] or net["differences"] or net["conv_filters"]
         whole = whole or net["segment_length"] > 1 or about["normalization"]
+        whole = whole or about["linear"]
         return not (whole or about["per_row"] or about["window"])
 
     def _types(self) -> Iterator[str]:
@@ -350,6 +354,11 @@ class _Program:
         if rule is not None:
             levels = [rule["shift"], rule["scale"], rule["least"]]
             yield _table("double", "continued", levels)
+        if about["linear"] is not None:
+            yield _table("float", "linear", arrays["linear.coef"].ravel())
+            yield _table("float", "intercept", arrays["linear.intercept"])
+            share = about["linear"]["share"]
+            yield f"static const double gru_share = {share!r};"
         if about["normalization"]:
             yield f"static const double gru_precision = {about['precision']!r};"
         if about["window"] is not None:

@@ -300,6 +300,24 @@ static void gru_convolve(const gru_network *net, gru_work *work, int n, float *o
 }
 #endif
 
+#if GRU_LINEAR
+/* Mix outputs with those of a linear map of the latest of n steps. */
+static void gru_mix(const gru_work *work, int n, float *output) {
+  int i, s, c;
+  for (i = 0; i < GRU_N_OUTPUTS; i++) {
+    double linear = gru_intercept[i];
+    for (s = 0; s < GRU_LINEAR_STEPS && s < n; s++) {
+      const gru_real *x = work->x[n - 1 - s];
+      const float *w =
+          gru_linear +
+          ((long)(i + 1) * GRU_LINEAR_STEPS - 1 - s) * GRU_LINEAR_COLUMNS;
+      for (c = 0; c < GRU_LINEAR_COLUMNS; c++) linear += (double)w[c] * x[c];
+    }
+    output[i] = (float)((1.0 - gru_share) * output[i] + gru_share * linear);
+  }
+}
+#endif
+
 /* Write the input of the first layer at step s of n_steps, read from n rows. */
 static void gru_first_input(const gru_network *net, const gru_work *work, int s,
                             int n_steps, int n, float *out) {
@@ -380,6 +398,9 @@ int gru_window(gru_work *work, const double *rows, int n_rows, double *out) {
                                                 gru_networks[m].conv[GRU_CONV - 1].n_out);
 #endif
     gru_product(&gru_networks[m].head, pooled, output, 0, GRU_N_OUTPUTS);
+#if GRU_LINEAR
+    gru_mix(work, n, output);
+#endif
     gru_add_answer(output, levels, out);
   }
   return n;

@@ -64,7 +64,15 @@ class AttentionDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, sequences=None, labels=None, kind="auto", ax=None
+        cls,
+        estimator,
+        X,
+        *,
+        sequences=None,
+        labels=None,
+        kind="auto",
+        member=0,
+        ax=None,
     ):
         """Draw the attention weights of some sequences.
 
@@ -80,6 +88,8 @@ class AttentionDisplay(Display):
             Names of the sequences shown, or of all in X; None numbers them as in X.
         kind : {"auto", "line", "heatmap"}, default="auto"
             "auto" draws lines for up to 4 sequences.
+        member : int, default=0
+            Network to look into, of several (`n_estimators`).
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
 
@@ -89,7 +99,7 @@ class AttentionDisplay(Display):
             With the weights as attribute.
         """
         model, X = network_in(estimator, "attention_weights", X)
-        weights = model.attention_weights(X)
+        weights = model.attention_weights(X, member=member)
         index = np.arange(len(weights))
         chosen = index if sequences is None else np.atleast_1d(index[sequences])
         if labels is None:

@@ -71,6 +71,7 @@ class GateDisplay(Display):
         direction=0,
         gates=None,
         units=None,
+        member=0,
         ax=None,
     ):
         """Draw the gates of a sequence.
@@ -91,6 +92,8 @@ class GateDisplay(Display):
             Gates to show, by their names in the attribute `gates`; None shows all.
         units : int or list of int, default=None
             Units to show; None shows their mean.
+        member : int, default=0
+            Network to look into, of several (`n_estimators`).
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
 
@@ -107,7 +110,7 @@ class GateDisplay(Display):
             )
         one = take(X, [sequence % n])
         found = {}
-        for name, array in model.gate_activations(one).items():
+        for name, array in model.gate_activations(one, member=member).items():
             if layer >= array.shape[2] or direction >= array.shape[3]:
                 raise InvalidParameterError(
                     f"layer={layer} and direction={direction} do not exist: the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.inspection._display_base import Display
 from sklearn_gru.inspection._drawing import (
     BLACK,
@@ -59,7 +60,7 @@ class LossCurveDisplay(Display):
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, **kwargs):
+    def from_estimator(cls, estimator, *, name=None, member=0, ax=None, **kwargs):
         """Draw the losses of a fitted estimator.
 
         Parameters
@@ -68,6 +69,8 @@ class LossCurveDisplay(Display):
             Or a pipeline or search that ends with one.
         name : str, default=None
             Prefix of the labels.
+        member : int, default=0
+            Network whose losses to draw, of several (`n_estimators`).
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **kwargs : dict
@@ -79,13 +82,19 @@ class LossCurveDisplay(Display):
             With the curves as attributes.
         """
         model, _ = network_in(estimator, "loss_curve_")
+        if not 0 <= member < len(model.nets_):
+            raise InvalidParameterError(
+                f"member={member!r} is not one of the {len(model.nets_)} network(s), "
+                "which are counted from 0."
+            )
         # Epochs of a partial_fit have no validation loss, so the history is needed to
         # match losses to epochs.
-        held = np.array([row.get("valid_loss", np.nan) for row in model.net_.history])
+        history, best = model.nets_[member].history, model._fitted.best_epochs
+        held = np.array([row.get("valid_loss", np.nan) for row in history])
         display = cls(
-            loss=np.asarray(model.loss_curve_),
+            loss=np.array([row["train_loss"] for row in history]),
             validation_loss=None if np.isnan(held).all() else held,
-            best_iteration=getattr(model, "best_iteration_", None),
+            best_iteration=best[member] if best else None,
             name=name,
         )
         return display.plot(ax=ax, **kwargs)

@@ -37,6 +37,7 @@ from sklearn_gru._engines.numba.programs.train import (
     prepare_batch,
 )
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._support.interrupts import stop_flag
 
 _CACHE_LINE = 64
 
@@ -134,7 +135,7 @@ class Rows:
         self.leading = np.zeros((n, 0), dtype=np.int64)
         if leading is not None:
             self.leading = _checked_leading(leading, n, values.shape[-1])
-        self.stop = np.zeros(1, dtype=np.int64)
+        self.stop = stop_flag()
         self.addresses = self.part(0, n)
 
     def _longest(self, stride: int) -> int:

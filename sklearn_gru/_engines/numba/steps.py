@@ -11,7 +11,7 @@ from sklearn_gru._engines.numba.programs.step import INFINITE, StepPlan
 from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru._model.spec import NetworkSpec
-from sklearn_gru._model.stepping import Scales
+from sklearn_gru._model.stepping import Scales, States
 
 __all__ = ["INFINITE", "Stepper"]
 
@@ -45,6 +45,7 @@ class Stepper:
         rolls: bool = False,
     ) -> None:
         self.n_slots = n_slots
+        self._hidden = network.hidden_size  # what follows it has no meaning
         self._kernel = Kernel(network, params)
         self._kernel.pack()
         shape = self._kernel.shape
@@ -136,3 +137,11 @@ class Stepper:
         """Set a key to the state before its first row."""
         self.states[key] = 0.0
         self.counts[key] = 0
+
+    def saved(self, keys: np.ndarray) -> States:
+        """Return copies of what keys remember."""
+        return States(self.states[keys][..., : self._hidden], self.counts[keys])
+
+    def put_back(self, keys: np.ndarray, states: States) -> None:
+        """Let keys remember what was saved."""
+        self.states[keys, ..., : self._hidden], self.counts[keys] = states

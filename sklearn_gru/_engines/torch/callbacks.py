@@ -6,6 +6,7 @@ They are in the same list as the callbacks of the user and see the same hooks.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -123,16 +124,37 @@ class EarlyStopping(Callback):
 
 
 class Progress(Callback):
-    """Progress line with epoch, losses and time left; hidden in logs and pipes."""
+    """Progress line with epoch, losses and time left; hidden in logs and pipes.
 
-    def __init__(self, epochs: int, name: str) -> None:
-        self.epochs = epochs
+    All networks of a fit share the line, from their threads.
+
+    Parameters
+    ----------
+    name : str
+        Text in front of the name of the engine.
+    epochs : int
+        Number of epochs of each network, at most.
+    n_nets : int
+        Number of networks.
+    """
+
+    def __init__(self, name: str, epochs: int, n_nets: int = 1) -> None:
         self.name = name
+        self.epochs = epochs
+        self.n_nets = n_nets
         self.line: ProgressLine | None = None
+        self._lock = threading.Lock()
+        self._left: dict[
+            int, int
+        ] = {}  # epochs of each network that are still to come, at most
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Open the line."""
-        self.line = ProgressLine(self.epochs, self.name, "epoch")
+        """Open the line, unless another network has."""
+        with self._lock:
+            self._left[id(net)] = self.epochs
+            if self.line is None:
+                total, name = self.epochs * self.n_nets, f"{self.name} ({net.engine_})"
+                self.line = ProgressLine(total, name, "epoch")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Advance by one epoch."""
@@ -141,12 +163,20 @@ class Progress(Callback):
         losses = {"loss": f"{row['train_loss']:.4g}"}
         if "valid_loss" in row:
             losses["validation"] = f"{row['valid_loss']:.4g}"
-        self.line.step(**losses)
+        with self._lock:
+            self._left[id(net)] -= 1
+            self.line.step(**losses)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the line as complete: a fit that stops early did not fail."""
+        """Skip what was not needed; the last network closes the line as complete."""
         assert self.line is not None
-        self.line.complete()
+        with self._lock:
+            skipped = self._left.pop(id(net))
+            self.n_nets -= 1
+            if self.n_nets == 0:
+                self.line.complete()
+            elif skipped:
+                self.line.skip(skipped)
 
     def close(self) -> None:
         """Close the line in its current state."""

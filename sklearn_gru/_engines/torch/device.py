@@ -66,6 +66,17 @@ def spawn_seeds(seed: int, n: int) -> list[int]:
     return [int(s) for s in np.random.SeedSequence(seed).generate_state(n, np.uint32)]
 
 
+def member_seed(seed: int, number: int) -> int:
+    """Return the seed of a network among several; the first one keeps the given seed.
+
+    It does not depend on how many there are.
+    """
+    if number == 0:
+        return seed
+    spawned = np.random.SeedSequence(seed, spawn_key=(number,))
+    return int(spawned.generate_state(1, np.uint32)[0])
+
+
 _threads_lock = threading.Lock()
 _threads_users = 0
 _threads_before = 1

@@ -30,7 +30,7 @@ from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrid
 from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
 from sklearn_gru._engines.torch.session import PASS_SIZE
-from sklearn_gru._support.interrupts import Interrupts
+from sklearn_gru._support.interrupts import Interrupts, raise_if_stopped
 
 # Compiled code and its memory, identities of parts, signals: None in a pickle.
 _OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_")
@@ -200,7 +200,9 @@ class SequenceNet(NeuralNet):
             return
         assert self.session_ is not None
         run = self.session_.train_epoch if training else self.session_.validate
-        self.history.record(prefix + "_loss", run(iterator))
+        loss = run(iterator)
+        raise_if_stopped()
+        self.history.record(prefix + "_loss", loss)
         self.history.record(prefix + "_batch_count", len(iterator))
 
     def rates(self, n_batches: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.torch.batches import SequenceDataset, blocks_by_length
 from sklearn_gru._engines.torch.module import Layers
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._support.interrupts import raise_if_stopped
 
 # Sequences per forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
 # 0.26 s with 64 and 0.28 s with 4096 (32 units, one core, torch 2.13).
@@ -54,6 +55,7 @@ class TorchSession:
         total = torch.zeros((), dtype=torch.float64, device=batches.dataset.device)
         net._set_training(training)
         for batch in batches:
+            raise_if_stopped()
             net.notify("on_batch_begin", batch=batch, training=training)
             step = step_on(batch)
             size = len(batch[1][0])

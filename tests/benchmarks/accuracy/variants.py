@@ -165,6 +165,9 @@ def _highway(task, seed):
     return None if task.kind == "series" else Highway(default(task, seed))
 
 
+LEVELS = {"normalization": "auto", "target_feature": "auto"}
+
+
 def _values(parameter, *values):
     return {f"{parameter}={v}": _with(**{parameter: v}) for v in values}
 
@@ -187,6 +190,26 @@ VARIANTS = {
         "differences": _with(add_differences=True),
         "differences, max": _with(add_differences=True, pooling="max"),
         "differences, mean_max": _with(add_differences=True, pooling="mean_max"),
+    },
+    "levels": {
+        "levels chosen": _regression(**LEVELS),
+        "last value": _regression(normalization="last", target_feature="auto"),
+        "mean and deviation": _regression(
+            normalization="standard", target_feature="auto"
+        ),
+    },
+    "linear part": {
+        "linear part": _regression(linear_share="auto"),
+        "levels, linear part": _regression(**LEVELS, linear_share="auto"),
+    },
+    "several networks": {
+        "3 networks": _with(n_estimators=3),
+        "levels, linear part, 3 networks": _regression(
+            **LEVELS, linear_share="auto", n_estimators=3
+        ),
+        "differences, 3 networks": _classification(
+            add_differences=True, n_estimators=3
+        ),
     },
     "convolution branch": _values("conv_filters", (64, 128, 64)),
     "initialisation": {

@@ -1,0 +1,180 @@
+"""Several networks in one fit: made from one seed, trained on the same encoded data.
+
+Networks know nothing of each other, so that the bits of each are those of a fit of its
+own. They are trained in threads where the process has some, else one after the other.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import EpochTimer
+
+from sklearn_gru._engines.checkpoint import Checkpoint, TimeLimit
+from sklearn_gru._engines.choice import choose
+from sklearn_gru._engines.numba.compile import checked
+from sklearn_gru._engines.torch.callbacks import EpochReports, Progress
+from sklearn_gru._engines.torch.device import member_seed, torch_threads
+from sklearn_gru._engines.torch.net import SequenceNet
+from sklearn_gru._engines.training import Stopping, TrainingParams, make_net, train
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.tasks import Task
+from sklearn_gru._support.interrupts import (
+    deferred_interrupts,
+    raise_if_stopped,
+    stopped_by,
+)
+from sklearn_gru.exceptions import InvalidParameterError
+
+Nets = tuple[SequenceNet, ...]
+
+# Callbacks that may be called in any thread.
+_IN_ANY_THREAD = (EpochTimer, Checkpoint, TimeLimit)
+
+
+def make_nets(
+    n: int,
+    spec: NetworkSpec,
+    task: Task,
+    params: TrainingParams,
+    *,
+    seed: int,
+    **options: Any,
+) -> Nets:
+    """Make `n` nets; the first is that of :func:`make_net` with the same arguments."""
+    return tuple(
+        make_net(
+            spec,
+            task,
+            params._replace(callbacks=_callbacks_of(params.callbacks, k, n)),
+            seed=member_seed(seed, k),
+            **options,
+        )
+        for k in range(n)
+    )
+
+
+def _callbacks_of(callbacks: list[Any], number: int, n: int) -> list[Any]:
+    """Return the callbacks of a network: those given for the first, copies for others.
+
+    A callback may count or keep the best of one training.
+    """
+    return callbacks if number == 0 else [_copied(c, number, n) for c in callbacks]
+
+
+def _copied(entry: Any, number: int, n: int) -> Any:
+    if isinstance(entry, tuple):
+        return entry[0], _copied(entry[1], number, n)
+    if isinstance(entry, Checkpoint):
+        return entry.of_member(number)
+    try:
+        return copy.deepcopy(entry)
+    except Exception as error:  # whatever its parts raise
+        raise InvalidParameterError(
+            f"n_estimators={n} gives every network a copy of each callback, but "
+            f"{type(entry).__name__} cannot be copied: {error}. Give it a "
+            "__deepcopy__, or set n_estimators=1."
+        ) from error
+
+
+def train_all(
+    nets: Nets,
+    training: Encoded,
+    validation: Encoded | None,
+    epochs: int,
+    *,
+    scheduled: bool,
+    stopping: Stopping | None = None,
+    progress: str | None = None,
+    watchers: Sequence[EpochReports] | None = None,
+    threads: int = 1,
+) -> tuple[int | None, ...]:
+    """Train every net as :func:`train` does; return the best epoch of each, or None.
+
+    `watchers` has one reporter per net.
+    """
+    n = len(nets)
+    workers = 1 if watchers else _n_workers(nets, threads)
+    line = None if progress is None else Progress(progress, epochs, n)
+    _share_time(nets, -(-n // workers))
+
+    def run(k: int) -> int | None:
+        at_once = min(workers, n - k)
+        return train(
+            nets[k],
+            training,
+            validation,
+            epochs,
+            scheduled=scheduled,
+            stopping=stopping,
+            line=line,
+            watcher=None if watchers is None else watchers[k],
+            threads=max(1, threads // at_once),
+        )
+
+    try:
+        if workers == 1:
+            return tuple(map(run, range(n)))
+        # Compiling cannot be interrupted in another thread.
+        choose(nets[0].plan(trains=True, announce=line is not None))
+        return _in_threads(run, n, workers)
+    finally:
+        if line is not None:
+            line.close()
+
+
+def _n_workers(nets: Nets, threads: int) -> int:
+    """Return how many nets to train at once.
+
+    Callbacks of others than this package may draw or write, and expect the thread that
+    called fit. A GPU has one queue, and the checked build one thread.
+    """
+    callbacks = [callback for net in nets for _, callback in net.callbacks_]
+    if not all(type(callback) in _IN_ANY_THREAD for callback in callbacks):
+        return 1
+    devices = {net.module_.head.weight.device.type for net in nets}
+    if devices != {"cpu"} or checked.ENABLED:
+        return 1
+    return max(1, min(threads, len(nets)))
+
+
+def _share_time(nets: Nets, turns: int) -> None:
+    """Give every net an equal share of a time limit; `turns` is one after the other."""
+    for net in nets:
+        for _, callback in net.callbacks_:
+            if isinstance(callback, TimeLimit):
+                callback.turns = turns
+
+
+def _in_threads(
+    run: Callable[[int], int | None], n: int, workers: int
+) -> tuple[int | None, ...]:
+    """Return the results of run(0) to run(n - 1); after an error, none is running."""
+    stop = np.zeros(1, dtype=np.int64)
+
+    def work(k: int) -> int | None:
+        with stopped_by(stop), torch_threads(1):
+            raise_if_stopped()
+            return run(k)
+
+    futures: list[Future[int | None]] = []
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            futures += [pool.submit(work, k) for k in range(n)]
+            left = set(futures)
+            while left:
+                # Python hears Ctrl-C between two waits.
+                done, left = wait(left, timeout=0.1, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+        except BaseException:
+            with deferred_interrupts():
+                stop[0] = 1
+                pool.shutdown()
+            raise
+    return tuple(future.result() for future in futures)
