@@ -360,13 +360,9 @@ def test_loading_through_the_package_imports_numpy_only(tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
-def test_parts_that_are_not_exported_are_refused(tmp_path):
-    """A linear part, and elapsed times."""
+def test_elapsed_times_are_refused(tmp_path):
+    """A file does not get the times of rows."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(30, 5, 2))
-    model = GRURegressor(4, max_iter=1, linear_share=0.5).fit(X, X.sum((1, 2)))
-    with pytest.raises(ExportError, match="linear_share"):
-        to_portable(model, tmp_path / "model.zip")
     index = pd.date_range("2024-01-01", periods=50, freq="h")
     rows = pd.DataFrame(rng.normal(size=(50, 2)), index, ["a", "b"])
     window = SlidingWindow(4, lag=1, add_elapsed=True)

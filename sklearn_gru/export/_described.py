@@ -82,7 +82,12 @@ def describe(model: Any) -> Described:
     """
     before, window, estimator = _parts(model)
     fitted = estimator._check_same_network()
-    _refuse_parts(estimator, window)
+    if window is not None and window.add_elapsed:
+        raise ExportError(
+            f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns from "
+            "the times of rows, which are not exported. Export the estimator alone: "
+            "pipeline[-1]."
+        )
     about, arrays = _described_estimator(fitted)
     about["made_by"] = {
         "sklearn_gru": sklearn_gru.__version__,
@@ -97,21 +102,6 @@ def describe(model: Any) -> Described:
         arrays[f"before.{len(about['before'])}"] = np.asarray(vector, np.float64)
         about["before"].append(name)
     return Described(about, arrays, estimator, window, before, model)
-
-
-def _refuse_parts(estimator: Any, window: SlidingWindow | None) -> None:
-    """Refuse what the readers of a description do not compute."""
-    if estimator._fitted.linear is not None:
-        raise ExportError(
-            f"linear_share={estimator.linear_share!r} mixes ridge regression into the "
-            "prediction, which is not exported. Fit with linear_share=0."
-        )
-    if window is not None and window.add_elapsed:
-        raise ExportError(
-            f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns from "
-            "the times of rows, which are not exported. Export the estimator alone: "
-            "pipeline[-1]."
-        )
 
 
 # -- the parts of a model --------------------------------------------------------------
