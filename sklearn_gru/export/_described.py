@@ -82,12 +82,6 @@ def describe(model: Any) -> Described:
     """
     before, window, estimator = _parts(model)
     fitted = estimator._check_same_network()
-    if window is not None and window.add_elapsed:
-        raise ExportError(
-            f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns from "
-            "the times of rows, which are not exported. Export the estimator alone: "
-            "pipeline[-1]."
-        )
     about, arrays = _described_estimator(fitted)
     about["made_by"] = {
         "sklearn_gru": sklearn_gru.__version__,
