@@ -66,7 +66,7 @@ future = future_frame(X, 24)
 future[calendar + weather] = X[calendar + weather].iloc[-24:].to_numpy()
 future["hour_sin"] = np.sin(2 * np.pi * future.index.hour / 24)
 future["hour_cos"] = np.cos(2 * np.pi * future.index.hour / 24)
-future["workingday"] = (future.index.dayofweek < 5).astype(float)
+future["workingday"] = (future.index.day_of_week < 5).astype(float)
 tomorrow = model.predict(pd.concat([X.iloc[test], future]))[-24:]
 print(
     f"tomorrow: {tomorrow.clip(0).sum():.0f} bikes, of which from 16 to 19 h: ", end=""

@@ -35,6 +35,15 @@ OPTIONS = {
     "segments, normalized": {"segment_length": 5, "normalization": "last"},
     "convolution": {"conv_filters": (4, 5)},
     "convolution, segments": {"conv_filters": (4, 3, 2, 3), "segment_length": 4},
+    "3 networks": {"n_estimators": 3},
+    "linear part": {"linear_share": 0.4},
+    "linear part, normalized": {
+        "linear_share": 0.7,
+        "normalization": "last",
+        "target_feature": 0,
+        "add_differences": True,
+        "n_estimators": 2,
+    },
     "2 outputs": {"n_outputs": 2},
     "quantiles": {"loss": "quantile", "quantile": (0.9, 0.1, 0.4)},
     "quantiles, 2 outputs": {
@@ -118,6 +127,8 @@ def random_parameters(rng):
         "dtype": str(pick(["float32", "float64"])),
         "standardize": bool(rng.random() < 0.8),
     }
+    if rng.random() < 0.2:
+        params["n_estimators"] = 2
     if rng.random() < 0.25:
         params["segment_length"] = int(rng.integers(2, 7))
     if rng.random() < 0.25:
@@ -130,6 +141,8 @@ def random_parameters(rng):
         return {"kind": GRUClassifier, **params}
     params["n_outputs"] = int(rng.integers(1, 3))
     params["loss"] = kind
+    if kind == "squared_error" and rng.random() < 0.3:
+        params["linear_share"] = float(rng.random())
     if kind == "quantile":
         params["quantile"] = tuple(rng.permutation([0.1, 0.35, 0.5, 0.9])[:3].tolist())
     if kind != "poisson" and params["normalization"] and rng.random() < 0.5:

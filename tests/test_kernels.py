@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import Predictor, Trainer, engine
+from sklearn_gru._engines.numba.compile import checked
 from sklearn_gru._model.spec import NetworkSpec as Network
 from tests import kernels_oracle as oracle
 
@@ -402,6 +403,7 @@ def test_threads_that_share_a_batch_change_no_bit(network, monkeypatch):
             assert np.array_equal(found, expected)
 
 
+@pytest.mark.skipif(checked.ENABLED, reason="the checked build has one thread")
 def test_small_networks_stay_on_one_thread():
     """Handing over must not cost more than the work."""
     from sklearn_gru._engines.numba.memory import make_shape

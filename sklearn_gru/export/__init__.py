@@ -7,6 +7,7 @@ _HOME = {
     "PortableModel": "sklearn_gru.export.gru_portable",
     "load_portable": "sklearn_gru.export.gru_portable",
     "register_skl2onnx": "sklearn_gru.export._onnx.skl2onnx",
+    "to_c": "sklearn_gru.export._c",
     "to_onnx": "sklearn_gru.export._onnx.public",
     "to_portable": "sklearn_gru.export._portable",
 }
@@ -16,6 +17,7 @@ __all__ = [
     "PortableModel",
     "load_portable",
     "register_skl2onnx",
+    "to_c",
     "to_onnx",
     "to_portable",
 ]

@@ -217,6 +217,9 @@ def _described_estimator(
     arrays["task.empty"] = task.without_input
     if not isinstance(task, Classification):
         arrays["task.center"], arrays["task.scale"] = task.center, task.scale
+    if fitted.linear is not None:
+        arrays["linear.coef"] = fitted.linear.coef
+        arrays["linear.intercept"] = fitted.linear.intercept
     for m, net in enumerate(nets):
         arrays |= {f"net{m}.{k}": a for k, a in _network_arrays(net.module_).items()}
     n_features, names = len(known.mean), schema.feature_names
@@ -240,6 +243,7 @@ def _described_estimator(
         "normalization": None if normalizer is None else normalizer.kind,
         "precision": 0.0 if normalizer is None else float(normalizer.precision),
         "continuation": _described_continuation(fitted.continuation),
+        "linear": _described_linear(fitted.linear),
         "n_targets": len(task.without_input),
         "single": getattr(task, "n_dims", 2) == 1,
         "levels": None if levels is None else levels.tolist(),
@@ -273,6 +277,16 @@ def _described_categories(table: Any) -> list[Any] | None:
         None if values is None else plain(values, f"The categories of feature {j}")
         for j, values in enumerate(table.categories)
     ]
+
+
+def _described_linear(part: Any) -> dict[str, Any] | None:
+    if part is None:
+        return None
+    return {
+        "n_steps": int(part.n_steps),
+        "n_columns": int(part.n_columns),
+        "share": float(part.share),
+    }
 
 
 def _described_continuation(rule: Any) -> dict[str, Any] | None:

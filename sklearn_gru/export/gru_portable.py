@@ -210,6 +210,10 @@ def expected_arrays(about):
     if about["task"] != "classification":
         shapes["task.center"] = precise, (about["n_targets"],)
         shapes["task.scale"] = precise, (about["n_targets"],)
+    if about["linear"] is not None:
+        width = about["linear"]["n_steps"] * about["linear"]["n_columns"]
+        shapes["linear.coef"] = "<f4", (net["n_outputs"], width)
+        shapes["linear.intercept"] = "<f4", (net["n_outputs"],)
     for m in range(about["networks"]):
         for key, shape in _network_shapes(net, hidden).items():
             shapes[f"net{m}.{key}"] = weights, shape
@@ -278,6 +282,9 @@ def check_description(about):
         _need(about["normalization"] is not None, "continuation")
         column = about["continuation"]["column"]
         _need(column < n and column not in embedded(about), "continuation.column")
+    if about["linear"] is not None:
+        _check_keys(about["linear"], _LINEAR, "linear.")
+        _need(about["linear"]["n_columns"] <= net["n_inputs"], "linear.n_columns")
     if about["window"] is not None:
         _check_keys(about["window"], _WINDOW, "window.")
         _check_places(about["window"]["known"], n, "window.known")
@@ -342,6 +349,7 @@ _DESCRIPTION = {
     "normalization": _one_of(None, "last", "standard"),
     "precision": lambda value: _is_number(value) and 0 <= value < 1,
     "continuation": _or_none(_is_dict),
+    "linear": _or_none(_is_dict),
     "n_targets": _is_size,
     "single": _is_flag,
     "levels": _or_none(_is_list),
@@ -371,6 +379,11 @@ _CONTINUATION = {
     "shift": _is_number,
     "scale": lambda value: _is_number(value) and value > 0,
     "least": lambda value: _is_number(value) and value > 0,
+}
+_LINEAR = {
+    "n_steps": _is_size,
+    "n_columns": _is_size,
+    "share": lambda value: _is_number(value) and 0 <= value <= 1,
 }
 _WINDOW = {"size": _is_size, "lag": _is_index, "known": _is_list}
 
@@ -590,10 +603,24 @@ class PortableModel:
         for at, batch in self._encoder.batches(sequences):
             found = []
             for network in self._networks:
-                y = self._decode(network.run(batch))
+                y = self._decode(self._mixed(network.run(batch), batch))
                 found.append(self._continued(y, batch.levels))
             values[at] = np.mean(found, axis=0)
         return values
+
+    def _mixed(self, output, batch):
+        """Return outputs (B, n_outputs), mixed with those of the linear part."""
+        part = self.about["linear"]
+        if part is None:
+            return output
+        n_steps, n_columns = part["n_steps"], part["n_columns"]
+        at = batch.lengths[:, None] - n_steps + np.arange(n_steps)
+        latest = batch.x[np.arange(len(at))[:, None], np.maximum(at, 0), :n_columns]
+        latest = np.where(at[:, :, None] < 0, 0.0, latest.astype(np.float64))
+        flat = latest.reshape(len(at), -1)
+        linear = flat @ self._arrays["linear.coef"].T.astype(np.float64)
+        linear += self._arrays["linear.intercept"]
+        return (1.0 - part["share"]) * output + part["share"] * linear
 
     def _decode(self, output):
         """Return outputs (n, n_outputs) on the scale of y."""
@@ -694,6 +721,7 @@ class PortableModel:
             "bidirectional=True": net["bidirectional"],
             f"normalization={about['normalization']!r}": about["normalization"],
             "add_differences=True": net["differences"],
+            "linear_share": about["linear"],
             "conv_filters": net["conv_filters"],
             "segment_length": net["segment_length"] > 1,
             "2-D rows as series": about["per_row"],
