@@ -7,30 +7,32 @@ columns is (row - shift) / scale of the sequence, and 0 where the row is NaN. Wi
 differences, which are the first columns, those of the first `leading` rows are 0.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_gru._engines.numba.compile.jit import inner
+from sklearn_gru._engines.numba.compile.records import Floats, Integers
 from sklearn_gru._engines.numba.parts.rows import copy_row, fill
 
 
 class Data(NamedTuple):
-    """The sequences: rows of inputs, and which of them each sequence is."""
+    """Record of the sequences: rows of inputs, and which of them each sequence is."""
 
-    values: Any  # (n_rows, width)
-    starts: Any  # (n,) first row, of the first segment
-    lengths: Any  # (n,) in steps
+    values: Floats  # (n_rows, width)
+    starts: Integers  # (n,) first row, of the first segment
+    lengths: Integers  # (n,) in steps
+    n: int
     stride: int
     width: int
-    absent: Any  # (n,), where stride > 1
+    absent: Integers  # (n,), where stride > 1
     n_levels: int
-    shift: Any  # (n, n_levels)
-    scale: Any
+    shift: Floats  # (n, n_levels)
+    scale: Floats
     n_differences: int
-    leading: Any  # (n, n_differences) or one row for all, `leading_step` apart
+    leading: Integers  # (n, n_differences) or one row for all, `leading_step` apart
     leading_step: int
-    stop: Any  # (1,), not 0 once the call shall end: what it writes is then not read
+    stop: Integers  # (1,), not 0 once the call shall end: what it writes is not read
 
 
 @inner
