@@ -23,13 +23,13 @@ static int gru_has_value(const double *row) {
 }
 
 /* out[from..to) = matrix x + bias; matrices are stored input by input. */
-static void gru_product(const gru_matrix *m, const float *x, float *out, int from,
-                        int to) {
+static void gru_product(const gru_matrix *m, const float *x, float *restrict out,
+                        int from, int to) {
   int i, j;
   for (j = from; j < to; j++) out[j] = 0.0f;
   for (i = 0; i < m->n_in; i++) {
     const float v = x[i];
-    const gru_weight *w = m->w + (long)i * m->n_out;
+    const gru_weight *restrict w = m->w + (long)i * m->n_out;
     for (j = from; j < to; j++) out[j] += v * (float)w[j];
   }
   for (j = from; j < to; j++) {
