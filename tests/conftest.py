@@ -1,5 +1,7 @@
 """Real data, read once, and what a unit test should never leave behind."""
 
+import signal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,3 +35,9 @@ def hourly():
         {"load": wave + 0.1 * rng.normal(size=200), "temp": rng.normal(size=200)},
         index=index,
     )
+
+
+def pytest_configure(config):
+    """Hear Ctrl-C, which shells let processes in the background ignore."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
