@@ -3,12 +3,7 @@
 A file of ``sklearn_gru.export.to_portable`` is a zip of arrays (``.npy``) and one text
 (``model.json``). Nothing in it is code. This module reads it, checks every name, shape,
 length and number, and predicts; it imports NumPy and the standard library, so that it
-works where sklearn_gru is not installed::
-
-    from gru_portable import load_portable
-    model = load_portable("model.gru")
-    model.predict(X)
-
+works where sklearn_gru is not installed. Call ``load_portable("model.gru").predict(X)``
 or, for the rows of a table of numbers, ``python gru_portable.py model.gru rows.csv``.
 
 **Shape**: sequences ``(n, n_steps, n_features)`` or a list of arrays of shape
