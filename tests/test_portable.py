@@ -358,14 +358,3 @@ def test_loading_through_the_package_imports_numpy_only(tmp_path):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-
-
-def test_elapsed_times_are_refused(tmp_path):
-    """A file does not get the times of rows."""
-    rng = np.random.default_rng(0)
-    index = pd.date_range("2024-01-01", periods=50, freq="h")
-    rows = pd.DataFrame(rng.normal(size=(50, 2)), index, ["a", "b"])
-    window = SlidingWindow(4, lag=1, add_elapsed=True)
-    pipeline = make_pipeline(window, GRURegressor(4, max_iter=1))
-    with pytest.raises(ExportError, match="add_elapsed"):
-        to_portable(pipeline.fit(rows, np.arange(50.0)), tmp_path / "model.zip")

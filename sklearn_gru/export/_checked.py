@@ -67,21 +67,35 @@ def compare(
     worst, unit = 0.0, unit_of(described)
     for probe in found:
         for method, expected in probe.expected.items():
-            own = answer(method, probe.X)
-            off = np.abs(own - expected)
-            off /= _like(unit, expected) + np.abs(expected)
-            bad = np.nan_to_num(off, nan=np.inf).reshape(len(off), -1).max(axis=1)
-            row = int(bad.argmax())
-            if not bad[row] <= tolerance:
-                raise ExportError(
-                    f"The exported model differs from {method} by {bad[row]:.1e} "
-                    f"(relative to the spread of y): {own[row]} instead of "
-                    f"{expected[row]} in row {row} of {probe.where}. Nothing was "
-                    "written. If the numbers are close enough, pass a larger "
-                    f"tolerance= than {tolerance:g}."
-                )
-            worst = max(worst, float(bad[row]))
+            own, unit_here = answer(method, probe.X), _like(unit, expected)
+            off = difference(own, expected, unit_here, method, probe.where, tolerance)
+            worst = max(worst, off)
     return worst
+
+
+def difference(
+    found: np.ndarray,
+    expected: np.ndarray,
+    unit: np.ndarray,
+    method: str,
+    where: str,
+    tolerance: float,
+) -> float:
+    """Return the largest difference of answers; raise ExportError if it is too large.
+
+    It is relative to a unit plus the answer. `method` and `where` are for the message.
+    """
+    off = np.abs(found - expected) / (unit + np.abs(expected))
+    bad = np.nan_to_num(off, nan=np.inf).reshape(len(off), -1).max(axis=1)
+    row = int(bad.argmax())
+    if not bad[row] <= tolerance:
+        raise ExportError(
+            f"The exported model differs from {method} by {bad[row]:.1e} (relative to "
+            f"the spread of y): {found[row]} instead of {expected[row]} in row {row} "
+            f"of {where}. Nothing was written. If the numbers are close enough, pass "
+            f"a larger tolerance= than {tolerance:g}."
+        )
+    return float(bad[row])
 
 
 def unit_of(described: Described) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What an exporter reads: a fitted model as numbers, names and arrays.
+"""The description of a fitted model for exporters: numbers, names and arrays.
 
 The description is that of the portable file (:mod:`sklearn_gru.export.gru_portable`):
 what can be written there can be written as C too. A part that has no description is
@@ -133,6 +133,17 @@ def _parts(model: Any) -> tuple[list[Any], SlidingWindow | None, Any]:
     return others[:-1], others[-1], estimator
 
 
+def refuse_elapsed(window: SlidingWindow) -> None:
+    """Refuse columns that an exported model cannot compute."""
+    if window.add_elapsed:
+        raise ExportError(
+            f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns from "
+            "times, which stay with the caller of an exported model. Compute the "
+            "column yourself and fit with add_elapsed=False, or export the estimator "
+            "alone, pipeline[-1], and give it whole windows."
+        )
+
+
 def _described_window(window: SlidingWindow) -> dict[str, Any]:
     columns, reach = window._columns, window._fitted.reach
     if window.flatten:
@@ -140,13 +151,7 @@ def _described_window(window: SlidingWindow) -> dict[str, Any]:
             "SlidingWindow(flatten=True) makes flat rows, of which each is a series. "
             "Fit with flatten=False, which gives the estimator the same windows."
         )
-    if getattr(window, "add_elapsed", False):
-        raise ExportError(
-            f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns from "
-            "times, which stay with the caller of an exported model. Compute the "
-            "column yourself and fit with add_elapsed=False, or export the estimator "
-            "alone, pipeline[-1], and give it whole windows."
-        )
+    refuse_elapsed(window)
     found: dict[str, Any] = {
         "window": {
             "size": int(reach.window),

@@ -18,6 +18,7 @@ from sklearn_gru._model.tasks import Classification
 from sklearn_gru._tables.frames import as_list
 from sklearn_gru._windows.placement import window_view
 from sklearn_gru.exceptions import ExportError, LostHistoryWarning, UnseenDataWarning
+from sklearn_gru.export._checked import difference
 from sklearn_gru.export._onnx.packages import require
 from sklearn_gru.export._onnx.reading import category_values
 from sklearn_gru.export._onnx.source import Source
@@ -112,19 +113,9 @@ class _Expected:
         """Raise ExportError if answers differ; return the largest difference."""
         worst = 0.0
         for name, expected in self._answers.items():
-            unit = _like(self._unit, expected)
-            off = np.abs(found[name] - expected) / (unit + np.abs(expected))
-            row = int(
-                np.nan_to_num(off, nan=np.inf).reshape(len(off), -1).max(1).argmax()
-            )
-            if not off[row].max() <= tolerance:
-                raise ExportError(
-                    f"The exported graph differs from predict: {name} is "
-                    f"{found[name][row]} instead of {expected[row]} in row {row} of "
-                    f"{where}. It was not written. If the numbers are close, pass a "
-                    "larger tolerance=; the graph computes in float32."
-                )
-            worst = max(worst, float(off[row].max()))
+            unit, method = _like(self._unit, expected), f"predict ({name})"
+            off = difference(found[name], expected, unit, method, where, tolerance)
+            worst = max(worst, off)
         if "label" in found:
             self._compare_labels(found["label"], where, tolerance)
         return worst

@@ -68,7 +68,7 @@ class Weights:
 
 
 class Segments(NamedTuple):
-    """What recurrent layers read: steps, or segments of steps side by side."""
+    """Names of the inputs of recurrent layers: steps, or segments side by side."""
 
     values: str  # (N, S * k, n_inputs)
     lengths: str  # (N,) int64, in segments, at least 1

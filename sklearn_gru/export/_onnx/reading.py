@@ -28,7 +28,7 @@ class Columns(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What the network reads."""
+    """Names of the inputs of the network in a graph."""
 
     dense: str | None  # (N, T, n_dense) float32, without NaN; None for none
     indices: list[str]  # (N, T) int64, a row of each table of embeddings

@@ -1,4 +1,4 @@
-"""What is exported: an estimator, or the steps of a pipeline with a window."""
+"""The parts that are exported: an estimator, or the steps of a pipeline."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import sklearn_gru
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._windows.sliding_window import SlidingWindow
 from sklearn_gru.exceptions import ExportError, InputError
+from sklearn_gru.export._described import refuse_elapsed
 from sklearn_gru.export._onnx.reading import category_values
 
 
@@ -58,12 +59,8 @@ class Source:
         window = others.pop() if others else None
         if window is not None and not isinstance(window, SlidingWindow):
             raise _not_one(type(window).__name__)
-        if window is not None and window.add_elapsed:
-            raise ExportError(
-                f"SlidingWindow(add_elapsed={window.add_elapsed!r}) computes columns "
-                "from the times of rows, which a graph does not get. Export the "
-                "estimator alone: to_onnx(pipeline[-1])."
-            )
+        if window is not None:
+            refuse_elapsed(window)
         return cls(model, last, window, others)
 
     @property
