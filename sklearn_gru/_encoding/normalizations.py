@@ -171,7 +171,7 @@ class Continuation:
         """Learn the typical shift and scale of a training set."""
         shifts, scales = cls(normalizer, column)._own_levels(sequences)
         shift = _mean_of_known(shifts, weights)
-        scale = _median_of_known(scales, weights)
+        scale = median_of_known(scales, weights)
         if np.isnan(scale):
             scale = float(normalizer.standardizer.scale[column])
         return cls(normalizer, column, 0.0 if np.isnan(shift) else shift, scale)
@@ -215,7 +215,7 @@ def _mean_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
     return float(np.average(level[known], weights=weights))
 
 
-def _median_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
+def median_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
     """Return the weighted median of the values that are not NaN; NaN without any."""
     known = ~np.isnan(level)
     if not known.any():

@@ -144,9 +144,8 @@ class Progress(Callback):
         self.n_nets = n_nets
         self.line: ProgressLine | None = None
         self._lock = threading.Lock()
-        self._left: dict[
-            int, int
-        ] = {}  # epochs of each network that are still to come, at most
+        # Epochs of each network that are still to come, at most.
+        self._left: dict[int, int] = {}
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the line, unless another network has."""
