@@ -8,7 +8,6 @@ import textwrap
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -585,30 +584,6 @@ def test_gates_far_out_are_numbers():
     _, s, t = apply_gates(np.linspace(86, 120, 50_000))
     assert set(s) <= {1.0, 0.5}  # 0.5 is that of the zeros that fill the last vector
     assert set(t) <= {1.0, 0.0}
-
-
-def test_a_record_is_read_by_the_names_of_its_fields():
-    """Whole numbers, others, and what lies at an address."""
-    from numba import njit
-
-    from sklearn_gru._engines.numba.compile import records
-
-    class Sizes(NamedTuple):
-        n: int
-        rate: float
-        values: records.Floats
-
-    values = np.array([2.5, -3.0, 0.25], dtype=np.float32)
-    at = values.__array_interface__["data"][0]
-    record = records.as_record(Sizes(3, 0.5, at))
-    read = records.reader(Sizes)
-
-    @njit
-    def last_times_rate(address):
-        sizes = read(address)
-        return sizes.values[sizes.n - 1] * sizes.rate
-
-    assert last_times_rate(record.__array_interface__["data"][0]) == 0.125
 
 
 def test_gates_are_accurate_to_the_last_places():

@@ -62,9 +62,8 @@ def test_after_a_memory_error_no_address_points_to_freed_memory(monkeypatch, fai
             failed = True
     assert failed == (fail_at < 2)  # it makes two large arrays
     memory = predictor._kernel._memory
-    held = dict(zip(calls.Addresses._fields, memory.record.tolist(), strict=True))
-    assert held["workspace"] == calls.address(memory.workspace)
-    assert held["integers"] == calls.address(memory.integers)
+    assert memory.addresses.workspace == calls.address(memory.workspace)
+    assert memory.addresses.integers == calls.address(memory.integers)
     assert np.array_equal(predictor.predict(*few), before)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from sklearn_gru._engines.numba import threads as _threads
 from sklearn_gru._engines.numba.compile import checked as checked_build
 from sklearn_gru._engines.numba.compile.jit import cache_folder
-from sklearn_gru._engines.numba.compile.records import as_record
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.memory import (
     BLOCK,
@@ -23,9 +22,9 @@ from sklearn_gru._engines.numba.memory import (
     make_shape,
     packed_floats,
 )
-from sklearn_gru._engines.numba.parts.inputs import Data
 from sklearn_gru._engines.numba.programs.batch import (
     Addresses,
+    RowAddresses,
     longest_sequence,
 )
 from sklearn_gru._engines.numba.programs.bind import bound_name, programs_of
@@ -63,14 +62,6 @@ def address(array: np.ndarray) -> int:
     at = array.__array_interface__["data"][0]
     if checked_build.ENABLED:
         checked_build.register(array, at)
-    return at
-
-
-def record_at(record: np.ndarray) -> int:
-    """Return where a record lies."""
-    at = record.__array_interface__["data"][0]
-    if checked_build.ENABLED:
-        checked_build.register(record, at, is_record=True)
     return at
 
 
@@ -145,7 +136,7 @@ class Rows:
         if leading is not None:
             self.leading = _checked_leading(leading, n, values.shape[-1])
         self.stop = stop_flag()
-        self.record = self.part(0, n)
+        self.addresses = self.part(0, n)
 
     def _longest(self, stride: int) -> int:
         """Return the longest length, having checked that all rows exist."""
@@ -172,26 +163,25 @@ class Rows:
             if shape[1] > width:
                 raise ValueError(f"levels have {shape[1]} columns, but values {width}")
 
-    def part(self, begin: int, end: int) -> np.ndarray:
-        """Return the record of some of the sequences."""
+    def part(self, begin: int, end: int) -> RowAddresses:
+        """Return the addresses of some of the sequences."""
         shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
-        data = Data(
-            values=address(self.values),
-            starts=address(self.starts[begin:]),
-            lengths=address(self.lengths[begin:]),
-            n=end - begin,
-            stride=self.segment_length,
-            width=self.values.shape[-1],
-            absent=address(self.absent[begin:]),
-            n_levels=shift.shape[1],
-            shift=address(shift[begin:]),
-            scale=address(scale[begin:]),
-            n_differences=self.leading.shape[1],
-            leading=address(self.leading[begin:]),
-            leading_step=self.leading.strides[0] // 8,
-            stop=address(self.stop),
+        return RowAddresses(
+            address(self.values),
+            address(self.starts[begin:]),
+            address(self.lengths[begin:]),
+            end - begin,
+            self.segment_length,
+            self.values.shape[-1],
+            address(self.absent[begin:]),
+            shift.shape[1],
+            address(shift[begin:]),
+            address(scale[begin:]),
+            self.leading.shape[1],
+            address(self.leading[begin:]),
+            self.leading.strides[0] // 8,
+            address(self.stop),
         )
-        return as_record(data)
 
 
 class Memory(NamedTuple):
@@ -202,14 +192,7 @@ class Memory(NamedTuple):
 
     workspace: np.ndarray
     integers: np.ndarray
-    record: np.ndarray  # of `Addresses`
-
-
-class Layout(NamedTuple):
-    """The places of all arrays in the workspace, and the record of them."""
-
-    places: WorkspaceLayout
-    record: np.ndarray
+    addresses: Addresses
 
 
 class Kernel:
@@ -225,27 +208,25 @@ class Kernel:
         self.network = network
         self.programs = programs_of(network.cell)
         self.shape = make_shape(network, LANES, self.programs.saved_slots)
-        self._shape = as_record(self.shape)
         self.n_parameters = network.n_parameters
         self.params = checked(params, np.float32, self.n_parameters, "params")
         if packed is None:
             packed = aligned_floats(packed_floats(self.shape))
         self.packed = packed
-        self._layouts: dict[tuple[int, int, bool], Layout] = {}
+        self._layouts: dict[tuple[int, int, bool], WorkspaceLayout] = {}
         self._others: list[Kernel] = []  # memory of other threads
         self._kept: Rows | None = None  # of the forward pass in the workspace
         self._memory = self._allocate(0, 0)
 
     def pack(self) -> None:
         """Copy the parameters to where `predict` reads them."""
-        pack(record_at(self._shape), record_at(self._memory.record))
+        pack(self.shape, self._memory.addresses)
 
     def pack_layers(self, params: np.ndarray) -> None:
         """Copy the layers' flat parameters to where `run` reads them."""
         n_head = prod(self.network.parameters()["head.weight"]) + self.network.n_outputs
         checked(params, np.float32, self.n_parameters - n_head, "params of the layers")
-        record = self._memory.record
-        pack_layers(record_at(self._shape), record_at(record), address(params))
+        pack_layers(self.shape, self._memory.addresses, address(params))
 
     @property
     def nbytes(self) -> int:
@@ -280,24 +261,25 @@ class Kernel:
             address(workspace),
             address(integers),
         )
-        return Memory(workspace, integers, as_record(addresses))
+        return Memory(workspace, integers, addresses)
 
-    def _layout(self, n: int, n_steps: int, train: bool) -> Layout:
+    def _layout(self, n: int, n_steps: int, train: bool) -> WorkspaceLayout:
         """Return the layout for batches of n sequences; making one takes a while."""
         key = min(n, BLOCK), n_steps, train
         if key not in self._layouts:
             if len(self._layouts) > 100:  # ragged batches have many longest lengths
                 self._layouts.clear()
-            places = make_layout(self.shape, key[0], n_steps, train=train)
-            self._layouts[key] = Layout(places, as_record(places))
+            self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
         return self._layouts[key]
 
-    def _reserve(self, n: int, n_steps: int, train: bool, blocks: int = 1) -> Layout:
+    def _reserve(
+        self, n: int, n_steps: int, train: bool, blocks: int = 1
+    ) -> WorkspaceLayout:
         """Make the workspace large enough for batches of n sequences."""
         layout = self._layout(n, n_steps, train)
         # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
-        n_integers = 3 * n + (layout.places.rows + 4) * (n_steps + 2)
-        n_floats, memory = layout.places.total * blocks, self._memory
+        n_integers = 3 * n + (layout.rows + 4) * (n_steps + 2)
+        n_floats, memory = layout.total * blocks, self._memory
         if n_floats > len(memory.workspace) or n_integers > len(memory.integers):
             self._memory = self._allocate(
                 max(n_floats, len(memory.workspace)),
@@ -325,7 +307,7 @@ class Kernel:
         scores = np.empty((n, self.network.n_outputs), dtype=np.float32)
         size = _threads.for_prediction(self.shape, n, rows.n_steps, threads)
         if n and size == 1:
-            self._predict(rows.record, n, rows.n_steps, scores)
+            self._predict(rows.addresses, n, rows.n_steps, scores)
         elif n:
             kernels = [self, *self._helpers(size, n, rows.n_steps, train=False)]
             arguments = []
@@ -339,19 +321,10 @@ class Kernel:
                 team.run(Kernel._predict, arguments)
         return scores
 
-    def _predict(
-        self, data: np.ndarray, n: int, n_steps: int, scores: np.ndarray
-    ) -> None:
+    def _predict(self, sequences, n: int, n_steps: int, scores: np.ndarray) -> None:
         layout = self._reserve(n, n_steps, train=False)
-        self.programs.predict(*self._records(layout, data), address(scores))
-
-    def _records(self, layout: Layout, data: np.ndarray) -> tuple[int, int, int, int]:
-        """Return the addresses of the records that all programs read first."""
-        return (
-            record_at(self._shape),
-            record_at(layout.record),
-            record_at(self._memory.record),
-            record_at(data),
+        self.programs.predict(
+            self.shape, layout, self._memory.addresses, sequences, address(scores)
         )
 
     def train_epoch(
@@ -410,39 +383,37 @@ class Kernel:
         )
         size = _threads.for_training(self.shape, n, rows.n_steps, threads)
         if size == 1:
-            record = as_record(training)
-            records = self._records(layout, rows.record)
-            self.programs.train_epoch(*records, record_at(record))
+            self.programs.train_epoch(
+                self.shape, layout, self._memory.addresses, rows.addresses, training
+            )
         else:
             self._train_shared(rows, training, layout, n, size)
         return losses
 
     def _train_shared(
-        self, rows: Rows, training: Training, layout: Layout, n: int, size: int
-    ) -> None:
+        self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int
+    ):
         """Train as the program does, with the blocks of a batch shared by threads."""
         kernels = [self, *self._helpers(size, n, rows.n_steps, train=True)]
-        n_blocks = -(-n // layout.places.rows)
+        n_blocks = -(-n // layout.rows)
         grads = np.zeros((n_blocks, len(self.packed)), dtype=np.float32)
         losses = np.zeros(n_blocks)
-        ordered = address(self._memory.integers)
-        shared = as_record(Shared(ordered, address(grads), address(losses)))
-        record = as_record(training)
+        memory, sequences = self._memory.addresses, rows.addresses
+        shared = Shared(memory.integers, address(grads), address(losses))
         with _threads.team(size) as team:
             for number in range(-(-training.n_used // training.batch_size)):
-                own, *others = [
-                    (*kernel._records(layout, rows.record), record_at(record))
-                    for kernel in kernels
-                ]
-                prepare_batch(*own, number)
+                prepare_batch(self.shape, layout, memory, sequences, training, number)
                 team.run(
                     self.programs.share_blocks,
                     [
-                        (*records, record_at(shared), number, member, size)
-                        for member, records in enumerate([own, *others])
+                        (
+                            self.shape, layout, kernel._memory.addresses, sequences,
+                            training, shared, number, member, size,
+                        )
+                        for member, kernel in enumerate(kernels)
                     ],
-                )
-                join_blocks(*own, record_at(shared), number)
+                )  # fmt: skip
+                join_blocks(self.shape, layout, memory, training, shared, number)
 
     def run(self, rows: Rows, *, all_steps: bool, keep: bool, seed: int = 0):
         """Return final states (n, width), and all states (n, n_steps, width) or None.
@@ -462,12 +433,17 @@ class Kernel:
         if all_steps:
             steps = np.zeros((n, rows.n_steps, width), dtype=np.float32)
         if n:
-            block = self._layout(n, rows.n_steps, keep).places.rows
+            block = self._layout(n, rows.n_steps, keep).rows
             blocks = -(-n // block) if keep else 1
             layout = self._reserve(n, rows.n_steps, keep, blocks)
-            outputs = _outputs(last, steps, rows.n_steps, keep)
+            outputs = Outputs(
+                address(last),
+                0 if steps is None else address(steps),
+                rows.n_steps,
+                keep,
+            )
             self.programs.run_layers(
-                *self._records(layout, rows.record), record_at(outputs),
+                self.shape, layout, self._memory.addresses, rows.addresses, outputs,
                 float(self.network.dropout if keep else 0.0), seed,
             )  # fmt: skip
         self._kept = rows if keep else None
@@ -496,23 +472,19 @@ class Kernel:
         d_values = np.zeros_like(rows.values) if inputs else None
         if n:
             layout = self._layout(n, rows.n_steps, True)
-            outputs = _outputs(d_last, d_steps, rows.n_steps, keep=True)
+            outputs = Outputs(
+                address(d_last),
+                0 if d_steps is None else address(d_steps),
+                rows.n_steps,
+                True,
+            )
             self.programs.run_layers_backward(
-                *self._records(layout, rows.record), record_at(outputs), address(grads),
+                self.shape, layout, self._memory.addresses, rows.addresses, outputs,
+                address(grads),
                 0 if d_values is None else address(d_values),
                 float(self.network.dropout), seed,
             )  # fmt: skip
         return grads, d_values
-
-
-def _outputs(
-    last: np.ndarray, steps: np.ndarray | None, n_steps: int, keep: bool
-) -> np.ndarray:
-    """Return the record of what the layers return, or of the gradients of it."""
-    at = 0 if steps is None else address(steps)
-    return as_record(
-        Outputs(address(last), int(steps is not None), at, n_steps, int(keep))
-    )
 
 
 class Objective(NamedTuple):

@@ -5,13 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sklearn_gru._engines.numba.calls import (
-    Kernel,
-    address,
-    aligned_floats,
-    checked,
-    record_at,
-)
+from sklearn_gru._engines.numba.calls import Kernel, address, aligned_floats, checked
 from sklearn_gru._engines.numba.memory import BLOCK
 from sklearn_gru._engines.numba.programs.step import INFINITE, StepPlan
 from sklearn_gru._model.cells import CELLS
@@ -87,7 +81,7 @@ class Stepper:
         }
         self._plan = np.zeros(len(shape) + len(StepPlan._fields), dtype=np.int64)
         # Without a method of Python in between, a step takes half the time.
-        self._plan_address = record_at(self._plan)
+        self._plan_address = address(self._plan)
         self.step: Callable[[int, int], int] = functools.partial(
             self._kernel.programs.step, self._plan_address
         )

@@ -4,8 +4,7 @@ With ``SKLEARN_GRU_CHECKED=1``, each call of a program gets a copy of every arra
 address it was given. The copy ends where a page begins that may not be touched, so the
 first read or write behind an array ends the process with a segmentation fault; bytes in
 front of it are compared afterwards, and so are arrays that must not be written to. The
-numbers are the same. numba's own `boundscheck` does not see bare pointers. In the copy
-of a record, addresses are those of copies.
+numbers are the same. numba's own `boundscheck` does not see bare pointers.
 
 For tests: it is slow, and uses one thread.
 """
@@ -25,12 +24,10 @@ _FILL = 0xA5  # of the bytes in front of an array
 
 # Address -> (weak reference to the owner, number of bytes, writeable).
 _known: dict[int, tuple[Any, int, bool]] = {}
-_records: set[int] = set()  # those of records
 
 
-def register(array: np.ndarray, address: int, *, is_record: bool = False) -> None:
+def register(array: np.ndarray, address: int) -> None:
     """Remember how many bytes lie at an address, while their owner lives."""
-    (_records.add if is_record else _records.discard)(address)
     owner: Any = array
     while getattr(owner, "base", None) is not None:
         owner = owner.base
@@ -68,10 +65,7 @@ def _replaced(value: Any, copies: dict[int, "GuardedCopy"]) -> Any:
         del _known[value]
         return value
     if value not in copies:
-        copies[value] = copy = GuardedCopy(value, n_bytes, writeable)
-        if value in _records:
-            numbers = [int(n) for n in np.frombuffer(copy.read(), dtype=np.int64)]
-            copy.replace(np.array([_replaced(n, copies) for n in numbers]).tobytes())
+        copies[value] = GuardedCopy(value, n_bytes, writeable)
     return copies[value].address
 
 
@@ -80,7 +74,6 @@ class GuardedCopy:
 
     def __init__(self, source: int, n_bytes: int, writeable: bool) -> None:
         self.source, self.n_bytes, self.writeable = source, n_bytes, writeable
-        self._given: bytes | None = None  # instead of what lies at the source
         page = mmap.PAGESIZE
         room = -(-n_bytes // page) * page
         self._memory = mmap.mmap(-1, room + 2 * page)
@@ -93,26 +86,16 @@ class GuardedCopy:
         _protect(start - page, page)
         _protect(start + room, page)
 
-    def read(self) -> bytes:
-        """Return the bytes of the copy."""
-        return ctypes.string_at(self.address, self.n_bytes)
-
-    def replace(self, given: bytes) -> None:
-        """Let the program read other bytes, which it must not change."""
-        ctypes.memmove(self.address, given, self.n_bytes)
-        self._given = given
-
     def give_back(self) -> None:
         """Copy what was written, or refuse what must not have been."""
         start, n_front = self._front
         if ctypes.string_at(start, n_front) != bytes([_FILL]) * n_front:
             raise MemoryError("compiled code wrote in front of an array")
-        if self._given is not None:
-            if self.read() != self._given:
-                raise MemoryError("compiled code wrote to a record")
-        elif self.writeable:
+        if self.writeable:
             ctypes.memmove(self.source, self.address, self.n_bytes)
-        elif self.read() != ctypes.string_at(self.source, self.n_bytes):
+        elif ctypes.string_at(self.address, self.n_bytes) != ctypes.string_at(
+            self.source, self.n_bytes
+        ):
             raise MemoryError("compiled code wrote to an array that is read-only")
 
 

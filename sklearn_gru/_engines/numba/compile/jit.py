@@ -21,18 +21,17 @@ from typing import NamedTuple
 
 import llvmlite
 import numba
-from numba import njit, types
+from numba import njit
 from numba.core import caching, config
 from numba.core.codegen import get_host_cpu_features
 
 from sklearn_gru._engines.numba.compile import checked
-from sklearn_gru._engines.numba.compile.lowering import options_of
+from sklearn_gru._engines.numba.compile.lowering import inner_options
 
 # No fastmath flag: a fused multiply-add is asked for by name where it is wanted, and
 # NaN and infinity go through as they do in torch.
 _OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
-_INNER_OPTIONS = _OPTIONS | options_of("inner")
-_ENTRY_OPTIONS = _OPTIONS | options_of("entry")
+_INNER_OPTIONS = inner_options()
 
 
 class VectorUnit(NamedTuple):
@@ -180,23 +179,13 @@ class _Cache(caching.FunctionCache):
 
 def entry(function):
     """Compile a function that Python calls; keep the result on disk if possible."""
-    compiled = njit(**_ENTRY_OPTIONS)(function)
+    compiled = njit(**_OPTIONS)(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)
     return checked.guarded(compiled) if checked.ENABLED else compiled
 
 
 def inner(function):
-    """Compile a function that only compiled functions call.
-
-    numba would compile a version of it for each constant among its arguments.
-    """
-    make = njit(**_INNER_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    compiled = make(function)
-    typed = compiled.get_call_template
-
-    def typed_without_constants(args, kws):
-        return typed(tuple(map(types.unliteral, args)), kws)
-
-    compiled.get_call_template = typed_without_constants
-    return compiled
+    """Compile a function that only compiled functions call."""
+    options = _OPTIONS | _INNER_OPTIONS
+    return njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

@@ -7,32 +7,30 @@ columns is (row - shift) / scale of the sequence, and 0 where the row is NaN. Wi
 differences, which are the first columns, those of the first `leading` rows are 0.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_gru._engines.numba.compile.jit import inner
-from sklearn_gru._engines.numba.compile.records import Floats, Integers
 from sklearn_gru._engines.numba.parts.rows import copy_row, fill
 
 
 class Data(NamedTuple):
-    """Record of the sequences: rows of inputs, and which of them each sequence is."""
+    """The sequences: rows of inputs, and which of them each sequence is."""
 
-    values: Floats  # (n_rows, width)
-    starts: Integers  # (n,) first row, of the first segment
-    lengths: Integers  # (n,) in steps
-    n: int
+    values: Any  # (n_rows, width)
+    starts: Any  # (n,) first row, of the first segment
+    lengths: Any  # (n,) in steps
     stride: int
     width: int
-    absent: Integers  # (n,), where stride > 1
+    absent: Any  # (n,), where stride > 1
     n_levels: int
-    shift: Floats  # (n, n_levels)
-    scale: Floats
+    shift: Any  # (n, n_levels)
+    scale: Any
     n_differences: int
-    leading: Integers  # (n, n_differences) or one row for all, `leading_step` apart
+    leading: Any  # (n, n_differences) or one row for all, `leading_step` apart
     leading_step: int
-    stop: Integers  # (1,), not 0 once the call shall end: what it writes is not read
+    stop: Any  # (1,), not 0 once the call shall end: what it writes is then not read
 
 
 @inner

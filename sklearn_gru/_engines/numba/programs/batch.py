@@ -7,25 +7,38 @@ size, and runs every block through the network while it is in cache.
 from typing import NamedTuple
 
 from sklearn_gru._engines.numba.compile.jit import entry, inner
-from sklearn_gru._engines.numba.compile.records import Floats, Integers, reader
-from sklearn_gru._engines.numba.compile.simd import integers_at
-from sklearn_gru._engines.numba.memory import Shape, WorkspaceLayout
+from sklearn_gru._engines.numba.compile.simd import floats_at, integers_at
 from sklearn_gru._engines.numba.parts.block import pack_block, sort_by_length
 from sklearn_gru._engines.numba.parts.inputs import Data
 
 
 class Addresses(NamedTuple):
-    """Record of the arrays a program works in."""
+    """Addresses of the arrays a program works in."""
 
-    params: Floats  # (n_parameters,)
-    packed: Floats  # (n_packed,)
+    params: int  # (n_parameters,)
+    packed: int  # (n_packed,)
     n_packed: int
-    workspace: Floats  # (layout.total,)
-    integers: Integers  # as `_reserve` in `calls` says
+    workspace: int  # (layout.total,)
+    integers: int  # as `n_integers` in `calls` says
 
 
-shape_at, layout_at = reader(Shape), reader(WorkspaceLayout)
-memory_at, data_at = reader(Addresses), reader(Data)
+class RowAddresses(NamedTuple):
+    """Addresses of flat rows and of the sequences over them: `Data`."""
+
+    values: int  # (n_rows, width) float32
+    starts: int  # (n,) int64
+    lengths: int  # (n,) int64
+    n: int
+    stride: int
+    width: int
+    absent: int  # (n,) int64
+    n_levels: int
+    shift: int  # (n, n_levels) float32
+    scale: int
+    n_differences: int
+    leading: int  # int64, rows `leading_step` apart
+    leading_step: int
+    stop: int  # (1,) int64, not 0 once the call shall end
 
 
 @entry
@@ -46,14 +59,34 @@ def longest_sequence(starts, lengths, n, n_rows, stride):
 
 
 @inner
-def sorted_batch(layout, memory, data):
+def view_data(sequences):
+    """Turn addresses into pointers."""
+    return Data(
+        floats_at(sequences.values),
+        integers_at(sequences.starts),
+        integers_at(sequences.lengths),
+        sequences.stride,
+        sequences.width,
+        integers_at(sequences.absent),
+        sequences.n_levels,
+        floats_at(sequences.shift),
+        floats_at(sequences.scale),
+        sequences.n_differences,
+        integers_at(sequences.leading),
+        sequences.leading_step,
+        integers_at(sequences.stop),
+    )
+
+
+@inner
+def sorted_batch(layout, memory, sequences, data):
     """Sort a whole batch by length; return the order and the memory left over."""
-    ordered = memory.integers
-    spare = ordered + data.n
-    for i in range(data.n):
+    ordered = integers_at(memory.integers)
+    spare = ordered + sequences.n
+    for i in range(sequences.n):
         spare[i] = i
-    buckets = spare + data.n
-    sort_by_length(data.n, layout.steps, spare, data.lengths, ordered, buckets)
+    buckets = spare + sequences.n
+    sort_by_length(sequences.n, layout.steps, spare, data.lengths, ordered, buckets)
     return ordered, spare
 
 

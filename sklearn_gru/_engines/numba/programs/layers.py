@@ -9,7 +9,6 @@ from sklearn_gru._engines.numba.compile.denormals import (
     restore_denormals,
 )
 from sklearn_gru._engines.numba.compile.jit import entry, inner
-from sklearn_gru._engines.numba.compile.records import Floats, reader
 from sklearn_gru._engines.numba.compile.simd import floats_at
 from sklearn_gru._engines.numba.parts import weights
 from sklearn_gru._engines.numba.parts.dropout import Dropout
@@ -22,107 +21,93 @@ from sklearn_gru._engines.numba.parts.stack import (
     forward_stack,
     output_at,
 )
-from sklearn_gru._engines.numba.programs.batch import (
-    block_of,
-    data_at,
-    layout_at,
-    memory_at,
-    shape_at,
-    sorted_batch,
-)
+from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
 
 
 class Outputs(NamedTuple):
-    """Record of what the layer program returns, or of the gradients of it."""
+    """Addresses of what the layer program returns, or of the gradients of it."""
 
-    last: Floats  # (n, width): final states of the last layer's directions
-    all_steps: int  # 1 if `steps` is wanted, or given
-    steps: Floats  # (n, n_steps, width)
+    last: int  # (n, width): final states of the last layer's directions
+    steps: int  # (n, n_steps, width), or 0 if not wanted
     n_steps: int
-    keep: int  # 1 if a backward pass will follow
-
-
-outputs_at = reader(Outputs)
+    keep: bool  # a backward pass will follow
 
 
 @entry
 def pack_layers(shape, memory, params):
     """Copy the layers' parameters at an address to packed weights."""
-    shape, memory = shape_at(shape), memory_at(memory)
-    weights.pack_layers(shape, floats_at(params), memory.packed, memory.n_packed)
+    packed = floats_at(memory.packed)
+    weights.pack_layers(shape, floats_at(params), packed, memory.n_packed)
 
 
-def run_layers(shape, layout, memory, data, outputs, rate, seed):
+def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
     """Write final states, and all states if wanted, of a batch.
 
     With `keep`, every block has a workspace of its own, for `run_layers_backward`.
     """
-    shape, layout, memory = shape_at(shape), layout_at(layout), memory_at(memory)
-    data, outputs = data_at(data), outputs_at(outputs)
-    keep, all_steps = outputs.keep != 0, outputs.all_steps != 0
+    packed, data = floats_at(memory.packed), view_data(sequences)
+    last, steps = floats_at(outputs.last), floats_at(outputs.steps)
     dropout = Dropout(rate, np.uint64(seed))
-    ordered, spare = sorted_batch(layout, memory, data)
-    for first in range(0, data.n, layout.rows):
-        number = first // layout.rows if keep else 0
-        workspace = memory.workspace + number * layout.total
-        block = block_of(shape, layout, data, ordered, data.n, first, spare)
-        work = Work(shape, layout, block, workspace, memory.packed, data, dropout)
-        forward_stack(cell, work, keep, all_steps)
+    ordered, spare = sorted_batch(layout, memory, sequences, data)
+    for first in range(0, sequences.n, layout.rows):
+        number = first // layout.rows if outputs.keep else 0
+        workspace = floats_at(memory.workspace) + number * layout.total
+        block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
+        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        forward_stack(cell, work, outputs.keep, outputs.steps != 0)
         if data.stop[0] != 0:
             break
         pooled = workspace + layout.pooled
         for i in range(block.rows):
-            target = outputs.last + block.sequences[i] * shape.width
+            target = last + block.sequences[i] * shape.width
             copy_row(target, pooled + i * shape.padded_pooled, shape.width)
-        if all_steps:
-            at = output_at(layout, shape.layers - 1, keep)
-            _spread_steps(shape, block, workspace + at, outputs, True)
+        if outputs.steps != 0:
+            at = output_at(layout, shape.layers - 1, outputs.keep)
+            _spread_steps(shape, block, workspace + at, steps, outputs.n_steps, True)
 
 
 def run_layers_backward(
-    shape, layout, memory, data, outputs, grads, d_values, rate, seed
+    shape, layout, memory, sequences, outputs, grads, d_values, rate, seed
 ):
     """Write the gradients of the parameters, and add those of the inputs."""
     before = flush_denormals()
-    shape, layout, memory = shape_at(shape), layout_at(layout), memory_at(memory)
-    data, outputs = data_at(data), outputs_at(outputs)
-    all_steps = outputs.all_steps != 0
+    packed, data = floats_at(memory.packed), view_data(sequences)
+    last, steps = floats_at(outputs.last), floats_at(outputs.steps)
     dropout = Dropout(rate, np.uint64(seed))
     wanted = Wanted(d_values != 0, floats_at(d_values))
-    ordered, spare = sorted_batch(layout, memory, data)
-    total = memory.workspace + layout.total_grads
+    ordered, spare = sorted_batch(layout, memory, sequences, data)
+    total = floats_at(memory.workspace) + layout.total_grads
     fill(total, memory.n_packed, 0.0)
-    for first in range(0, data.n, layout.rows):
-        workspace = memory.workspace + first // layout.rows * layout.total
+    for first in range(0, sequences.n, layout.rows):
+        workspace = floats_at(memory.workspace) + first // layout.rows * layout.total
         workspace[layout.one] = 1.0
-        block = block_of(shape, layout, data, ordered, data.n, first, spare)
+        block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
         d_pooled = workspace + layout.d_pooled
         for i in range(block.rows):
-            source = outputs.last + block.sequences[i] * shape.width
+            source = last + block.sequences[i] * shape.width
             copy_row(d_pooled + i * shape.padded_pooled, source, shape.width)
-        if all_steps:
+        if outputs.steps != 0:
             top = workspace + d_output_at(shape, layout, shape.layers - 1)
-            _spread_steps(shape, block, top, outputs, False)
+            _spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
-        work = Work(shape, layout, block, workspace, memory.packed, data, dropout)
+        work = Work(shape, layout, block, workspace, packed, data, dropout)
         if data.stop[0] != 0:
             break
-        backward_stack(cell, work, wanted, all_steps)
+        backward_stack(cell, work, wanted, outputs.steps != 0)
         add_row(total, workspace + layout.grads, memory.n_packed)
     weights.unpack_gradients(shape, total, floats_at(grads))
     restore_denormals(before)
 
 
 @inner
-def _spread_steps(shape, block, packed_rows, outputs, outward):
+def _spread_steps(shape, block, packed_rows, steps, n_steps, outward):
     """Copy packed rows to (n, n_steps, width), or back."""
     for s in range(block.steps):
         for i in range(block.counts[s]):
             row = packed_rows + (block.firsts[s] + i) * shape.padded_width
-            place = block.sequences[i] * outputs.n_steps + s
-            place = outputs.steps + place * shape.width
+            place = steps + (block.sequences[i] * n_steps + s) * shape.width
             if outward:
                 copy_row(place, row, shape.width)
             else:

@@ -11,14 +11,7 @@ from sklearn_gru._engines.numba.parts.dropout import Dropout
 from sklearn_gru._engines.numba.parts.losses import apply_head
 from sklearn_gru._engines.numba.parts.rows import copy_row
 from sklearn_gru._engines.numba.parts.stack import Work, forward_stack
-from sklearn_gru._engines.numba.programs.batch import (
-    block_of,
-    data_at,
-    layout_at,
-    memory_at,
-    shape_at,
-    sorted_batch,
-)
+from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
 
@@ -26,23 +19,19 @@ cell: Any = None  # set by `bind`, in the copy of a program
 @entry
 def pack(shape, memory):
     """Copy flat parameters to packed weights."""
-    shape, memory = shape_at(shape), memory_at(memory)
-    weights.pack(shape, memory.params, memory.packed, memory.n_packed)
+    packed = floats_at(memory.packed)
+    weights.pack(shape, floats_at(memory.params), packed, memory.n_packed)
 
 
-def predict(shape, layout, memory, data, scores):
-    """Write the head's scores (n, n_outputs) of every sequence; weights are packed.
-
-    Arguments are addresses, of records but for the last one.
-    """
-    shape, layout, memory = shape_at(shape), layout_at(layout), memory_at(memory)
-    data, scores = data_at(data), floats_at(scores)
-    workspace, packed = memory.workspace, memory.packed
-    ordered, spare = sorted_batch(layout, memory, data)
+def predict(shape, layout, memory, sequences, scores_address):
+    """Write the head's scores (n, n_outputs) of every sequence; weights are packed."""
+    workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
+    data, scores = view_data(sequences), floats_at(scores_address)
+    ordered, spare = sorted_batch(layout, memory, sequences, data)
     dropout = Dropout(0.0, np.uint64(0))
     head, block_scores = weights.head_of(shape, packed), workspace + layout.scores
-    for first in range(0, data.n, layout.rows):
-        block = block_of(shape, layout, data, ordered, data.n, first, spare)
+    for first in range(0, sequences.n, layout.rows):
+        block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
         work = Work(shape, layout, block, workspace, packed, data, dropout)
         forward_stack(cell, work, False, False)
         if data.stop[0] != 0:

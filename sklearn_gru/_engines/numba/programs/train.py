@@ -14,12 +14,11 @@ from sklearn_gru._engines.numba.compile.denormals import (
     restore_denormals,
 )
 from sklearn_gru._engines.numba.compile.jit import entry, inner
-from sklearn_gru._engines.numba.compile.records import (
-    Doubles,
-    Floats,
-    Integers,
-    Unsigned,
-    reader,
+from sklearn_gru._engines.numba.compile.simd import (
+    doubles_at,
+    floats_at,
+    integers_at,
+    unsigned_at,
 )
 from sklearn_gru._engines.numba.parts.block import sort_by_length
 from sklearn_gru._engines.numba.parts.dropout import Dropout, drop_pooled
@@ -38,133 +37,113 @@ from sklearn_gru._engines.numba.parts.stack import (
     forward_stack,
 )
 from sklearn_gru._engines.numba.parts.weights import head_of, pack, unpack_gradients
-from sklearn_gru._engines.numba.programs.batch import (
-    block_of,
-    data_at,
-    layout_at,
-    memory_at,
-    shape_at,
-)
+from sklearn_gru._engines.numba.programs.batch import block_of, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
 
 
 class Training(NamedTuple):
-    """Record of the addresses and numbers that only training needs."""
+    """Addresses and numbers that only training needs."""
 
     n_parameters: int
-    grads: Floats  # (n_parameters,)
-    mean: Floats  # (n_parameters,), AdamW's moments
-    square: Floats
+    grads: int  # (n_parameters,)
+    mean: int  # (n_parameters,), AdamW's moments
+    square: int
     step: int  # steps taken before this epoch
-    targets: Floats  # (n, target_width)
+    targets: int  # (n, target_width)
     target_width: int
-    weights: Floats  # (n,)
-    order: Integers  # (n_used,): which sequences, in which order
+    weights: int  # (n,)
+    order: int  # (n_used,) int64: which sequences, in which order
     n_used: int
     batch_size: int
-    rates: Doubles  # (n_batches,), learning rates
-    seeds: Unsigned  # (n_batches,), of dropout
-    losses: Doubles  # (n_batches,), written
+    rates: int  # (n_batches,) float64, learning rates
+    seeds: int  # (n_batches,) uint64, of dropout
+    losses: int  # (n_batches,) float64, written
     clip_norm: float
     weight_decay: float
-    loss_parameters: Doubles  # see Goal
+    loss_parameters: int  # float64; see Goal
     dropout: float
 
 
 class Shared(NamedTuple):
-    """Record of what threads share: the sorted batch and their results."""
+    """Addresses of what threads share: the sorted batch and their results."""
 
-    ordered: Integers  # (batch_size,)
-    grads: Floats  # (blocks, n_packed)
-    losses: Doubles  # (blocks,)
+    ordered: int  # (batch_size,) int64
+    grads: int  # (blocks, n_packed)
+    losses: int  # (blocks,) float64
 
 
 class Job(NamedTuple):
-    """Records of a training program, passed on to the functions below it."""
+    """Arguments of a training program, passed on to the functions below it."""
 
     shape: Any
     layout: Any
-    memory: Any
-    data: Any
-    training: Any
-    ordered: Any  # the sorted batch
+    memory: Any  # Addresses
+    sequences: Any  # RowAddresses
+    training: Training
+    ordered: int  # address of the sorted batch
 
 
-training_at, shared_at = reader(Training), reader(Shared)
-
-
-@inner
-def _job_at(shape, layout, memory, data, training, ordered):
-    """Turn addresses into records."""
-    return Job(
-        shape_at(shape), layout_at(layout), memory_at(memory), data_at(data),
-        training_at(training), ordered,
-    )  # fmt: skip
-
-
-def train_epoch(shape, layout, memory, data, training):
-    """Run one step of AdamW for every batch of `order`.
-
-    Arguments of all programs here are addresses of records, then numbers.
-    """
+def train_epoch(shape, layout, memory, sequences, training):
+    """Run one step of AdamW for every batch of `order`."""
     before = flush_denormals()
-    ordered = memory_at(memory).integers
-    job = _job_at(shape, layout, memory, data, training, ordered)
-    training, stop = job.training, job.data.stop
-    workspace, n_packed = job.memory.workspace, job.memory.n_packed
-    total = workspace + job.layout.total_grads
+    job = Job(shape, layout, memory, sequences, training, memory.integers)
+    workspace = floats_at(memory.workspace)
+    total = workspace + layout.total_grads
+    losses = doubles_at(training.losses)
     for batch in range((training.n_used - 1) // training.batch_size + 1):
         _prepare_batch(job, batch)
-        fill(total, n_packed, 0.0)
+        fill(total, memory.n_packed, 0.0)
         loss = 0.0
-        for first in range(0, _n_in_batch(training, batch), job.layout.rows):
-            if stop[0] != 0:
+        for first in range(0, _n_in_batch(training, batch), layout.rows):
+            if integers_at(sequences.stop)[0] != 0:
                 break
             loss += _block_gradient(cell, job, batch, first)
-            add_row(total, workspace + job.layout.grads, n_packed)
-        if stop[0] != 0:
+            add_row(total, workspace + layout.grads, memory.n_packed)
+        if integers_at(sequences.stop)[0] != 0:
             break
-        _take_step(job, batch, total)
-        training.losses[batch] = loss
+        _take_step(shape, memory, training, batch, total)
+        losses[batch] = loss
     restore_denormals(before)
 
 
 @entry
-def prepare_batch(shape, layout, memory, data, training, batch):
+def prepare_batch(shape, layout, memory, sequences, training, batch):
     """Pack the parameters and sort the batch, for `share_blocks`."""
-    ordered = memory_at(memory).integers
-    _prepare_batch(_job_at(shape, layout, memory, data, training, ordered), batch)
+    job = Job(shape, layout, memory, sequences, training, memory.integers)
+    _prepare_batch(job, batch)
 
 
-def share_blocks(shape, layout, memory, data, training, shared, batch, begin, step):
+def share_blocks(
+    shape, layout, memory, sequences, training, shared, batch, begin, step
+):
     """Compute blocks begin, begin + step, ... of a batch in this thread's memory."""
     before = flush_denormals()
-    shared = shared_at(shared)
-    job = _job_at(shape, layout, memory, data, training, shared.ordered)
-    rows, n_packed = job.layout.rows, job.memory.n_packed
-    grads = job.memory.workspace + job.layout.grads
-    n = _n_in_batch(job.training, batch)
-    for number in range(begin, (n - 1) // rows + 1, step):
-        shared.losses[number] = _block_gradient(cell, job, batch, number * rows)
-        copy_row(shared.grads + number * n_packed, grads, n_packed)
+    job = Job(shape, layout, memory, sequences, training, shared.ordered)
+    grads = floats_at(memory.workspace) + layout.grads
+    losses = doubles_at(shared.losses)
+    n = _n_in_batch(training, batch)
+    for number in range(begin, (n - 1) // layout.rows + 1, step):
+        losses[number] = _block_gradient(cell, job, batch, number * layout.rows)
+        target = floats_at(shared.grads) + number * memory.n_packed
+        copy_row(target, grads, memory.n_packed)
     restore_denormals(before)
 
 
 @entry
-def join_blocks(shape, layout, memory, data, training, shared, batch):
+def join_blocks(shape, layout, memory, training, shared, batch):
     """Add what the threads computed, in the order of the blocks, and take the step."""
     before = flush_denormals()
-    shared = shared_at(shared)
-    job = _job_at(shape, layout, memory, data, training, shared.ordered)
-    total, n_packed = job.memory.workspace + job.layout.total_grads, job.memory.n_packed
-    fill(total, n_packed, 0.0)
+    total = floats_at(memory.workspace) + layout.total_grads
+    losses = doubles_at(shared.losses)
+    fill(total, memory.n_packed, 0.0)
     loss = 0.0
-    for number in range((_n_in_batch(job.training, batch) - 1) // job.layout.rows + 1):
-        add_row(total, shared.grads + number * n_packed, n_packed)
-        loss += shared.losses[number]
-    _take_step(job, batch, total)
-    job.training.losses[batch] = loss
+    for number in range((_n_in_batch(training, batch) - 1) // layout.rows + 1):
+        source = floats_at(shared.grads) + number * memory.n_packed
+        add_row(total, source, memory.n_packed)
+        loss += losses[number]
+    _take_step(shape, memory, training, batch, total)
+    doubles_at(training.losses)[batch] = loss
     restore_denormals(before)
 
 
@@ -177,11 +156,12 @@ def _n_in_batch(training, batch):
 @inner
 def _prepare_batch(job, batch):
     """Pack the parameters and sort the batch into `job.ordered`."""
-    memory, training, ordered = job.memory, job.training, job.ordered
-    n = _n_in_batch(training, batch)
-    pack(job.shape, memory.params, memory.packed, memory.n_packed)
-    order = training.order + batch * training.batch_size
-    lengths = job.data.lengths
+    memory, training = job.memory, job.training
+    n, packed = _n_in_batch(training, batch), floats_at(memory.packed)
+    pack(job.shape, floats_at(memory.params), packed, memory.n_packed)
+    ordered = integers_at(job.ordered)
+    order = integers_at(training.order) + batch * training.batch_size
+    lengths = integers_at(job.sequences.lengths)
     sort_by_length(n, job.layout.steps, order, lengths, ordered, ordered + n)
 
 
@@ -191,18 +171,19 @@ def _block_gradient(cell, job, batch, first):
 
     `first` is where the block begins in the sorted batch.
     """
-    shape, layout, memory, data, training, ordered = job
-    n, workspace = _n_in_batch(training, batch), memory.workspace
-    spare = memory.integers + n
+    shape, layout, memory, training = job.shape, job.layout, job.memory, job.training
+    data, n = view_data(job.sequences), _n_in_batch(training, batch)
+    ordered, spare = integers_at(job.ordered), integers_at(memory.integers) + n
     block = block_of(shape, layout, data, ordered, n, first, spare)
-    dropout = Dropout(training.dropout, training.seeds[batch])
-    work = Work(shape, layout, block, workspace, memory.packed, data, dropout)
+    dropout = Dropout(training.dropout, unsigned_at(training.seeds)[batch])
+    workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
+    work = Work(shape, layout, block, workspace, packed, data, dropout)
     goal = Goal(
-        training.targets,
+        floats_at(training.targets),
         training.target_width,
-        training.weights,
+        floats_at(training.weights),
         n,
-        training.loss_parameters,
+        doubles_at(training.loss_parameters),
     )
     grads, one = workspace + layout.grads, workspace + layout.one
     pooled, d_pooled = workspace + layout.pooled, workspace + layout.d_pooled
@@ -214,7 +195,7 @@ def _block_gradient(cell, job, batch, first):
         return 0.0
     if dropout.rate > 0.0:
         drop_pooled(shape, block, dropout, pooled)
-    head, d_head = head_of(shape, memory.packed), head_of(shape, grads)
+    head, d_head = head_of(shape, packed), head_of(shape, grads)
     apply_head(shape, block.rows, pooled, head, scores)
     loss = loss_backward(shape, block.rows, block.sequences, goal, scores, d_scores)
     head_backward(shape, block.rows, pooled, d_scores, head, d_head, one, d_pooled)
@@ -225,12 +206,12 @@ def _block_gradient(cell, job, batch, first):
 
 
 @inner
-def _take_step(job, batch, total):
+def _take_step(shape, memory, training, batch, total):
     """Clip the summed gradient of a batch and move the parameters."""
-    training = job.training
-    n, grads = training.n_parameters, training.grads
-    unpack_gradients(job.shape, total, grads)
+    n, grads = training.n_parameters, floats_at(training.grads)
+    unpack_gradients(shape, total, grads)
     clip = clip_factor(grads, n, training.clip_norm)
-    step, rate = training.step + batch + 1, training.rates[batch]
-    update = make_update(clip, step, rate, training.weight_decay)
-    adamw(job.memory.params, grads, training.mean, training.square, n, update)
+    rate = doubles_at(training.rates)[batch]
+    update = make_update(clip, training.step + batch + 1, rate, training.weight_decay)
+    mean, square = floats_at(training.mean), floats_at(training.square)
+    adamw(floats_at(memory.params), grads, mean, square, n, update)
