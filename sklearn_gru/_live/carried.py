@@ -31,11 +31,6 @@ CHANGED = (
 
 def why_not_carried(estimator: Any) -> str | None:
     """Return why a fitted estimator cannot go on from a state by one row, or None."""
-    if estimator._fitted.linear is not None:
-        return (
-            f"linear_share={estimator.linear_share!r} reads the latest rows side by "
-            "side, which all move with every row"
-        )
     return why_not_stepwise(estimator.net_.module_.spec)
 
 
@@ -66,7 +61,10 @@ class CarriedStates:
         schema, transform = encoder.schema, encoder.standardizer.transform
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
-            estimator.nets_, self._answers.scales, lambda rows: transform(rows, dtype)
+            estimator.nets_,
+            estimator._fitted.linear,
+            self._answers.scales,
+            lambda rows: transform(rows, dtype),
         )
         n = schema.n_features
         codes = codes_of(encoder.categories.categories, n)
@@ -161,12 +159,15 @@ class CarriedStates:
         """Return the state of every series."""
         index = np.array(list(self._index.values()), dtype=np.int64)
         states = self._stepper.saved(index)
-        return {
+        found = {
             "model": np.array(self._fingerprint()),
             "keys": write_labels(self._index),
             "states": states.tables,
             "counts": states.counts,
         }
+        if states.latest is not None:
+            found["latest"] = states.latest
+        return found
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take over a snapshot of the same model."""
@@ -177,7 +178,7 @@ class CarriedStates:
             )
         self.reset()
         index = [self._add(key) for key in read_labels(state["keys"])]
-        states = States(state["states"], state["counts"])
+        states = States(state["states"], state["counts"], state.get("latest"))
         self._stepper.put_back(np.array(index, dtype=np.int64), states)
 
     # -- inside -----------------------------------------------------------------------
@@ -245,7 +246,9 @@ class CarriedStates:
         for module in self._estimator.modules_:
             for parameter in module.parameters():
                 digest.update(parameter.detach().cpu().numpy().tobytes())
-        scales = self._answers.scales
+        scales, linear = self._answers.scales, self._estimator._fitted.linear
+        if linear is not None:
+            digest.update(linear.coef.tobytes() + linear.intercept.tobytes())
         for part in (scales.mean, scales.scale, scales.marked, scales.embedded):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()

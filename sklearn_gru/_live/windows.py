@@ -101,6 +101,7 @@ class OpenWindows:
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
             estimator.nets_,
+            fitted.linear,
             self._answers.scales,
             lambda rows: transform(rows, dtype),
             self._reach.window,

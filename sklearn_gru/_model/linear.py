@@ -44,9 +44,13 @@ class LinearPart:
         """Return the linear outputs (n, n_outputs), each of its own sequence alone."""
         out = np.empty((len(data), len(self.intercept)))
         for index, x in flat_sequences(data, self.n_steps, self.n_columns):
-            # A matrix product would round a sequence by how many are beside it.
-            out[index] = np.einsum("nd,od->no", x, self.coef)
-        return out + self.intercept
+            out[index] = self.of_flat(x)
+        return out
+
+    def of_flat(self, x: np.ndarray) -> np.ndarray:
+        """Return the linear outputs of flat sequences (n, n_steps * n_columns)."""
+        # A matrix product would round a sequence by how many are beside it.
+        return np.einsum("nd,od->no", x, self.coef) + self.intercept
 
     def mixed(self, network: np.ndarray, linear: np.ndarray) -> np.ndarray:
         """Return the weighted mean of the outputs (n, n_outputs) of a network and its.
