@@ -7,6 +7,7 @@ Each function returns a table of what it saw, and raises if something is wrong.
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import pickle
 import random
@@ -57,11 +58,12 @@ def kill_fits(n, seed=0):
     folder = Path(tempfile.mkdtemp())
     while killed < n:
         settings, expected, seconds = models[fits % len(models)]
-        while True:
+        for attempt in itertools.count(1):
             pid = os.fork()
             if pid == 0:
                 _fit_and_exit(settings, X, y, folder)
-            time.sleep(rng.uniform(0.0, 1.5 * seconds))
+            # Longer each time: a child on a busy machine needs longer than its parent.
+            time.sleep(rng.uniform(0.0, 1.5 * attempt * seconds))
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
             if os.WIFEXITED(status):
