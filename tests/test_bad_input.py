@@ -264,7 +264,7 @@ PARAMETERS = {
     "normalization": ("first", True),
     "add_differences": ("yes",),
     "linear_share": (-0.1, 1.5, "half", True),
-    "target_feature": (-1, 1.5, True, [0], 0),
+    "target_feature": (-1, 1.5, True, [0]),
     "features_per_step": (0, 1.5),
     "categorical_features": (3.5, {"a": 1}, [None]),
     "quantile": (0, 1.0, True, "0.5", (), (0.1, 0.1), (0.1, 1.5)),

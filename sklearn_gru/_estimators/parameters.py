@@ -164,9 +164,9 @@ PARAMETERS: dict[str, Parameter] = {
         "in the outputs; the rest is that of the network [13]_. A classifier regresses "
         "the class membership, scaled to logits [14]_. "
         '"auto" is the best share on the validation set; without one, it is 0.5 for '
-        "classes, and half of the correlation of ridge regression with y in sequences "
-        "left out. It is 0 for losses that learn quantiles or counts. ``partial_fit`` "
-        "leaves the ridge regression as the last `fit` made it.",
+        "classes, and half of the variance of y that ridge regression explains in "
+        "sequences left out. It is 0 for losses that learn quantiles or counts. "
+        "``partial_fit`` leaves the ridge regression as the last `fit` made it.",
     ),
     "features_per_step": Parameter(
         [positive_integer()],

@@ -41,12 +41,12 @@ def squares_share(
     return min(max(best, 0.0), 1.0)
 
 
-def correlation(predicted: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
-    """Return the square root of the share of the variance explained, at least 0."""
+def explained(predicted: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
+    """Return the share of the variance of the targets that is explained, at least 0."""
     weight = weight[:, None] / weight.sum()
     total = float((weight * (target - (weight * target).sum(axis=0)) ** 2).sum())
     left = float((weight * (target - predicted) ** 2).sum())
-    return max(0.0, 1.0 - left / total) ** 0.5 if total > 0 else 0.0
+    return max(0.0, 1.0 - left / total) if total > 0 else 0.0
 
 
 def certainty(scores: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> float:

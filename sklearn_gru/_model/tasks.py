@@ -15,8 +15,8 @@ from sklearn_gru._model.losses import LossName
 from sklearn_gru._model.mixing import (
     Judged,
     certainty,
-    correlation,
     cross_entropy_share,
+    explained,
     squares_share,
 )
 from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
@@ -128,13 +128,13 @@ class Regression:
     def linear_share(self, judged: Judged) -> float:
         """Return the share of the linear part in the output.
 
-        Without outputs of the network it is half of the correlation between predictions
-        of ridge regression and targets: the mean of two good models is better than
-        either, the mean of a good and a bad one is not.
+        Without outputs of the network it is half of the variance that ridge regression
+        explains: the mean of two good models is better than either, the mean of a good
+        and a bad one is not.
         """
         linear, network, target, weight = judged
         if network is None:
-            return 0.5 * correlation(linear, target, weight)
+            return 0.5 * explained(linear, target, weight)
         return squares_share(network, linear, target, weight)
 
 

@@ -1,4 +1,8 @@
-"""Ridge regression of encoded sequences, also without each of them in turn."""
+"""Ridge regression of encoded sequences, also without each of them in turn.
+
+PyTorch computes it: in one thread, as during a fit, the bits are always the same, while
+those of NumPy's products depend on the number of threads of its library.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+import torch
+from torch import Tensor
 
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
@@ -33,11 +38,11 @@ class Ridge:
     n_steps, first, n_columns : int
         Number of steps; the first and the number of the columns of each step, of which
         those before the first are skipped.
-    mean_x, mean_y : ndarray
+    mean_x, mean_y : Tensor
         Weighted means.
-    factor : tuple
+    factor : Tensor of shape (n_read, n_read)
         Cholesky factor of the normal equations.
-    coef : ndarray of shape (n_read, n_outputs)
+    coef : Tensor of shape (n_read, n_outputs)
         Coefficients.
     """
 
@@ -47,10 +52,10 @@ class Ridge:
     n_steps: int
     first: int
     n_columns: int
-    mean_x: np.ndarray
-    mean_y: np.ndarray
-    factor: tuple[np.ndarray, bool]
-    coef: np.ndarray
+    mean_x: Tensor
+    mean_y: Tensor
+    factor: Tensor
+    coef: Tensor
 
     @classmethod
     def fit(
@@ -65,28 +70,29 @@ class Ridge:
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
         weight = np.ones(len(data)) if data.weight is None else data.weight
         weight = weight.astype(np.float64) / weight.sum(dtype=np.float64)
+        w, y = torch.from_numpy(weight), torch.from_numpy(target)
 
-        def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        def blocks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
             for index, x in flat_sequences(data, n_steps, n_columns):
-                yield index, _read(x, n_steps, first)
+                at = slice(int(index[0]), int(index[-1]) + 1)
+                yield w[at], _read(x, n_steps, first), y[at]
 
-        mean_y = weight @ target
-        mean_x = np.zeros(n_steps * n_read)
-        for index, x in blocks():
-            mean_x += weight[index] @ x
-        moment = np.zeros((len(mean_x), len(mean_x)))
-        product = np.zeros((len(mean_x), target.shape[1]))
-        for index, x in blocks():
-            x = x - mean_x
-            weighted = x * weight[index, None]
-            moment += weighted.T @ x
-            product += weighted.T @ (target[index] - mean_y)
-        variance = np.diagonal(moment)
+        mean_y, mean_x = w @ y, torch.zeros(n_steps * n_read, dtype=torch.float64)
+        for own, x, _ in blocks():
+            mean_x += own @ x
+        moment = torch.zeros((len(mean_x), len(mean_x)), dtype=torch.float64)
+        product = torch.zeros((len(mean_x), target.shape[1]), dtype=torch.float64)
+        for own, x, given in blocks():
+            x -= mean_x
+            weighted = (x * own[:, None]).T
+            moment += weighted @ x
+            product += weighted @ (given - mean_y)
+        variance = moment.diagonal()
         # A column that never varies has no coefficient, whatever the rounding.
         varies = variance > 1e-10 * mean_x**2
-        moment += np.diag(penalty * np.where(varies, variance, 1.0))
-        factor = cho_factor(moment, lower=True, overwrite_a=True)
-        coef = cho_solve(factor, product)
+        moment += penalty * torch.where(varies, variance, 1.0).diag()
+        factor = torch.linalg.cholesky(moment)
+        coef = torch.cholesky_solve(product, factor)
         layout = n_steps, first, n_columns
         return cls(data, target, weight, *layout, mean_x, mean_y, factor, coef)
 
@@ -94,10 +100,10 @@ class Ridge:
         """Return the map of all columns, those that are skipped times 0."""
         n_read, n_outputs = self.n_columns - self.first, len(self.mean_y)
         by_step = np.zeros((n_outputs, self.n_steps, self.n_columns))
-        own = self.coef.T.reshape(n_outputs, self.n_steps, n_read)
+        own = self.coef.numpy().T.reshape(n_outputs, self.n_steps, n_read)
         by_step[:, :, self.first :] = own
         coef = by_step.reshape(n_outputs, -1)
-        intercept = self.mean_y - self.mean_x @ self.coef
+        intercept = (self.mean_y - self.mean_x @ self.coef).numpy()
         return LinearPart(self.n_steps, self.n_columns, coef, intercept)
 
     def left_out(self) -> tuple[np.ndarray, np.ndarray]:
@@ -109,33 +115,28 @@ class Ridge:
         """
         n = len(self.data)
         some = np.unique(np.linspace(0, n - 1, min(n, _MOST_LEFT_OUT)).astype(np.int64))
-        x = flat(self.data, some, self.n_steps, self.n_columns)
-        x = _read(x, self.n_steps, self.first) - self.mean_x
-        equal = _numbers_of_equal(x)
-        weight = np.bincount(equal, self.weight[some])[equal]
-        inside = np.einsum("nd,dn->n", x, cho_solve(self.factor, x.T))
-        leverage = weight * (1.0 + inside)
-        total = np.bincount(equal, self.weight[some])
-        target = np.stack(
-            [np.bincount(equal, self.weight[some] * y) for y in self.target[some].T]
-        )
-        target = (target / np.where(total > 0, total, 1.0)).T[equal]
-        found = self.mean_y + x @ self.coef
-        rest = 1.0 - leverage
+        given = flat(self.data, some, self.n_steps, self.n_columns)
+        x = _read(given, self.n_steps, self.first) - self.mean_x
+        weight, target, equal = self.weight[some], self.target[some], _numbers_of(x)
+        total = np.bincount(equal, weight)
+        sums = np.stack([np.bincount(equal, weight * y) for y in target.T], axis=1)
+        mean = (sums / np.where(total > 0, total, 1.0)[:, None])[equal]
+        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), self.factor)).sum(dim=0)
+        rest = 1.0 - total[equal] * (1.0 + inside.numpy())
         alone = rest < 1e-9  # nothing would be left to learn from
-        left = target - (target - found) / np.where(alone, 1.0, rest)[:, None]
-        return some, np.where(alone[:, None], self.mean_y, left)
+        found = (self.mean_y + x @ self.coef).numpy()
+        left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
+        return some, np.where(alone[:, None], self.mean_y.numpy(), left)
 
 
-def _read(x: np.ndarray, n_steps: int, first: int) -> np.ndarray:
+def _read(x: np.ndarray, n_steps: int, first: int) -> Tensor:
     """Return flat sequences without the first columns of each step."""
-    if first == 0:
-        return x
-    return x.reshape(len(x), n_steps, -1)[:, :, first:].reshape(len(x), -1)
+    steps = torch.from_numpy(x).reshape(len(x), n_steps, -1)
+    return steps[:, :, first:].reshape(len(x), -1)
 
 
-def _numbers_of_equal(x: np.ndarray) -> np.ndarray:
+def _numbers_of(x: Tensor) -> np.ndarray:
     """Return a number (n,) per row, the same for equal rows."""
     numbers: dict[bytes, int] = {}
-    rows = x + 0.0  # -0.0 equals 0.0
+    rows = x.numpy() + 0.0  # -0.0 equals 0.0
     return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows])
