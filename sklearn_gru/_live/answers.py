@@ -18,6 +18,8 @@ METHODS = (
     "predict_log_proba",
     "predict_quantiles",
     "predict_interval",
+    "decision_function",
+    "score_samples",
 )
 
 

@@ -83,7 +83,7 @@ class CarriedStates:
         if index is None:
             index = self._add(key)
         if time is not None:
-            raise _no_time()
+            raise no_time()
         # The usual row and answer are handled here: a call takes as long as the step.
         if type(row) is np.ndarray and self._is_plain and row.shape == self._shape:
             self._row[:] = row
@@ -101,7 +101,7 @@ class CarriedStates:
     ) -> np.ndarray:
         """Append one row to each of several series, or several rows to the only one."""
         if times is not None:
-            raise _no_time()
+            raise no_time()
         self._check_unchanged()
         values = self._values(rows)
         if keys is None:
@@ -254,7 +254,8 @@ class CarriedStates:
         return digest.hexdigest()
 
 
-def _no_time() -> InputError:
+def no_time() -> InputError:
+    """Return the error of a time that nothing reads."""
     return InputError(
         "time= was given, but an estimator alone reads its rows in the order in which "
         "they come. Leave it out, or stream a pipeline with a SlidingWindow."

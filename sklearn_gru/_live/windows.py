@@ -20,8 +20,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._engines.stepping import make_stepper, versions_of
+from sklearn_gru._engines.stepping import make_stepper
 from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._estimators.outliers import GRUOutlierDetector
 from sklearn_gru._live.answers import Answers, check_method
 from sklearn_gru._live.carried import (
     CHANGED,
@@ -33,6 +34,7 @@ from sklearn_gru._live.clock import Clock
 from sklearn_gru._live.intake import Intake, cut
 from sklearn_gru._live.labels import read_labels, write_labels
 from sklearn_gru._live.past import Past
+from sklearn_gru._live.recent import weights_of
 from sklearn_gru._model.stepping import INFINITE, Stepper
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.frames import as_frame
@@ -109,7 +111,7 @@ class OpenWindows:
         )
 
     def _weights(self) -> Any:
-        return versions_of(self._after.nets_) if hasattr(self._after, "nets_") else None
+        return weights_of(self._after)
 
     # -- rows in, answers out ----------------------------------------------------------
 
@@ -244,9 +246,8 @@ class OpenWindows:
             if not hasattr(first, "feature_names_in_"):
                 return flat
             return pd.DataFrame(flat, columns=window.get_feature_names_out())
-        if isinstance(self._after, BaseGRU):
-            seen = self._after._fitted.encoder.schema.feature_names
-            names = [] if seen is None else list(seen)
+        if isinstance(self._after, (BaseGRU, GRUOutlierDetector)):
+            names = list(getattr(self._after, "feature_names_in_", ()))
         return Sequences(
             cells,
             np.zeros(1, dtype=np.int64),
