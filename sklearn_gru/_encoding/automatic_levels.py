@@ -44,11 +44,15 @@ def continued_channel(
         return None
     by_row = _shares_by_row(sequences[some], first, numeric)
     found = numeric[by_row >= _ALIKE]
+    values = sequences.values
     if len(found) == 0:
-        values = sequences.values[:, numeric]
-        shares = [np.isin(first, column).mean() for column in values.T]
+        shares = [np.isin(first, column).mean() for column in values[:, numeric].T]
         found = numeric[np.array(shares) >= _ALIKE]
-    return int(found[0]) if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    # Further outputs are further steps of that channel, or others are not continued.
+    further = np.isin(y[some, 1:].astype(sequences.dtype), values[:, found[0]])
+    return int(found[0]) if (further.mean(axis=0) >= _ALIKE).all() else None
 
 
 def _shares_by_row(

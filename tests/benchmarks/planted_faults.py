@@ -118,7 +118,9 @@ def false_alarms(n_draws, rate, n_fit, n_new=300):
     shares = []
     for seed in range(n_draws):
         rows = np.random.default_rng(seed).normal(size=(n_fit + n_new, 2, N_CHANNELS))
-        model = GRUOutlierDetector(DummyRegressor(), false_alarm_rate=rate)
+        model = GRUOutlierDetector(
+            DummyRegressor(), false_alarm_rate=rate, random_state=seed
+        )
         alarms = model.fit(rows[:n_fit]).predict(rows[n_fit:]) == -1
         shares.append(alarms.mean())
     return np.mean(shares), np.std(shares) / np.sqrt(n_draws)
