@@ -8,7 +8,8 @@ void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
 
-enum { LARGE = 64 * 1024 };
+/* Larger than the buffers of NumPy's iterators, 64 KiB, whose failure crashes it. */
+enum { LARGE = 128 * 1024 };
 static atomic_long left = -1; /* below 0: none fails */
 
 /* Fail the n-th large allocation from now on; 0: none. Returns what was left. */
