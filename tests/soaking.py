@@ -7,6 +7,7 @@ Each function returns a table of what it saw, and raises if something is wrong.
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import pickle
 import random
@@ -55,9 +56,14 @@ def kill_fits(n, seed=0, report=None):
     folder = Path(tempfile.mkdtemp())
     while killed < n:
         settings, expected, seconds = models[fits % len(models)]
-        for _ in range(rng.choice([1, 1, 1, 2, 3])):
-            died = _kill_one(settings, X, y, folder, rng.uniform(0.0, 1.2 * seconds))
+        least = rng.choice([1, 1, 1, 2, 3])
+        for attempt in itertools.count(1):
+            # Longer each time: on a busy machine, a child may not come to a checkpoint.
+            wait = rng.uniform(0.0, 1.2 * seconds * max(1, attempt - least + 1))
+            died = _kill_one(settings, X, y, folder, wait)
             killed, ended = killed + died, ended + (not died)
+            if attempt >= least and (folder / "checkpoint.npz").exists():
+                break
         resumed += (folder / "checkpoint.npz").exists()
         again = GRURegressor(8, callbacks=[Checkpoint(folder)], **settings).fit(X, y)
         assert np.array_equal(again.predict(X), expected.predict(X)), settings

@@ -295,6 +295,13 @@ def test_bad_parameters_are_named(name):
     assert set(PARAMETERS) == set(GRURegressor().get_params()) - {"loss", "verbose"}
 
 
+def test_a_target_feature_without_normalization_is_refused():
+    """Nothing is subtracted that could be added back."""
+    model = GRURegressor(target_feature=0, normalization=None)
+    with pytest.raises(InvalidParameterError, match="target_feature=0"):
+        model.fit(X3, Y)
+
+
 def test_bad_parameters_of_one_task():
     """Losses, class weights and label smoothing are checked too."""
     labels = Y > 0

@@ -13,9 +13,9 @@ linux_only = pytest.mark.skipif(not os.path.exists("/proc"), reason="reads /proc
 @linux_only
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_killed_fits_go_on_to_the_same_bits():
-    """SIGKILL at random moments, some of them before the first checkpoint."""
+    """SIGKILL at random moments, as often as it takes."""
     found = soaking.kill_fits(12)
-    assert found["from a checkpoint"] >= 1
+    assert found["from a checkpoint"] == found["fits"]
 
 
 @linux_only

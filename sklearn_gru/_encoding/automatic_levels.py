@@ -14,6 +14,7 @@ from sklearn_gru._encoding.normalizations import (
     moments,
 )
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.numbers import evenly
 
 _LOOKED_AT = 4096  # sequences
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
@@ -38,7 +39,7 @@ def continued_channel(
     rows after each sequence or, for shuffled sequences, must occur in one channel. If
     two channels agree with y, neither is chosen.
     """
-    some = _evenly(len(sequences), 256)
+    some = evenly(len(sequences), 256)
     first = y[some, 0].astype(sequences.dtype)
     if len(np.unique(first)) < min(10, len(some)):
         return None
@@ -86,7 +87,7 @@ def choose_normalization(
     more follow a trend. A linear model also follows series of very different size,
     which a network does not: they are scaled without asking it.
     """
-    some = _evenly(len(sequences), _LOOKED_AT)
+    some = evenly(len(sequences), _LOOKED_AT)
     sequences, y = sequences[some], y[some]
     weights = np.ones(len(some)) if weights is None else weights[some]
     channel = _latest_steps(sequences, column)
@@ -175,8 +176,3 @@ def _spread(sizes: np.ndarray, weights: np.ndarray) -> float:
         sizes[known], [0.1, 0.9], weights=weights[known], method="inverted_cdf"
     )
     return float(high / low)
-
-
-def _evenly(n: int, most: int) -> np.ndarray:
-    """Return at most so many of n positions, at even distances."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))

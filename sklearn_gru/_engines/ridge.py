@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
+from sklearn_gru._support.numbers import evenly
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
 _MOST_LEFT_OUT = 2048  # sequences
@@ -113,8 +114,7 @@ class Ridge:
         it, so that a weight counts like repeated sequences. All sequences are left out,
         or some thousand at even distances.
         """
-        n = len(self.data)
-        some = np.unique(np.linspace(0, n - 1, min(n, _MOST_LEFT_OUT)).astype(np.int64))
+        some = evenly(len(self.data), _MOST_LEFT_OUT)
         given = flat(self.data, some, self.n_steps, self.n_columns)
         x = _read(given, self.n_steps, self.first) - self.mean_x
         weight, target, equal = self.weight[some], self.target[some], _numbers_of(x)

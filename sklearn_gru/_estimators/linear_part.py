@@ -44,7 +44,7 @@ class LinearParts:
             return None
         part = self._ridge.part()
         if self.validation is None:
-            judged = self._left_out()
+            judged = self._left_out
         else:
             judged = self._held_out(fitted, part, self.validation, threads)
         factor = task.linear_factor(judged)
@@ -62,6 +62,7 @@ class LinearParts:
         n_columns = self.fitted.encoder.n_dense
         return Ridge.fit(training, target, n_columns, task.linear_penalty)
 
+    @cached_property
     def _left_out(self) -> Judged:
         some, linear = self._ridge.left_out()
         assert self.training.target is not None

@@ -14,7 +14,12 @@ import numpy as np
 
 from sklearn_gru._engines.stepping import make_stepper, versions_of, why_not_stepwise
 from sklearn_gru._live.answers import Answers
-from sklearn_gru._live.labels import read_labels, write_labels
+from sklearn_gru._live.labels import (
+    check_as_many,
+    different_labels,
+    read_labels,
+    write_labels,
+)
 from sklearn_gru._live.rows import RowReader, codes_of
 from sklearn_gru._model.stepping import INFINITE, States
 from sklearn_gru.exceptions import InputError, StreamError
@@ -195,13 +200,7 @@ class CarriedStates:
         """Return the index of each key; those of the same tuple are remembered."""
         if keys is self._seen[0] and len(keys):
             return self._checked(self._seen[1], n)
-        labels = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
-        if len(set(labels)) < len(labels):
-            twice = next(k for k in labels if labels.count(k) > 1)
-            raise InputError(
-                f"keys holds {twice!r} more than once: a series takes one row per "
-                "call. Call update_many once per row of a series."
-            )
+        labels = different_labels(keys)
         known = self._index
         found = [known[k] if k in known else self._add(k) for k in labels]
         index = self._checked(np.array(found, dtype=np.int64), n)
@@ -211,8 +210,7 @@ class CarriedStates:
 
     @staticmethod
     def _checked(index: np.ndarray, n: int) -> np.ndarray:
-        if len(index) != n:
-            raise InputError(f"{n} rows, but {len(index)} keys: pass one key per row.")
+        check_as_many(n, len(index))
         return index
 
     def _values(self, rows: Any) -> np.ndarray:

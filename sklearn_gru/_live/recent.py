@@ -14,11 +14,16 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._engines.stepping import versions_of
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.outliers import GRUOutlierDetector
+from sklearn_gru._live.answers import weights_of
 from sklearn_gru._live.carried import CHANGED, INFINITE_ROW, no_rows, no_time
-from sklearn_gru._live.labels import read_labels, write_labels
+from sklearn_gru._live.labels import (
+    check_as_many,
+    different_labels,
+    read_labels,
+    write_labels,
+)
 from sklearn_gru._live.rows import RowReader, codes_of
 from sklearn_gru.exceptions import InputError, StreamError
 
@@ -78,17 +83,8 @@ class RecentRows:
         values = self._values(rows, times)
         if keys is None:
             return self._follow(values)
-        labels = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
-        if len(labels) != len(values):
-            raise InputError(
-                f"{len(values)} rows, but {len(labels)} keys: pass one key per row."
-            )
-        if len(set(labels)) < len(labels):
-            twice = next(k for k in labels if labels.count(k) > 1)
-            raise InputError(
-                f"keys holds {twice!r} more than once: a series takes one row per "
-                "call. Call update_many once per row of a series."
-            )
+        labels = different_labels(keys)
+        check_as_many(len(values), len(labels))
         grown = [
             self._extended(key, row[None])
             for key, row in zip(labels, values, strict=True)
@@ -219,10 +215,3 @@ class RecentRows:
         """Return what the rows depend on; the weights do not count."""
         about = repr((self._names, self._reader.n_columns, self._categories))
         return hashlib.sha256(about.encode()).hexdigest()
-
-
-def weights_of(model: Any) -> Any:
-    """Return numbers that change when the weights of a model do; None without a net."""
-    if isinstance(model, GRUOutlierDetector):
-        model = model.regressor_
-    return versions_of(model.nets_) if hasattr(model, "nets_") else None

@@ -23,7 +23,7 @@ from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.stepping import make_stepper
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.outliers import GRUOutlierDetector
-from sklearn_gru._live.answers import Answers, check_method
+from sklearn_gru._live.answers import Answers, check_method, weights_of
 from sklearn_gru._live.carried import (
     CHANGED,
     INFINITE_ROW,
@@ -34,7 +34,6 @@ from sklearn_gru._live.clock import Clock
 from sklearn_gru._live.intake import Intake, cut
 from sklearn_gru._live.labels import read_labels, write_labels
 from sklearn_gru._live.past import Past
-from sklearn_gru._live.recent import weights_of
 from sklearn_gru._model.stepping import INFINITE, Stepper
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.frames import as_frame

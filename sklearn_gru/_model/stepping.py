@@ -101,7 +101,7 @@ class Stepper(Protocol):
 
 
 class States(NamedTuple):
-    """What n keys remember.
+    """Memory of n keys.
 
     Attributes
     ----------
