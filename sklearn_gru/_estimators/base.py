@@ -454,7 +454,8 @@ class BaseGRU(
         """Return the decoded prediction; a stream passes one that it has made."""
         if isinstance(X, Prediction):
             return X
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # with a message, and much slower
         return self._check_same_network().predict(X)
 
     def _check_same_network(self) -> Fitted:
