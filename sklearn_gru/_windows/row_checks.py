@@ -8,6 +8,7 @@ between two rows, or a window longer than the data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,20 @@ def refuse_other_shapes(X: Any) -> None:
             "and columns. Sequences do not need a window: pass them to GRURegressor or "
             "GRUClassifier."
         )
+
+
+def refuse_infinity(values: np.ndarray, names: Sequence[str]) -> None:
+    """Raise InputError for infinite values, with the column and row of the first."""
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return
+    row, column = np.argwhere(infinite)[0]
+    raise InputError(
+        f"Input X contains infinity or a value too large for {values.dtype!r} in "
+        f"{infinite.any(axis=1).sum()} of {len(values)} rows, the first in column "
+        f"{names[column]!r} of row {row}. Mark them as missing: "
+        "X = X.replace([np.inf, -np.inf], np.nan)."
+    )
 
 
 def check_same_rows(X: Any, y: Any) -> None:
