@@ -127,12 +127,13 @@ bench-accuracy: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.accuracy --test --data "$(DATA)" --cache "$(CACHE)" \
 		--page docs/accuracy.md
 
-# Killed fits, leaks, threads and random input: hours. SCALE=0.01 takes minutes.
-SCALE ?= 1
+# A few minutes on one core.
 bench-anomaly: $(STAMP)
 	@test -f "$(DATA)/NAB.zip" || { echo "Say where NAB.zip is: make bench-anomaly DATA=folder"; exit 2; }
 	$(BIN)/python -m tests.benchmarks.anomalies --data "$(DATA)"
 
+# Killed fits, leaks, threads and random input: hours. SCALE=0.01 takes minutes.
+SCALE ?= 1
 soak: $(STAMP)
 	$(BIN)/python -m tests.soaking $(SCALE)
 

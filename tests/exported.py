@@ -54,7 +54,11 @@ OPTIONS = {
     "poisson": {"loss": "poisson", "n_outputs": 2},
     "not standardized": {"standardize": False},
     "classes": {"kind": GRUClassifier},
-    "classes, one direction": {"kind": GRUClassifier, "bidirectional": False},
+    "classes, one direction": {
+        "kind": GRUClassifier,
+        "bidirectional": False,
+        "add_differences": False,
+    },
     "categories": {"categorical_features": [2]},
     "categories, differences": {"categorical_features": [0], "add_differences": True},
 }

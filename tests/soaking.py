@@ -7,6 +7,7 @@ Each function returns a table of what it saw, and raises if something is wrong.
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import pickle
 import random
@@ -38,48 +39,70 @@ KINDS = (
     {"dtype": "float32"},
     {"dtype": "float32", "dropout": 0.2, "num_layers": 2},
     {"dtype": "float32", "early_stopping": True, "n_iter_no_change": 50},
-    {"dtype": "float64", "max_iter": 12},
+    {"dtype": "float32", "pooling": "attention", "max_iter": 8},
+    {"dtype": "float64", "max_iter": 4},
 )
 
 
-def kill_fits(n, seed=0):
-    """Kill n fits with SIGKILL at random moments, and go on until each is finished."""
-    X, y = make_data()
-    models = []
-    for params in KINDS:
-        settings = {"max_iter": 60, "random_state": 0, "batch_size": 16, **params}
-        began = time.perf_counter()
-        expected = GRURegressor(8, **settings).fit(X, y)  # compiles before the fork
-        began = time.perf_counter()
-        expected = GRURegressor(8, **settings).fit(X, y)
-        models.append((settings, expected, time.perf_counter() - began))
-    rng, killed, fits, resumed = random.Random(seed), 0, 0, 0
+def kill_fits(n, seed=0, report=None):
+    """Kill n fits with SIGKILL at random moments; each goes on to the same bits.
+
+    A fit is a child that is forked once all is imported and compiled, so that a case
+    costs as much as the fit. Some are killed a second and a third time.
+    """
+    X, y = make_data(64, 8)
+    models = [_timed_fit(X, y, {**kind}) for kind in KINDS]
+    rng, killed, fits, resumed, ended = random.Random(seed), 0, 0, 0, 0
     folder = Path(tempfile.mkdtemp())
     while killed < n:
         settings, expected, seconds = models[fits % len(models)]
-        while True:
-            pid = os.fork()
-            if pid == 0:
-                _fit_and_exit(settings, X, y, folder)
-            time.sleep(rng.uniform(0.0, 1.5 * seconds))
-            os.kill(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-            if os.WIFEXITED(status):
-                assert os.WEXITSTATUS(status) == 0, "the child failed"
+        least = rng.choice([1, 1, 1, 2, 3])
+        for attempt in itertools.count(1):
+            # Longer each time: on a busy machine, a child may not come to a checkpoint.
+            wait = rng.uniform(0.0, 1.2 * seconds * max(1, attempt - least + 1))
+            died = _kill_one(settings, X, y, folder, wait)
+            killed, ended = killed + died, ended + (not died)
+            if attempt >= least and (folder / "checkpoint.npz").exists():
                 break
-            killed += 1
         resumed += (folder / "checkpoint.npz").exists()
         again = GRURegressor(8, callbacks=[Checkpoint(folder)], **settings).fit(X, y)
         assert np.array_equal(again.predict(X), expected.predict(X)), settings
         assert again.loss_curve_ == expected.loss_curve_, settings
         shutil.rmtree(folder)
         fits += 1
+        if report and fits % max(1, n // 10) == 0:
+            report(f"{killed} kills, {fits} fits, {resumed} from a checkpoint")
     return {
         "kills": killed,
+        "ended before the kill": ended,
         "fits": fits,
         "from a checkpoint": resumed,
         "other bits": 0,
     }
+
+
+def _timed_fit(X, y, params):
+    """Return settings, the uninterrupted fit, and the seconds of one with checkpoints."""
+    settings = {"max_iter": 20, "random_state": 0, "batch_size": 16, **params}
+    expected = GRURegressor(8, **settings).fit(X, y)  # compiles before the fork
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        callbacks = [Checkpoint(folder, every=0)]
+        GRURegressor(8, callbacks=callbacks, **settings).fit(X, y)
+        return settings, expected, time.perf_counter() - began
+
+
+def _kill_one(settings, X, y, folder, seconds):
+    """Start a fit, kill it after some seconds; return whether it was still at it."""
+    pid = os.fork()
+    if pid == 0:
+        _fit_and_exit(settings, X, y, folder)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0, "the child failed"
+    return os.WIFSIGNALED(status)
 
 
 def _fit_and_exit(settings, X, y, folder):
@@ -262,26 +285,40 @@ def fuzz_states(n, seed=0):
     states = [pickle.dumps(model) for model in models]
     errors = 0
     for number in range(n):
-        model = pickle.loads(states[number % len(states)])
-        encoder = model._fitted.encoder
-        parts = [encoder, encoder.standardizer, model.module_.spec, model._fitted.task]
-        if encoder.normalizer is not None:
-            parts.append(encoder.normalizer)
-        part = parts[rng.integers(len(parts))]
-        name = rng.choice([k for k, v in vars(part).items() if _is_number(v)])
-        object.__setattr__(part, name, _other(vars(part)[name], rng))
-        model.net_.outline_ = model.net_.prediction_ = None
+        at = number % len(states)
+        if number % 100 < len(states):  # loading costs more than predicting
+            models[at] = pickle.loads(states[at])
+        part, name = _some_number(models[at], rng)
+        before = vars(part)[name]
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
+            _set(models[at], part, name, _other(before, rng))
             try:
-                model.predict(X[:3])
+                models[at].predict(X[:3])
             except (MemoryError, Exception):  # the process goes on, that is all
                 errors += 1
+        _set(models[at], part, name, before)
     assert all(
         np.array_equal(pickle.loads(s).predict(X), m.predict(X))
         for s, m in zip(states, models, strict=True)
     )
     return {"cases": n, "errors": errors, "crashes": 0}
+
+
+def _some_number(model, rng):
+    """Return a part of a fitted model, and the name of a number that it holds."""
+    encoder = model._fitted.encoder
+    parts = [encoder, encoder.standardizer, model.module_.spec, model._fitted.task]
+    if encoder.normalizer is not None:
+        parts.append(encoder.normalizer)
+    part = parts[rng.integers(len(parts))]
+    return part, rng.choice([k for k, v in vars(part).items() if _is_number(v)])
+
+
+def _set(model, part, name, value):
+    """Change a part, also where it is frozen; the next prediction looks at it anew."""
+    object.__setattr__(part, name, value)
+    model.net_.outline_ = model.net_.prediction_ = None
 
 
 def _is_number(value):
@@ -333,8 +370,8 @@ def main(scale=1.0):
         print(line, flush=True)  # noqa: T201
 
     for name, run in {
-        "killed fits": lambda: kill_fits(max(4, int(1000 * scale))),
-        "sequences": lambda: fuzz_sequences(max(1000, int(900_000 * scale))),
+        "killed fits": lambda: kill_fits(max(4, int(1000 * scale)), report=say),
+        "sequences": lambda: fuzz_sequences(max(1000, int(1_000_000 * scale))),
         "states": lambda: fuzz_states(max(50, int(60_000 * scale))),
         "checkpoints": lambda: fuzz_checkpoints(max(50, int(20_000 * scale))),
         "times": lambda: fuzz_times(max(50, int(20_000 * scale))),

@@ -1,6 +1,10 @@
 """Every NumPy allocation of the package fails once: an error, and the old model whole."""
 
+import os
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -114,3 +118,23 @@ def test_each_allocation_of_windows_may_fail(allocations):
         np.testing.assert_array_equal(np.asarray(window.transform(rows)), expected)
 
     assert fail_each(allocations, lambda: window.transform(rows), unchanged) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("cc") is None, reason="needs glibc and cc"
+)
+def test_each_large_malloc_may_fail(tmp_path):
+    """Of NumPy, torch or the package: an error that is raised, never a crash."""
+    here, library = Path(__file__).parent, str(tmp_path / "failing.so")
+    source = str(here / "failing_malloc.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.large_allocations", library],
+        env={**os.environ, "LD_PRELOAD": library}, cwd=here.parent,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-2000:]
+    tries = [int(number) for number in result.stdout.split()]
+    assert len(tries) == 6
+    assert min(tries) >= 2

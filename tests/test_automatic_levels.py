@@ -63,6 +63,16 @@ def test_arrays_and_shuffled_windows():
     assert choices(automatic().fit(X.astype(np.float32), y))[1] == 1
 
 
+def test_outputs_that_continue_several_features():
+    """The level of one must not be added to the forecasts of another."""
+    frame = make_frame()
+    window = SlidingWindow(12, lag=1)
+    both = make_pipeline(window, automatic()).fit(frame, frame[["load", "temp"]])
+    assert choices(both[-1]) == (None, None)
+    one = make_pipeline(window, automatic()).fit(frame, frame[["load"]])
+    assert choices(one[-1]) == ("last", "load")
+
+
 def test_targets_that_continue_nothing():
     """Other targets, small counts, copies of a feature, and classes."""
     frame = make_frame()

@@ -266,7 +266,7 @@ PARAMETERS = {
     "normalization": ("first", True),
     "add_differences": ("yes",),
     "linear_share": (-0.1, 1.5, "half", True),
-    "target_feature": (-1, 1.5, True, [0], 0),
+    "target_feature": (-1, 1.5, True, [0]),
     "features_per_step": (0, 1.5),
     "categorical_features": (3.5, {"a": 1}, [None]),
     "quantile": (0, 1.0, True, "0.5", (), (0.1, 0.1), (0.1, 1.5)),
@@ -295,6 +295,13 @@ def test_bad_parameters_are_named(name):
         with pytest.raises(InvalidParameterError, match=name):
             GRURegressor(**{name: value}).fit(X3, Y)
     assert set(PARAMETERS) == set(GRURegressor().get_params()) - {"loss", "verbose"}
+
+
+def test_a_target_feature_without_normalization_is_refused():
+    """Nothing is subtracted that could be added back."""
+    model = GRURegressor(target_feature=0, normalization=None)
+    with pytest.raises(InvalidParameterError, match="target_feature=0"):
+        model.fit(X3, Y)
 
 
 def test_bad_parameters_of_one_task():

@@ -376,7 +376,10 @@ def test_what_it_may_be(bad):
 
 @pytest.mark.slow
 def test_it_finds_a_pattern_wherever_it_stands():
-    """A bump early in 150 steps decides: the branch sees it, the last state does not."""
+    """A bump early in 150 steps decides: the branch sees it, the last state does not.
+
+    Differences and the largest state see it too.
+    """
     rng = np.random.default_rng(0)
     X = rng.normal(size=(160, 150, 1))
     y = rng.integers(0, 2, size=160)
@@ -384,6 +387,7 @@ def test_it_finds_a_pattern_wherever_it_stands():
         at = rng.integers(0, 60)
         x[at : at + 6, 0] += 4 if label else [4, -4, 4, -4, 4, -4]
     params = {"hidden_size": 8, "max_iter": 15, "batch_size": 32}
+    params |= {"pooling": "last", "add_differences": False, "linear_share": 0}
     fitted = model(GRUClassifier, conv_filters=(8, 8), **params).fit(X[:120], y[:120])
     assert fitted.score(X[120:], y[120:]) > 0.9
     plain = model(GRUClassifier, conv_filters=None, **params).fit(X[:120], y[:120])

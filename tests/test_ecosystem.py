@@ -267,7 +267,7 @@ def test_validation_data_through_the_pipeline(model, data):
     X, y, _ = data
     with sklearn.config_context(enable_metadata_routing=True):
         steps = clone(model).steps
-        steps[-1][1].set_params(early_stopping=True, max_iter=30)
+        steps[-1][1].set_params(early_stopping=True, max_iter=30, linear_share=0)
         steps[-1][1].set_fit_request(X_val=True, y_val=True)
         pipeline = Pipeline(steps, transform_input=["X_val"])
         pipeline.fit(

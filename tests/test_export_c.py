@@ -67,7 +67,7 @@ def test_any_combination_agrees(seed, tmp_path_factory):
 )  # fmt: skip
 def test_steps_carry_the_state(option, tmp_path):
     """After each row, the answer for all rows so far."""
-    model = fitted(option)
+    model = fit(**OPTIONS[option], linear_share=0)
     to_c(model, tmp_path / "pump.c")
     compiled = Compiled(tmp_path / "pump.c")
     categorical = OPTIONS[option].get("categorical_features", ())

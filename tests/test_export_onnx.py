@@ -286,6 +286,7 @@ def test_windows_and_scalers_are_in_the_graph(window, before):
     rows = make_rows(150, seed=2)
     y = np.nan_to_num(np.roll(rows[:, 0], 1))
     params = {"max_iter": 1, "random_state": 0, "normalization": None}
+    params["linear_share"] = 0
     model = make_pipeline(
         *before, SlidingWindow(6, **window), GRURegressor(5, **params)
     ).fit(rows, y)
@@ -339,6 +340,7 @@ def test_frames_with_times_are_read_as_rows():
 def test_a_state_goes_in_and_out(cell, pooling):
     """Several series at once answer what a Stream of several networks answers."""
     about = {"num_layers": 2, "dtype": "float64", "categorical_features": [3]}
+    about["linear_share"] = 0
     model = fitted(cell=cell, pooling=pooling, n_estimators=2, **about)
     rows = make_rows(3 * 30, seed=4).reshape(30, 3, N_FEATURES)
     rows[:3, 0] = np.nan  # a series that begins with a gap

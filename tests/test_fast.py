@@ -308,7 +308,7 @@ def test_callbacks_on_epochs_see_and_change_the_parameters():
                 for parameter in net.module_.head.parameters():
                     parameter.zero_()
 
-    params = {"early_stopping": False, "random_state": 0}
+    params = {"early_stopping": False, "linear_share": 0, "random_state": 0}
     model = GRURegressor(12, max_iter=5, callbacks=[Zero()], **params).fit(X, Y)
     assert model.engine_ == "numba"
     np.testing.assert_allclose(model.predict(X), Y.mean(), rtol=1e-5)

@@ -111,7 +111,11 @@ def test_the_whole_path_inside_a_search():
     panel = _three_series()
     X, Y = make_targets(panel, panel["temp"], 12)
     gru = GRURegressor(
-        normalization="standard", target_feature="temp", max_iter=2, random_state=0
+        normalization="standard",
+        target_feature="temp",
+        linear_share=0,
+        max_iter=2,
+        random_state=0,
     )
     model = make_pipeline(SlidingWindow(24, lag=12), gru)
     grid = {

@@ -15,6 +15,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sklearn_gru import GRURegressor
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.numba import Predictor, Trainer, engine
 from sklearn_gru._engines.numba.compile import checked
@@ -783,26 +784,60 @@ def test_a_cache_that_cannot_be_written_to_is_read(tmp_path, monkeypatch):
     folder = jit.cache_folder()
     monkeypatch.setattr(jit, "_is_writable", lambda folder: False)
     assert jit.cache_folder() is None
-    assert kernels.unwritable_cache() == str(tmp_path)
+    assert str(tmp_path) in kernels.why_not_kept()
     (folder / "train.nbi").write_bytes(b"")
     assert jit.cache_folder() == folder
-    assert kernels.unwritable_cache() is None
 
 
-def test_a_cache_that_cannot_be_kept_is_announced_once(tmp_path, monkeypatch):
-    """The first fit names the folder and the remedy; later ones are quiet."""
+NO_HOME = """
+    import os
+    from pathlib import Path
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    Path.home = no_home
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        os.environ.pop(name, None)
+"""
+
+
+def test_without_a_home_the_kernels_are_used():
+    """A user id without an entry in passwd, as in many containers."""
+    code = (
+        NO_HOME
+        + """
+    from sklearn_gru._engines import numba as kernels
+    print(kernels.reason(), kernels.is_compiled("gru"), kernels.why_not_kept())
+    """
+    )
+    assert run_python(code) == (
+        "None False this user has no home directory (HOME is not set)"
+    )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_cache_that_cannot_be_kept_is_announced_once(tmp_path, monkeypatch, compiled):
+    """The first fit names the folder and the remedy, unless nothing has to compile."""
     blocked = tmp_path / "a file"
     blocked.write_text("no folder can be made in here")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
-    engine._warn_if_unwritable.cache_clear()
+    monkeypatch.setattr(kernels, "is_compiled", lambda cell: compiled)
+    engine._warn_if_not_kept.cache_clear()
+
+    def fit():
+        X = np.random.default_rng(0).normal(size=(40, 10, 2)).astype(np.float32)
+        GRURegressor(4, max_iter=10, random_state=0, dtype="float32").fit(X, X[:, 0, 0])
+
     try:
-        with pytest.warns(UserWarning, match=r"a file.*NUMBA_CACHE_DIR"):
-            engine._warn_if_unwritable()
+        if not compiled:
+            with pytest.warns(UserWarning, match=r"a file cannot.*NUMBA_CACHE_DIR"):
+                fit()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            engine._warn_if_unwritable()
+            fit()
     finally:
-        engine._warn_if_unwritable.cache_clear()
+        engine._warn_if_not_kept.cache_clear()
 
 
 @pytest.mark.slow

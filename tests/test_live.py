@@ -123,9 +123,9 @@ def test_many_series_are_one_by_one(cell, dtype):
     ("method", "params"),
     [
         ("predict", {"n_outputs": 2}),
-        ("predict", {"kind": GRUClassifier}),
-        ("predict_proba", {"kind": GRUClassifier}),
-        ("predict_log_proba", {"kind": GRUClassifier}),
+        ("predict", {"kind": GRUClassifier, "add_differences": False}),
+        ("predict_proba", {"kind": GRUClassifier, "add_differences": False}),
+        ("predict_log_proba", {"kind": GRUClassifier, "add_differences": False}),
         ("predict", {"loss": "quantile", "quantile": (0.9, 0.1, 0.5)}),
         ("predict_quantiles", {"loss": "quantile", "quantile": (0.9, 0.1, 0.5)}),
         ("predict_interval", {"early_stopping": True, "validation_fraction": 0.5}),

@@ -372,7 +372,11 @@ def test_callbacks_that_cannot_be_copied():
             "predict_quantiles",
             {"loss": "quantile", "quantile": (0.1, 0.9)},
         ),
-        (GRUClassifier, "predict_proba", {"bidirectional": False}),
+        (
+            GRUClassifier,
+            "predict_proba",
+            {"bidirectional": False, "add_differences": False},
+        ),
     ],
 )
 def test_streams_carry_all(kind, method, params, dtype):

@@ -22,8 +22,9 @@ def data():
 
 
 def make(data, **params):
-    params = {"max_iter": 8, "random_state": 0, "dtype": "float32", **params}
-    return GRURegressor(8, early_stopping=False, **params).fit(*data)
+    alone = {"linear_share": 0, "early_stopping": False}
+    params = alone | {"max_iter": 8, "random_state": 0, "dtype": "float32"} | params
+    return GRURegressor(8, **params).fit(*data)
 
 
 @pytest.fixture(scope="module")

@@ -162,6 +162,7 @@ def test_text_categories_are_given_by_value(tmp_path):
         "cell lstm",
         "pooling mean",
         "float32 network",
+        "linear part",
         "classes, one direction",
     ],
 )

@@ -172,7 +172,7 @@ def test_scoring_monitor(kind):
 
     model, y, scoring = regressor(), Y, "r2"
     if kind == "classifier":
-        model = GRUClassifier(6, max_iter=5, random_state=0)
+        model = GRUClassifier(6, max_iter=5, linear_share=0, random_state=0)
         y, scoring = np.where(Y > 0, "up", "down"), "accuracy"
     monitor, keeper = ScoringMonitor(scoring=scoring), Keeper()
     weights = rng.random(60)

@@ -1,8 +1,10 @@
 """What SECURITY.md says of each way of loading is so."""
 
 import copy
+import io
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._engines.numba.compile.jit import cache_folder
+from sklearn_gru.export import PortableError, load_portable, to_portable
+from tests.tampering import sealed
 
 PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text(encoding="utf-8")
 
@@ -65,26 +69,26 @@ def test_loading_a_pickle_runs_its_code(tmp_path):
 )
 def test_a_skops_file_needs_classes_of_this_package_only(kind, params):
     """None of PyTorch or skorch, and the loaded model is the same."""
-    io = pytest.importorskip("skops.io")
+    skops = pytest.importorskip("skops.io")
     X, y = make_data(60)
     if kind is GRUClassifier:
         X[:, :, 1], y = X[:, :, 1] > 0, y > 0
     model = kind(4, max_iter=2, random_state=0, **params).fit(X, y)
-    data = io.dumps(model)
-    types = io.get_untrusted_types(data=data)
+    data = skops.dumps(model)
+    types = skops.get_untrusted_types(data=data)
     assert {name.split(".")[0] for name in types} == {"sklearn_gru"}, types
-    again = io.loads(data, trusted=types)
+    again = skops.loads(data, trusted=types)
     assert np.array_equal(again.predict(X), model.predict(X))
 
 
 def test_windows_and_sequences_in_skops_need_no_others():
     """Also in a pipeline with them."""
-    io = pytest.importorskip("skops.io")
+    skops = pytest.importorskip("skops.io")
     window = SlidingWindow(3).fit(np.zeros((10, 2)))
-    data = io.dumps(window)
-    types = io.get_untrusted_types(data=data)
+    data = skops.dumps(window)
+    types = skops.get_untrusted_types(data=data)
     assert {name.split(".")[0] for name in types} <= {"sklearn_gru"}, types
-    io.loads(data, trusted=types)
+    skops.loads(data, trusted=types)
 
 
 # --- tampered state ------------------------------------------------------------------
@@ -216,6 +220,29 @@ def test_changed_sequences_are_an_error():
     state["starts"] = np.array([0, 10**12])
     with pytest.raises(ValueError, match="outside"):
         object.__new__(Sequences).__setstate__(state)
+
+
+# --- portable files ------------------------------------------------------------------
+
+
+def test_a_portable_file_runs_no_code(tmp_path):
+    """An array of objects, which NumPy could unpickle, is refused before it is read."""
+    model, _ = fit()
+    file = tmp_path / "model.gru"
+    to_portable(model, file)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    array = np.array([Payload(tmp_path / "was_here")], dtype=object)
+    crafted = io.BytesIO()
+    np.save(crafted, array, allow_pickle=True)
+    name = next(name for name in members if name.endswith(".npy"))
+    file.write_bytes(sealed({**members, name: crafted.getvalue()}.items()))
+    with pytest.raises(PortableError):
+        load_portable(file)
+    assert not (tmp_path / "was_here").exists()
+    np.load(io.BytesIO(crafted.getvalue()), allow_pickle=True)
+    assert (tmp_path / "was_here").exists()  # the payload works where it is unpickled
+    assert "to_portable" in PAGE
 
 
 # --- the cache -----------------------------------------------------------------------

@@ -20,6 +20,7 @@ def _trend(n=400):
 
 
 def _piped(**params):
+    params = {"normalization": None, **params}
     gru = GRURegressor(4, max_iter=1, random_state=0, **params)
     return make_pipeline(SlidingWindow(12, lag=1), gru)
 

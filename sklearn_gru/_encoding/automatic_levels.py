@@ -14,6 +14,7 @@ from sklearn_gru._encoding.normalizations import (
     moments,
 )
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.numbers import evenly
 
 _LOOKED_AT = 4096  # sequences
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
@@ -38,17 +39,21 @@ def continued_channel(
     rows after each sequence or, for shuffled sequences, must occur in one channel. If
     two channels agree with y, neither is chosen.
     """
-    some = _evenly(len(sequences), 256)
+    some = evenly(len(sequences), 256)
     first = y[some, 0].astype(sequences.dtype)
     if len(np.unique(first)) < min(10, len(some)):
         return None
     by_row = _shares_by_row(sequences[some], first, numeric)
     found = numeric[by_row >= _ALIKE]
+    values = sequences.values
     if len(found) == 0:
-        values = sequences.values[:, numeric]
-        shares = [np.isin(first, column).mean() for column in values.T]
+        shares = [np.isin(first, column).mean() for column in values[:, numeric].T]
         found = numeric[np.array(shares) >= _ALIKE]
-    return int(found[0]) if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    # Further outputs are further steps of that channel, or others are not continued.
+    further = np.isin(y[some, 1:].astype(sequences.dtype), values[:, found[0]])
+    return int(found[0]) if (further.mean(axis=0) >= _ALIKE).all() else None
 
 
 def _shares_by_row(
@@ -82,7 +87,7 @@ def choose_normalization(
     more follow a trend. A linear model also follows series of very different size,
     which a network does not: they are scaled without asking it.
     """
-    some = _evenly(len(sequences), _LOOKED_AT)
+    some = evenly(len(sequences), _LOOKED_AT)
     sequences, y = sequences[some], y[some]
     weights = np.ones(len(some)) if weights is None else weights[some]
     channel = _latest_steps(sequences, column)
@@ -171,8 +176,3 @@ def _spread(sizes: np.ndarray, weights: np.ndarray) -> float:
         sizes[known], [0.1, 0.9], weights=weights[known], method="inverted_cdf"
     )
     return float(high / low)
-
-
-def _evenly(n: int, most: int) -> np.ndarray:
-    """Return at most so many of n positions, at even distances."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))

@@ -118,11 +118,12 @@ class Encoder:
     @property
     def n_dense(self) -> int:
         """Number of encoded columns that are not indices of categories."""
-        n_inputs = self._n_differences + self.standardizer.n_inputs
+        n_inputs = self.n_differences + self.standardizer.n_inputs
         return n_inputs - len(self.categories.sizes)
 
     @property
-    def _n_differences(self) -> int:
+    def n_differences(self) -> int:
+        """Number of encoded columns with differences of features; they come first."""
         return 0 if self.differences is None else len(self.differences.columns)
 
     def read(self, X: Any) -> Sequences:
@@ -163,7 +164,7 @@ class Encoder:
     def rows(self, sequences: Sequences, dtype: np.dtype) -> np.ndarray:
         """Return the standardized rows, after absent rows that pad a first segment."""
         values, keep_missing = sequences.values, self.normalizer is not None
-        n = self._n_differences
+        n = self.n_differences
         rows = self.standardizer.transform(
             values, dtype, keep_missing=keep_missing, n_before=n
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from sklearn_gru._engines.choice import choose
 from sklearn_gru._engines.numba.engine import NumbaEngine
 from sklearn_gru._engines.torch.recurrent import layer_weights
+from sklearn_gru._model.linear import LinearPart
+from sklearn_gru._model.mixed_stepping import MixedStepper
 from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.stepping import (
@@ -49,10 +52,25 @@ def why_not_stepwise(spec: NetworkSpec) -> str | None:
     return None
 
 
-def make_stepper(nets: Sequence[Any], *arguments: Any, **options: Any) -> Stepper:
-    """Return a stepper of one or several nets; see :func:`stepper_of`."""
-    each = [stepper_of(net, *arguments, **options) for net in nets]
-    return each[0] if len(each) == 1 else JointStepper(each)
+def make_stepper(
+    nets: Sequence[Any],
+    linear: LinearPart | None,
+    scales: Scales,
+    read: Callable[[np.ndarray], np.ndarray],
+    n_slots: int = 1,
+    *,
+    rolls: bool = False,
+) -> Stepper:
+    """Return a stepper of nets, mixed with a linear part; see :func:`stepper_of`."""
+    decode = scales.center, scales.unit
+    if linear is not None:  # which is mixed with what is not decoded yet
+        zero = np.zeros_like(scales.center)
+        scales = replace(scales, center=zero, unit=zero + 1)
+    each = [stepper_of(net, scales, read, n_slots, rolls=rolls) for net in nets]
+    stepper = each[0] if len(each) == 1 else JointStepper(each)
+    if linear is None:
+        return stepper
+    return MixedStepper(stepper, linear, read, decode)
 
 
 def stepper_of(

@@ -38,6 +38,7 @@ from sklearn_gru._engines.training import (
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
+from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
@@ -232,15 +233,9 @@ class BaseGRU(
         """Learn the target from the training set."""
         raise NotImplementedError(f"{type(self).__name__} defines no _make_task")
 
-    def _add_linear(
-        self,
-        fitted: Fitted,
-        training: Encoded,
-        validation: Encoded | None,
-        threads: int,
-    ) -> Fitted:
-        """Learn the linear model that is mixed with the networks, if there is one."""
-        return fitted
+    def _linear_share(self) -> float | str:
+        """Return the share of the linear part, or "auto"."""
+        return self.linear_share
 
     def _calibrate(
         self,
@@ -368,6 +363,7 @@ class BaseGRU(
             validation = fitted.encoder.recode(validation)
             held_weights = self._loss_weights(labels, validation)
         pair = fitted.training_pair(training, weights, validation, held_weights)
+        linear = LinearParts(fitted, self._linear_share(), *pair)
         with torch_threads(1) as threads:
             best = train_all(
                 fitted.nets,
@@ -376,12 +372,12 @@ class BaseGRU(
                 scheduled=report is not None,
                 stopping=Stopping(self.n_iter_no_change, self.tol) if watched else None,
                 progress=type(self).__name__ if self.verbose else None,
-                watchers=self._watchers(fitted, report),
+                watchers=self._watchers(fitted, linear, report),
                 threads=threads,
             )
             fitted = replace(fitted, best_epochs=best, calibrations=None)
             if report is not None:
-                fitted = self._add_linear(fitted, *pair, threads)
+                fitted = replace(fitted, linear=linear.of(fitted, threads))
             return self._calibrate(fitted, validation, pair[1], threads)
 
     def _check_same_spec(self, fitted: Fitted) -> None:
@@ -401,7 +397,7 @@ class BaseGRU(
             )
 
     def _watchers(
-        self, fitted: Fitted, report: FitReport | None
+        self, fitted: Fitted, linear: LinearParts, report: FitReport | None
     ) -> list[EpochReports] | None:
         """Return a reporter to scikit-learn's callbacks per net; None without them.
 
@@ -413,7 +409,9 @@ class BaseGRU(
 
         def attributes(n: int) -> dict[str, Any]:
             nets = tuple(snapshot(net, callbacks) for net, callbacks in own[:n])
-            return self._fitted_attributes(replace(fitted, nets=nets, best_epochs=()))
+            model = replace(fitted, nets=nets, best_epochs=())
+            model = replace(model, linear=linear.of(model, 1))
+            return self._fitted_attributes(model)
 
         numbers = range(1, len(own) + 1)
         return [EpochReports(report, functools.partial(attributes, n)) for n in numbers]
@@ -432,6 +430,7 @@ class BaseGRU(
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         """Return all attributes that a fit sets on the estimator."""
         net, nets, schema = fitted.net, fitted.nets, fitted.encoder.schema
+        normalizer, linear = fitted.encoder.normalizer, fitted.linear
         losses = [row["train_loss"] for row in net.history if "train_loss" in row]
         scores = [-row["valid_loss"] for row in net.history if "valid_loss" in row]
         found = {
@@ -440,6 +439,8 @@ class BaseGRU(
             "is_categorical_": schema.is_categorical,
             "categories_": fitted.encoder.categories.categories,
             "n_outputs_": len(fitted.task.without_input),
+            "normalization_": None if normalizer is None else normalizer.kind,
+            "linear_share_": 0.0 if linear is None else linear.share,
             **_of_the_nets(fitted),
             "engine_": net.engine_,
             "n_parameters_": sum(

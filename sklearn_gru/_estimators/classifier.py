@@ -44,6 +44,10 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         Array of categories of each feature; None for a numeric feature.
     n_outputs_ : int
         Number of outputs of the network, one per class.
+    normalization_ : str or None
+        Normalization in use: `normalization`, None for "auto".
+    linear_share_ : float
+        Share of ridge regression in the outputs; 0 without one.
     n_iter_ : int
         Number of epochs trained; the largest of several networks.
     loss_curve_ : list of float
@@ -101,6 +105,9 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
        arXiv:1604.06737.
     .. [10] Górecki & Łuczak (2013). Using derivatives in time series classification.
        Data Mining and Knowledge Discovery 26(2).
+    .. [13] Lai et al. (2018). Modeling Long- and Short-Term Temporal Patterns with Deep
+       Neural Networks. SIGIR.
+    .. [14] Guo et al. (2017). On Calibration of Modern Neural Networks. ICML.
 
     Examples
     --------
@@ -132,13 +139,14 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         *,
         cell="gru",
         bidirectional=True,
-        pooling="last",
+        pooling="max",
         dropout=0.0,
         n_estimators=1,
         conv_filters=None,
         segment_length=None,
         normalization=None,
-        add_differences=False,
+        add_differences=True,
+        linear_share="auto",
         features_per_step=1,
         categorical_features="from_dtype",
         learning_rate=0.01,
@@ -171,6 +179,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self.segment_length = segment_length
         self.normalization = normalization
         self.add_differences = add_differences
+        self.linear_share = linear_share
         self.features_per_step = features_per_step
         self.categorical_features = categorical_features
         self.learning_rate = learning_rate

@@ -48,8 +48,9 @@ class SequenceEmbedding(
     ----------
     estimator : GRURegressor or GRUClassifier, default=None
         Estimator whose network is used; fit fits a clone of it to y. With None, a
-        ``GRURegressor(64, pooling="mean_max", max_iter=10)`` learns to forecast the
-        newest step of each sequence from the steps before it, which needs no y [1]_.
+        ``GRURegressor(64, pooling="mean_max", normalization=None, linear_share=0,
+        max_iter=10)`` learns to forecast the newest step of each sequence from the
+        steps before it, which needs no y [1]_.
     prefit : bool, default=False
         Use the fitted `estimator` as it is. fit then only checks X.
     random_state : int, RandomState or None, default=None
@@ -218,7 +219,12 @@ class SequenceEmbedding(
             )
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         forecaster = GRURegressor(
-            64, pooling="mean_max", max_iter=10, random_state=seed
+            64,
+            pooling="mean_max",
+            normalization=None,
+            linear_share=0,
+            max_iter=10,
+            random_state=seed,
         )
         return forecaster.fit(before, target)
 

@@ -62,7 +62,8 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
     ----------
     estimator : estimator, default=None
         Regressor of sequences that is fitted to forecast. None is
-        ``GRURegressor(32, loss="huber", max_iter=30, early_stopping=True)``.
+        ``GRURegressor(32, loss="huber", max_iter=30, early_stopping=True,
+        normalization=None, linear_share=0)``: a network alone, which reads levels.
     horizon : int, default=1
         Forecast the newest step from steps that end `horizon` steps earlier. Above 1,
         a fault that grows slowly is not part of the input that it is judged by.
@@ -327,7 +328,14 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
 
     def _make_regressor(self, random: np.random.RandomState):
         if self.estimator is None:
-            made = GRURegressor(32, loss="huber", max_iter=30, early_stopping=True)
+            made = GRURegressor(
+                32,
+                normalization=None,
+                linear_share=0,
+                loss="huber",
+                max_iter=30,
+                early_stopping=True,
+            )
         else:
             made = clone(self.estimator)
         seeds = {

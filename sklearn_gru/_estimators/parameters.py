@@ -161,10 +161,12 @@ PARAMETERS: dict[str, Parameter] = {
         [OneOf(("auto",)), real(0, 1)],
         'float or "auto"',
         "Share of ridge regression on the latest steps of each sequence, side by side, "
-        "in the prediction; the rest is that of the network [13]_. "
-        '"auto" is the share of least squared error on the validation set, and 0.5 '
-        "without one. For losses of y itself. ``partial_fit`` leaves the ridge "
-        "regression as the last `fit` made it.",
+        "in the outputs; the rest is that of the network [13]_. A classifier regresses "
+        "the class membership, scaled to logits [14]_. "
+        '"auto" is the best share on the validation set; without one, it is 0.5 for '
+        "classes, and half of the variance of y that ridge regression explains in "
+        "sequences left out. It is 0 for losses that learn quantiles or counts. "
+        "``partial_fit`` leaves the ridge regression as the last `fit` made it.",
     ),
     "features_per_step": Parameter(
         [positive_integer()],

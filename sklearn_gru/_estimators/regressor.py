@@ -25,15 +25,12 @@ from sklearn_gru._estimators.fitted import Fitted, relative_target
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
-from sklearn_gru._model.encoded import Encoded
-from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.losses import find_loss
 from sklearn_gru._model.tasks import (
     PoissonRegression,
     QuantileRegression,
     Regression,
 )
-from sklearn_gru._support.numbers import mean_of
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
@@ -128,6 +125,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
        Hall.
     .. [13] Lai et al. (2018). Modeling Long- and Short-Term Temporal Patterns with Deep
        Neural Networks. SIGIR.
+    .. [14] Guo et al. (2017). On Calibration of Modern Neural Networks. ICML.
 
     Examples
     --------
@@ -188,10 +186,10 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         n_estimators=1,
         conv_filters=None,
         segment_length=None,
-        normalization=None,
-        target_feature=None,
+        normalization="auto",
+        target_feature="auto",
         add_differences=False,
-        linear_share=0.0,
+        linear_share="auto",
         features_per_step=1,
         categorical_features="from_dtype",
         loss="squared_error",
@@ -342,7 +340,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
                 "level of a sequence, which is negative for some. Set "
                 "target_feature=None, or another loss."
             )
-        if kind != "values" and self.linear_share != 0:
+        if kind != "values" and self.linear_share not in (0, "auto"):
             raise InvalidParameterError(
                 f"linear_share={self.linear_share!r} mixes in ridge regression, which "
                 f"predicts the mean of y, but loss={self.loss!r} learns another "
@@ -355,23 +353,10 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
                 "Set normalization='last' or 'standard', or target_feature=None."
             )
 
-    def _add_linear(
-        self,
-        fitted: Fitted,
-        training: Encoded,
-        validation: Encoded | None,
-        threads: int,
-    ) -> Fitted:
-        share = self.linear_share
-        if share == 0:
-            return replace(fitted, linear=None)
-        linear = LinearPart.fit(training, fitted.encoder.n_dense)
-        if share != "auto":
-            linear = replace(linear, share=float(share))
-        elif validation is not None:
-            network = mean_of(replace(fitted, linear=None).outputs(validation, threads))
-            linear = linear.with_best_share(network, validation)
-        return replace(fitted, linear=linear if linear.share > 0 else None)
+    def _linear_share(self) -> float | str:
+        if self.linear_share == "auto" and find_loss(self.loss).task != "values":
+            return 0.0
+        return super()._linear_share()
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         found = super()._fitted_attributes(fitted)
@@ -380,15 +365,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         names = schema.feature_names if schema.ndim == 3 else None
         column = None if continued is None else continued.column
         name = column if column is None or names is None else names[column]
-        normalizer = fitted.encoder.normalizer
-        kind = None if normalizer is None else normalizer.kind
-        linear = fitted.linear
-        return {
-            **found,
-            "normalization_": kind,
-            "target_feature_": name,
-            "linear_share_": 0.0 if linear is None else linear.share,
-        }
+        return {**found, "target_feature_": name}
 
     def _check_same_quantiles(self) -> None:
         learned = getattr(self._fitted.task, "given", None)

@@ -1,4 +1,4 @@
-"""From the outputs of a stepper to what a method of the estimator returns."""
+"""Answers of a model: from the outputs of a stepper to what a method returns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_gru._engines.stepping import versions_of
 from sklearn_gru._estimators.fitted import Prediction
+from sklearn_gru._estimators.outliers import GRUOutlierDetector
 from sklearn_gru._model.stepping import Scales
 from sklearn_gru._model.tasks import Regression
 from sklearn_gru._support.numbers import mean_of
@@ -18,6 +20,8 @@ METHODS = (
     "predict_log_proba",
     "predict_quantiles",
     "predict_interval",
+    "decision_function",
+    "score_samples",
 )
 
 
@@ -29,6 +33,13 @@ def check_method(model: Any, method: str) -> None:
             f"method={method!r} is not one that this {type(model).__name__} answers "
             f"with; expected one of {', '.join(map(repr, have))}."
         )
+
+
+def weights_of(model: Any) -> Any:
+    """Return numbers that change when the weights of a model do; None without a net."""
+    if isinstance(model, GRUOutlierDetector):
+        model = model.regressor_
+    return versions_of(model.nets_) if hasattr(model, "nets_") else None
 
 
 class Answers:

@@ -14,7 +14,12 @@ import numpy as np
 
 from sklearn_gru._engines.stepping import make_stepper, versions_of, why_not_stepwise
 from sklearn_gru._live.answers import Answers
-from sklearn_gru._live.labels import read_labels, write_labels
+from sklearn_gru._live.labels import (
+    check_as_many,
+    different_labels,
+    read_labels,
+    write_labels,
+)
 from sklearn_gru._live.rows import RowReader, codes_of
 from sklearn_gru._model.stepping import INFINITE, States
 from sklearn_gru.exceptions import InputError, StreamError
@@ -31,11 +36,6 @@ CHANGED = (
 
 def why_not_carried(estimator: Any) -> str | None:
     """Return why a fitted estimator cannot go on from a state by one row, or None."""
-    if estimator._fitted.linear is not None:
-        return (
-            f"linear_share={estimator.linear_share!r} reads the latest rows side by "
-            "side, which all move with every row"
-        )
     return why_not_stepwise(estimator.net_.module_.spec)
 
 
@@ -66,7 +66,10 @@ class CarriedStates:
         schema, transform = encoder.schema, encoder.standardizer.transform
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
-            estimator.nets_, self._answers.scales, lambda rows: transform(rows, dtype)
+            estimator.nets_,
+            estimator._fitted.linear,
+            self._answers.scales,
+            lambda rows: transform(rows, dtype),
         )
         n = schema.n_features
         codes = codes_of(encoder.categories.categories, n)
@@ -85,7 +88,7 @@ class CarriedStates:
         if index is None:
             index = self._add(key)
         if time is not None:
-            raise _no_time()
+            raise no_time()
         # The usual row and answer are handled here: a call takes as long as the step.
         if type(row) is np.ndarray and self._is_plain and row.shape == self._shape:
             self._row[:] = row
@@ -103,7 +106,7 @@ class CarriedStates:
     ) -> np.ndarray:
         """Append one row to each of several series, or several rows to the only one."""
         if times is not None:
-            raise _no_time()
+            raise no_time()
         self._check_unchanged()
         values = self._values(rows)
         if keys is None:
@@ -161,12 +164,15 @@ class CarriedStates:
         """Return the state of every series."""
         index = np.array(list(self._index.values()), dtype=np.int64)
         states = self._stepper.saved(index)
-        return {
+        found = {
             "model": np.array(self._fingerprint()),
             "keys": write_labels(self._index),
             "states": states.tables,
             "counts": states.counts,
         }
+        if states.latest is not None:
+            found["latest"] = states.latest
+        return found
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take over a snapshot of the same model."""
@@ -177,7 +183,7 @@ class CarriedStates:
             )
         self.reset()
         index = [self._add(key) for key in read_labels(state["keys"])]
-        states = States(state["states"], state["counts"])
+        states = States(state["states"], state["counts"], state.get("latest"))
         self._stepper.put_back(np.array(index, dtype=np.int64), states)
 
     # -- inside -----------------------------------------------------------------------
@@ -194,13 +200,7 @@ class CarriedStates:
         """Return the index of each key; those of the same tuple are remembered."""
         if keys is self._seen[0] and len(keys):
             return self._checked(self._seen[1], n)
-        labels = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
-        if len(set(labels)) < len(labels):
-            twice = next(k for k in labels if labels.count(k) > 1)
-            raise InputError(
-                f"keys holds {twice!r} more than once: a series takes one row per "
-                "call. Call update_many once per row of a series."
-            )
+        labels = different_labels(keys)
         known = self._index
         found = [known[k] if k in known else self._add(k) for k in labels]
         index = self._checked(np.array(found, dtype=np.int64), n)
@@ -210,8 +210,7 @@ class CarriedStates:
 
     @staticmethod
     def _checked(index: np.ndarray, n: int) -> np.ndarray:
-        if len(index) != n:
-            raise InputError(f"{n} rows, but {len(index)} keys: pass one key per row.")
+        check_as_many(n, len(index))
         return index
 
     def _values(self, rows: Any) -> np.ndarray:
@@ -245,13 +244,16 @@ class CarriedStates:
         for module in self._estimator.modules_:
             for parameter in module.parameters():
                 digest.update(parameter.detach().cpu().numpy().tobytes())
-        scales = self._answers.scales
+        scales, linear = self._answers.scales, self._estimator._fitted.linear
+        if linear is not None:
+            digest.update(linear.coef.tobytes() + linear.intercept.tobytes())
         for part in (scales.mean, scales.scale, scales.marked, scales.embedded):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
 
-def _no_time() -> InputError:
+def no_time() -> InputError:
+    """Return the error of a time that nothing reads."""
     return InputError(
         "time= was given, but an estimator alone reads its rows in the order in which "
         "they come. Leave it out, or stream a pipeline with a SlidingWindow."

@@ -1,16 +1,34 @@
-"""Keys of series as text, so that a snapshot holds arrays and no objects."""
+"""Keys of series: one per row of a call, and as text in a snapshot of arrays."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from sklearn_gru.exceptions import StreamError
+from sklearn_gru.exceptions import InputError, StreamError
 
 _PLAIN = (str, int, float, bool, type(None))
+
+
+def different_labels(keys: Sequence[Hashable]) -> list[Hashable]:
+    """Return the keys of a call as a list, of which each names another series."""
+    labels = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+    if len(set(labels)) < len(labels):
+        twice = next(k for k in labels if labels.count(k) > 1)
+        raise InputError(
+            f"keys holds {twice!r} more than once: a series takes one row per call. "
+            "Call update_many once per row of a series."
+        )
+    return labels
+
+
+def check_as_many(n_rows: int, n_keys: int) -> None:
+    """Raise InputError unless every row has a key."""
+    if n_rows != n_keys:
+        raise InputError(f"{n_rows} rows, but {n_keys} keys: pass one key per row.")
 
 
 def write_labels(keys: Iterable[Hashable]) -> np.ndarray:

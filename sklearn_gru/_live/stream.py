@@ -10,9 +10,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._estimators.outliers import GRUOutlierDetector
 from sklearn_gru._live.answers import check_method
 from sklearn_gru._live.carried import CarriedStates
 from sklearn_gru._live.feed import Feed
+from sklearn_gru._live.recent import RecentRows
 from sklearn_gru._live.windows import OpenWindows
 from sklearn_gru.exceptions import StreamError
 
@@ -32,11 +34,12 @@ class Stream:
 
     Parameters
     ----------
-    model : GRURegressor, GRUClassifier or Pipeline
+    model : GRURegressor, GRUClassifier, GRUOutlierDetector or Pipeline
         Fitted model, which the stream reads and never changes.
     method : str, default="predict"
         Method whose answers are returned: ``"predict"``, ``"predict_proba"``,
-        ``"predict_log_proba"``, ``"predict_quantiles"`` or ``"predict_interval"``.
+        ``"predict_log_proba"``, ``"predict_quantiles"`` or ``"predict_interval"``; of a
+        detector also ``"decision_function"`` or ``"score_samples"``.
     state : dict of arrays, default=None
         State of another stream of the same model, to go on from. None starts from the
         rows that the window remembers; an estimator alone starts with no row.
@@ -64,7 +67,8 @@ class Stream:
     windows that hold the newest row are carried together, so that a row costs one
     product of `window_size` rows. Networks that need the whole window at once
     (``bidirectional``, ``normalization``, ``add_differences``, ``conv_filters``,
-    ``segment_length``) run the window of each row again.
+    ``segment_length``) run the window of each row again. A detector scores the rows
+    that its score reaches again, with or without a window.
 
     A stream is not thread-safe: give each thread its own, or use a lock.
 
@@ -276,10 +280,14 @@ def _feed_of(model: Any, method: str) -> Feed:
         check_is_fitted(model)
         check_method(model, method)
         return CarriedStates(model, method)
+    if isinstance(model, GRUOutlierDetector):
+        check_is_fitted(model)
+        check_method(model, method)
+        return RecentRows(model, method)
     if isinstance(model, Pipeline):
         return OpenWindows(model, method)
     raise StreamError(
-        f"A stream follows a fitted GRURegressor, GRUClassifier or a Pipeline with a "
-        f"SlidingWindow, but this is a {type(model).__name__}. Of a search, pass "
-        "best_estimator_."
+        "A stream follows a fitted GRURegressor, GRUClassifier or GRUOutlierDetector, "
+        f"or a Pipeline with a SlidingWindow, but this is a {type(model).__name__}. Of "
+        "a search, pass best_estimator_."
     )

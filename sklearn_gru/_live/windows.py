@@ -20,9 +20,10 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._engines.stepping import make_stepper, versions_of
+from sklearn_gru._engines.stepping import make_stepper
 from sklearn_gru._estimators.base import BaseGRU
-from sklearn_gru._live.answers import Answers, check_method
+from sklearn_gru._estimators.outliers import GRUOutlierDetector
+from sklearn_gru._live.answers import Answers, check_method, weights_of
 from sklearn_gru._live.carried import (
     CHANGED,
     INFINITE_ROW,
@@ -101,6 +102,7 @@ class OpenWindows:
         self._answers = Answers(estimator, self._method)
         self._stepper = make_stepper(
             estimator.nets_,
+            fitted.linear,
             self._answers.scales,
             lambda rows: transform(rows, dtype),
             self._reach.window,
@@ -108,7 +110,7 @@ class OpenWindows:
         )
 
     def _weights(self) -> Any:
-        return versions_of(self._after.nets_) if hasattr(self._after, "nets_") else None
+        return weights_of(self._after)
 
     # -- rows in, answers out ----------------------------------------------------------
 
@@ -243,9 +245,8 @@ class OpenWindows:
             if not hasattr(first, "feature_names_in_"):
                 return flat
             return pd.DataFrame(flat, columns=window.get_feature_names_out())
-        if isinstance(self._after, BaseGRU):
-            seen = self._after._fitted.encoder.schema.feature_names
-            names = [] if seen is None else list(seen)
+        if isinstance(self._after, (BaseGRU, GRUOutlierDetector)):
+            names = list(getattr(self._after, "feature_names_in_", ()))
         return Sequences(
             cells,
             np.zeros(1, dtype=np.int64),

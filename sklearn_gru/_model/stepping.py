@@ -101,7 +101,7 @@ class Stepper(Protocol):
 
 
 class States(NamedTuple):
-    """What n keys remember.
+    """Memory of n keys.
 
     Attributes
     ----------
@@ -109,10 +109,13 @@ class States(NamedTuple):
         Hidden and collected states, one network after the other.
     counts : int64 array (n, n_slots)
         How many steps each slot has read.
+    latest : float64 array (n, n_steps, n_columns), or None
+        The latest rows, as a linear part reads them.
     """
 
     tables: np.ndarray
     counts: np.ndarray
+    latest: np.ndarray | None = None
 
 
 class Network(NamedTuple):
@@ -251,7 +254,7 @@ class NumpyStepper:
 
     def put_back(self, keys: np.ndarray, states: States) -> None:
         """Let keys remember what was saved."""
-        self.states[keys], self.counts[keys] = states
+        self.states[keys], self.counts[keys] = states.tables, states.counts
 
     def _inputs(self, rows: np.ndarray) -> np.ndarray:
         """Return what the first layer reads (n, n_inputs) of observed rows."""

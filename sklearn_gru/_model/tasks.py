@@ -12,6 +12,13 @@ from typing import ClassVar
 import numpy as np
 
 from sklearn_gru._model.losses import LossName
+from sklearn_gru._model.mixing import (
+    Judged,
+    certainty,
+    cross_entropy_share,
+    explained,
+    squares_share,
+)
 from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru.exceptions import InputError
 
@@ -26,6 +33,7 @@ class Regression:
     scale: np.ndarray  # (n_outputs,) becomes 1 in the network
     constant: tuple[int, ...] = ()  # outputs that did not vary in the first fit
     n_dims: int = 1  # of y, 1 or 2
+    linear_penalty: ClassVar[float] = 0.01
 
     @classmethod
     def fit(
@@ -108,6 +116,26 @@ class Regression:
     def restored(self, values: np.ndarray) -> np.ndarray:
         """Return stabilized values on the scale of y."""
         return values
+
+    def linear_target(self, target: np.ndarray) -> np.ndarray:
+        """Return what ridge regression predicts (n, n_outputs)."""
+        return target.astype(np.float64)
+
+    def linear_factor(self, judged: Judged) -> float:
+        """Return the factor that turns predictions of ridge regression into outputs."""
+        return 1.0
+
+    def linear_share(self, judged: Judged) -> float:
+        """Return the share of the linear part in the output.
+
+        Without outputs of the network it is half of the variance that ridge regression
+        explains: the mean of two good models is better than either, the mean of a good
+        and a bad one is not.
+        """
+        linear, network, target, weight = judged
+        if network is None:
+            return 0.5 * explained(linear, target, weight)
+        return squares_share(network, linear, target, weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +284,7 @@ class Classification:
     label_smoothing: float
     constant: tuple[int, ...] = ()
     loss: ClassVar[str] = "cross_entropy"
+    linear_penalty: ClassVar[float] = 1.0
 
     @classmethod
     def fit(
@@ -298,6 +327,25 @@ class Classification:
     def without_input(self) -> np.ndarray:
         """Prediction for a sequence without any observed step."""
         return self.prior
+
+    def linear_target(self, target: np.ndarray) -> np.ndarray:
+        """Return what ridge regression predicts (n, n_classes): 1 for the class."""
+        return np.eye(self.n_outputs)[target]
+
+    def linear_factor(self, judged: Judged) -> float:
+        """Return the factor that turns predictions of ridge regression into logits.
+
+        Predictions that are hardly better than the class frequencies become small
+        logits, which change those of the network little.
+        """
+        return certainty(judged.linear, judged.target, judged.weight)
+
+    def linear_share(self, judged: Judged) -> float:
+        """Return the share of the linear part in the logits; 0.5 without a network."""
+        linear, network, target, weight = judged
+        if network is None:
+            return 0.5
+        return cross_entropy_share(network, linear, target, weight)
 
 
 def _check_not_negative(y: np.ndarray) -> None:

@@ -34,3 +34,8 @@ def mean_of(parts: Sequence[np.ndarray]) -> np.ndarray:
     for part in parts[1:]:
         total += part / len(parts)
     return total
+
+
+def evenly(n: int, most: int) -> np.ndarray:
+    """Return at most so many of n positions, at even distances."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))

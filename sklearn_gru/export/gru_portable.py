@@ -563,9 +563,10 @@ class PortableModel:
         self._check_stepwise()
         if not np.isnan(row).all():
             x = self._encoder.rows(row)
+            self._latest.append(x[0])
             for k, network in enumerate(self._networks):
                 self._states[k] = network.advance(x, self._states[k])
-        return getattr(self, method)(_Carried(self._states))[0]
+        return getattr(self, method)(_Carried(self._states, self._latest))[0]
 
     def reset(self):
         """Forget the rows of :meth:`update`; return the model."""
@@ -573,6 +574,8 @@ class PortableModel:
         reach = 1 if window is None else window["size"] + window["lag"]
         self._recent = deque(maxlen=reach)
         self._states = [None] * len(self._networks)
+        part = self.about["linear"]
+        self._latest = deque(maxlen=0 if part is None else part["n_steps"])
         return self
 
     def new_series(self):
@@ -591,28 +594,45 @@ class PortableModel:
                 network.answer(state)
                 for network, state in zip(self._networks, X.states, strict=True)
             ]
-            return np.mean([self._decode(output) for output in outputs], axis=0)
+            flat = self._flat_rows(X.latest)
+            mixed = [self._mixed(output, flat) for output in outputs]
+            return np.mean([self._decode(output) for output in mixed], axis=0)
         sequences = X.sequences if isinstance(X, _Read) else self._sequences(X)
         values = np.empty((len(sequences), *empty.shape))
         values[:] = empty
         for at, batch in self._encoder.batches(sequences):
-            found = []
+            found, flat = [], self._flat(batch)
             for network in self._networks:
-                y = self._decode(self._mixed(network.run(batch), batch))
+                y = self._decode(self._mixed(network.run(batch), flat))
                 found.append(self._continued(y, batch.levels))
             values[at] = np.mean(found, axis=0)
         return values
 
-    def _mixed(self, output, batch):
-        """Return outputs (B, n_outputs), mixed with those of the linear part."""
+    def _flat(self, batch):
+        """Return the latest steps of each sequence (B, n_steps * n_columns)."""
         part = self.about["linear"]
         if part is None:
-            return output
+            return None
         n_steps, n_columns = part["n_steps"], part["n_columns"]
         at = batch.lengths[:, None] - n_steps + np.arange(n_steps)
         latest = batch.x[np.arange(len(at))[:, None], np.maximum(at, 0), :n_columns]
         latest = np.where(at[:, :, None] < 0, 0.0, latest.astype(np.float64))
-        flat = latest.reshape(len(at), -1)
+        return latest.reshape(len(at), -1)
+
+    def _flat_rows(self, rows):
+        """Return the latest encoded rows of one series as :meth:`_flat` does."""
+        part = self.about["linear"]
+        if part is None:
+            return None
+        found = np.zeros((part["n_steps"], part["n_columns"]))
+        found[len(found) - len(rows) :] = [row[: part["n_columns"]] for row in rows]
+        return found.reshape(1, -1)
+
+    def _mixed(self, output, flat):
+        """Return outputs (B, n_outputs), mixed with those of the linear part."""
+        part = self.about["linear"]
+        if part is None:
+            return output
         linear = flat @ self._arrays["linear.coef"].T.astype(np.float64)
         linear += self._arrays["linear.intercept"]
         return (1.0 - part["share"]) * output + part["share"] * linear
@@ -716,7 +736,6 @@ class PortableModel:
             "bidirectional=True": net["bidirectional"],
             f"normalization={about['normalization']!r}": about["normalization"],
             "add_differences=True": net["differences"],
-            "linear_share": about["linear"],
             "conv_filters": net["conv_filters"],
             "segment_length": net["segment_length"] > 1,
             "2-D rows as series": about["per_row"],
@@ -738,10 +757,11 @@ class _Read:
 
 
 class _Carried:
-    """States of the networks after the rows so far."""
+    """States of the networks after the rows so far, and the latest of these rows."""
 
-    def __init__(self, states):
+    def __init__(self, states, latest):
         self.states = states
+        self.latest = latest
 
 
 def _labels(values):

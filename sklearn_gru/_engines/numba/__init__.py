@@ -52,10 +52,10 @@ __all__ = [
     "is_compiled",
     "reason",
     "supports",
-    "unwritable_cache",
     "vector_unit",
     "warm_up",
     "warm_up_layers",
+    "why_not_kept",
 ]
 
 OFF = "SKLEARN_GRU_NO_NUMBA"  # set to 1, it turns the kernels off
@@ -128,10 +128,9 @@ def is_compiled(cell: str) -> bool:
     return calls.is_cached(cell)
 
 
-def unwritable_cache() -> str | None:
-    """Return the folder where compiled code should be kept but cannot, or None."""
-    root = importlib.import_module(".compile.jit", __name__).unwritable_root()
-    return None if root is None else str(root)
+def why_not_kept() -> str | None:
+    """Return None if compiled code can be kept on the disk, or why it cannot."""
+    return importlib.import_module(".compile.jit", __name__).why_not_kept()
 
 
 class Trainer:

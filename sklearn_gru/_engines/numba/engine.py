@@ -75,21 +75,23 @@ def layers_decline(plan: Plan) -> str | None:
 def compile_error(plan: Plan, *, whole_step: bool) -> str | None:
     """Compile the kernels for a plan unless they are; return the error, or None."""
     cell = plan.spec.cell
-    _warn_if_unwritable()
-    if plan.announce and not kernels.is_compiled(cell):
-        tqdm.write(_COMPILING.format(cell=cell), file=sys.stderr)
+    if not kernels.is_compiled(cell):
+        _warn_if_not_kept()
+        if plan.announce:
+            tqdm.write(_COMPILING.format(cell=cell), file=sys.stderr)
     return _compile_error(cell, whole_step=whole_step)
 
 
 @functools.cache
-def _warn_if_unwritable() -> None:
+def _warn_if_not_kept() -> None:
     """Warn, once per process, that every process has to compile."""
-    root = kernels.unwritable_cache()
-    if root is not None:
+    reason = kernels.why_not_kept()
+    if reason is not None:
         warn(
-            f"Compiled code cannot be kept in {root}, which cannot be written to, so "
-            "every new process compiles for about 10 seconds. Set the environment "
-            "variable NUMBA_CACHE_DIR to a folder that can be written to.",
+            f"Compiled code cannot be kept: {reason}. So every new process compiles "
+            "for about 10 seconds. Set the environment variable NUMBA_CACHE_DIR to a "
+            "folder that can be written to, or to a read-only one that "
+            "'python -m sklearn_gru' has filled before.",
             UserWarning,
         )
 

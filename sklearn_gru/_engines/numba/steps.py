@@ -144,4 +144,5 @@ class Stepper:
 
     def put_back(self, keys: np.ndarray, states: States) -> None:
         """Let keys remember what was saved."""
-        self.states[keys, ..., : self._hidden], self.counts[keys] = states
+        self.states[keys, ..., : self._hidden] = states.tables
+        self.counts[keys] = states.counts

@@ -137,7 +137,8 @@ deviation over the seeds, by inner validation on the training sets (small data s
 split into three folds, drawn again for each seed; large ones use one fold per seed),
 and the CPU seconds of a fit, summed over the tasks of the row. ▲ and ▼ mark values that
 are better or worse than the first row by more than two standard errors of the
-difference. Empty cells were not measured. Decision record 12 describes the conclusions.
+difference. Empty cells were not measured. Decision records 12 and 23 describe the
+conclusions.
 """
 
 

@@ -75,12 +75,17 @@ def classifier(*steps, **parameters):
     return make
 
 
+# Found when neither levels nor a linear part were chosen by default.
+NETWORK_ALONE = {"normalization": None, "target_feature": None, "linear_share": 0}
+
+
 def _bikeshare(seed, **changes):
     """The mean of three networks, which all rows train.
 
     The latest tenth, held out to stop by, is missed in autumn.
     """
-    parameters = {"max_iter": 15, "weight_decay": 0.1, "early_stopping": False}
+    parameters = NETWORK_ALONE | {"max_iter": 15, "weight_decay": 0.1}
+    parameters["early_stopping"] = False
     members = [
         (f"gru{k}", GRURegressor(random_state=3 * seed + k, **(parameters | changes)))
         for k in range(3)
@@ -91,7 +96,7 @@ def _bikeshare(seed, **changes):
 
 
 def _airline(seed, **changes):
-    parameters = {"hidden_size": 8, "max_iter": 20} | changes
+    parameters = NETWORK_ALONE | {"hidden_size": 8, "max_iter": 20} | changes
     gru = GRURegressor(random_state=seed, **parameters)
     return AgainstLag(_airline_window(gru, 24), AIRLINE_HORIZON)
 
@@ -101,6 +106,7 @@ def _ett(seed, **changes):
     parameters = {
         "normalization": "last",
         "target_feature": 0,
+        "linear_share": 0,
         "segment_length": 24,
         "loss": "absolute_error",
         "learning_rate": 0.005,
@@ -127,21 +133,25 @@ def _imdb(seed, **changes):
     return _text(gru, max_features=5000)
 
 
-BOTH_WAYS = {"bidirectional": True, "max_iter": 100}
+# Central differences, which WithDifferences adds, instead of the default ones.
+ALONE = {"bidirectional": True, "add_differences": False, "linear_share": 0}
+BOTH_WAYS = ALONE | {"max_iter": 100}
 
 RECOMMENDED = {
     "JapaneseVowels": classifier(WithDifferences(), pooling="mean_max", **BOTH_WAYS),
     "BasicMotions": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
-    "ERing": classifier(segment_length=5, learning_rate=0.003, **BOTH_WAYS),
+    "ERing": classifier(
+        segment_length=5, learning_rate=0.003, pooling="last", **BOTH_WAYS
+    ),
     "GunPoint": classifier(WithDifferences(), pooling="max", **BOTH_WAYS),
-    "ItalyPowerDemand": classifier(WithDifferences(), **BOTH_WAYS),
-    "FSDD": classifier(bidirectional=True, max_iter=50),
+    "ItalyPowerDemand": classifier(WithDifferences(), pooling="last", **BOTH_WAYS),
+    "FSDD": classifier(pooling="last", max_iter=50, **ALONE),
     "HAPT-6": classifier(
         WithDifferences(),
         segment_length=4,
-        bidirectional=True,
         pooling="max",
         max_iter=20,
+        **ALONE,
     ),
     "IMDB-5k": _imdb,
     "Bikeshare": _bikeshare,

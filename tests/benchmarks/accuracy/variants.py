@@ -165,7 +165,8 @@ def _highway(task, seed):
     return None if task.kind == "series" else Highway(default(task, seed))
 
 
-LEVELS = {"normalization": "auto", "target_feature": "auto"}
+RAW = {"normalization": None, "target_feature": None}
+BEFORE = {"add_differences": False, "pooling": "last", "linear_share": 0}
 
 
 def _values(parameter, *values):
@@ -181,37 +182,33 @@ VARIANTS = {
     "layers": _values("num_layers", 2),
     "directions": _values("bidirectional", True, False),
     "pooling": {
-        **_values("pooling", "mean", "max", "mean_max", "attention"),
+        **_values("pooling", "last", "mean", "max", "mean_max", "attention"),
         "both directions, mean_max": _with(bidirectional=True, pooling="mean_max"),
         "both directions, max": _with(bidirectional=True, pooling="max"),
         "both directions, attention": _with(bidirectional=True, pooling="attention"),
     },
     "differences": {
-        "differences": _with(add_differences=True),
-        "differences, max": _with(add_differences=True, pooling="max"),
-        "differences, mean_max": _with(add_differences=True, pooling="mean_max"),
+        **_values("add_differences", True, False),
+        "no differences, last": _classification(add_differences=False, pooling="last"),
     },
     "levels": {
-        "levels chosen": _regression(**LEVELS),
+        "raw values": _regression(**RAW),
         "last value": _regression(normalization="last", target_feature="auto"),
         "mean and deviation": _regression(
             normalization="standard", target_feature="auto"
         ),
     },
     "linear part": {
-        "linear part": _regression(linear_share="auto"),
-        "levels, linear part": _regression(**LEVELS, linear_share="auto"),
+        "no linear part": _with(linear_share=0),
+        "half a linear part": _with(linear_share=0.5),
+        "raw values, no linear part": _regression(**RAW, linear_share=0),
+        "none of the three": _classification(**BEFORE),
     },
     "several networks": {
         "3 networks": _with(n_estimators=3),
-        "levels, linear part, 3 networks": _regression(
-            **LEVELS, linear_share="auto", n_estimators=3
-        ),
-        "differences, 3 networks": _classification(
-            add_differences=True, n_estimators=3
-        ),
     },
     "convolution branch": _values("conv_filters", (64, 128, 64)),
+    "segments": _values("segment_length", 2, 4),
     "initialisation": {
         "update gates at 0, not 1": _with(callbacks=[UpdateBias(-1.0)]),
         "update gates at 2": _with(callbacks=[UpdateBias(1.0)]),

@@ -83,24 +83,44 @@ def cache_folder() -> Path | None:
     an index that the other replaces: the kernels, the tile, numba and llvmlite. A
     folder that cannot be written to is used if it has compiled code.
     """
-    version = f"numba-{numba.__version__}-llvmlite-{llvmlite.__version__}"
-    name = f"{_source_hash()}-{VECTOR_UNIT.name}-{version}"
-    folder = _cache_root() / "sklearn_gru" / name
-    if _is_writable(folder) or any(folder.glob("*.nbi")):
+    folder = _folder()
+    if folder is not None and (_is_writable(folder) or any(folder.glob("*.nbi"))):
         return folder
     return None
 
 
-def _cache_root() -> Path:
-    """Return the folder where this user keeps caches."""
+def why_not_kept() -> str | None:
+    """Return None if compiled code can be kept on the disk, or why it cannot."""
+    folder = _folder()
+    if folder is None:
+        return "this user has no home directory (HOME is not set)"
+    if _is_writable(folder):
+        return None
+    return f"the folder {_cache_root()} cannot be written to"
+
+
+def _folder() -> Path | None:
+    """Return the folder of this installation, which may not exist; None: no home."""
+    version = f"numba-{numba.__version__}-llvmlite-{llvmlite.__version__}"
+    name = f"{_source_hash()}-{VECTOR_UNIT.name}-{version}"
+    root = _cache_root()
+    return None if root is None else root / "sklearn_gru" / name
+
+
+def _cache_root() -> Path | None:
+    """Return the folder where this user keeps caches, or None without a home."""
     for variable in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
         if os.environ.get(variable):
             return Path(os.environ[variable])
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"])
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME, and a user id that the machine does not know
+        return None
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path.home() / ".cache"
+        return home
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
 
 
 def _is_writable(folder: Path) -> bool:
@@ -111,11 +131,6 @@ def _is_writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def unwritable_root() -> Path | None:
-    """Return the folder of caches if compiled code can neither be kept nor read."""
-    return _cache_root() if cache_folder() is None else None
 
 
 @functools.cache

@@ -1,0 +1,142 @@
+"""Ridge regression of encoded sequences, also without each of them in turn.
+
+PyTorch computes it: in one thread, as during a fit, the bits are always the same, while
+those of NumPy's products depend on the number of threads of its library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
+from sklearn_gru._support.numbers import evenly
+
+_MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
+_MOST_LEFT_OUT = 2048  # sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """Ridge regression of a training set.
+
+    Columns of differences are not read: with the values they come from they would be
+    the same model, penalized in another way.
+
+    Attributes
+    ----------
+    data : Encoded
+        The training set.
+    target : ndarray of shape (n, n_outputs)
+        What it predicts.
+    weight : ndarray of shape (n,)
+        Weights with sum 1.
+    n_steps, first, n_columns : int
+        Number of steps; the first and the number of the columns of each step, of which
+        those before the first are skipped.
+    mean_x, mean_y : Tensor
+        Weighted means.
+    factor : Tensor of shape (n_read, n_read)
+        Cholesky factor of the normal equations.
+    coef : Tensor of shape (n_read, n_outputs)
+        Coefficients.
+    """
+
+    data: Encoded
+    target: np.ndarray
+    weight: np.ndarray
+    n_steps: int
+    first: int
+    n_columns: int
+    mean_x: Tensor
+    mean_y: Tensor
+    factor: Tensor
+    coef: Tensor
+
+    @classmethod
+    def fit(
+        cls, data: Encoded, target: np.ndarray, n_columns: int, penalty: float
+    ) -> Ridge:
+        """Solve the normal equations of a training set, block by block.
+
+        The penalty is in units of the number of sequences, for columns of deviation 1.
+        """
+        first = 0 if data.leading is None else data.leading.shape[1]
+        n_read = n_columns - first
+        n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
+        weight = np.ones(len(data)) if data.weight is None else data.weight
+        weight = weight.astype(np.float64) / weight.sum(dtype=np.float64)
+        w, y = torch.from_numpy(weight), torch.from_numpy(target)
+
+        def blocks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+            for index, x in flat_sequences(data, n_steps, n_columns):
+                at = slice(int(index[0]), int(index[-1]) + 1)
+                yield w[at], _read(x, n_steps, first), y[at]
+
+        mean_y, mean_x = w @ y, torch.zeros(n_steps * n_read, dtype=torch.float64)
+        for own, x, _ in blocks():
+            mean_x += own @ x
+        moment = torch.zeros((len(mean_x), len(mean_x)), dtype=torch.float64)
+        product = torch.zeros((len(mean_x), target.shape[1]), dtype=torch.float64)
+        for own, x, given in blocks():
+            x -= mean_x
+            weighted = (x * own[:, None]).T
+            moment += weighted @ x
+            product += weighted @ (given - mean_y)
+        variance = moment.diagonal()
+        # A column that never varies has no coefficient, whatever the rounding.
+        varies = variance > 1e-10 * mean_x**2
+        moment += penalty * torch.where(varies, variance, 1.0).diag()
+        factor = torch.linalg.cholesky(moment)
+        coef = torch.cholesky_solve(product, factor)
+        layout = n_steps, first, n_columns
+        return cls(data, target, weight, *layout, mean_x, mean_y, factor, coef)
+
+    def part(self) -> LinearPart:
+        """Return the map of all columns, those that are skipped times 0."""
+        n_read, n_outputs = self.n_columns - self.first, len(self.mean_y)
+        by_step = np.zeros((n_outputs, self.n_steps, self.n_columns))
+        own = self.coef.numpy().T.reshape(n_outputs, self.n_steps, n_read)
+        by_step[:, :, self.first :] = own
+        coef = by_step.reshape(n_outputs, -1)
+        intercept = (self.mean_y - self.mean_x @ self.coef).numpy()
+        return LinearPart(self.n_steps, self.n_columns, coef, intercept)
+
+    def left_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions (m,) of sequences, and predictions (m, n_outputs) of each.
+
+        A prediction is that of the model fitted without the sequence and those equal to
+        it, so that a weight counts like repeated sequences. All sequences are left out,
+        or some thousand at even distances.
+        """
+        some = evenly(len(self.data), _MOST_LEFT_OUT)
+        given = flat(self.data, some, self.n_steps, self.n_columns)
+        x = _read(given, self.n_steps, self.first) - self.mean_x
+        weight, target, equal = self.weight[some], self.target[some], _numbers_of(x)
+        total = np.bincount(equal, weight)
+        sums = np.stack([np.bincount(equal, weight * y) for y in target.T], axis=1)
+        mean = (sums / np.where(total > 0, total, 1.0)[:, None])[equal]
+        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), self.factor)).sum(dim=0)
+        rest = 1.0 - total[equal] * (1.0 + inside.numpy())
+        alone = rest < 1e-9  # nothing would be left to learn from
+        found = (self.mean_y + x @ self.coef).numpy()
+        left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
+        return some, np.where(alone[:, None], self.mean_y.numpy(), left)
+
+
+def _read(x: np.ndarray, n_steps: int, first: int) -> Tensor:
+    """Return flat sequences without the first columns of each step."""
+    steps = torch.from_numpy(x).reshape(len(x), n_steps, -1)
+    return steps[:, :, first:].reshape(len(x), -1)
+
+
+def _numbers_of(x: Tensor) -> np.ndarray:
+    """Return a number (n,) per row, the same for equal rows."""
+    numbers: dict[bytes, int] = {}
+    rows = x.numpy() + 0.0  # -0.0 equals 0.0
+    return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows])

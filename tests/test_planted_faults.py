@@ -1,0 +1,23 @@
+"""Faults planted in a panel of eight channels are found, in the right channel."""
+
+import pytest
+
+from tests.benchmarks import planted_faults
+
+pytestmark = pytest.mark.slow
+
+EASY = [kind for kind in planted_faults.FAULTS if kind != "reordered values"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A detector of runs without faults."""
+    return planted_faults.fit_detector(n_runs=40)
+
+
+@pytest.mark.parametrize("kind", EASY)
+def test_a_planted_fault_is_found_and_named(model, kind):
+    """The benchmark counts 200 draws; these are some of other seeds."""
+    found, named = planted_faults.plant(model, kind, 40, seed=5)
+    assert found >= 0.95
+    assert named >= 0.9
