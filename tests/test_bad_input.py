@@ -46,8 +46,16 @@ FIT_ERRORS = {
     "infinity in y": (X3, spoiled(Y, np.inf), r"y contains infinity.*sample_weight 0"),
     "infinity in X": (spoiled(X3, np.inf), Y, r"Input X contains infinity"),
     "infinity in 2-D X": (spoiled(X2, np.inf), Y, r"Input X contains infinity"),
-    "strings": (np.full((12, 5, 2), "a"), Y, r"could not convert string to float"),
-    "strings in 2-D": (np.full((12, 5), "a"), Y, r"could not convert string to float"),
+    "strings": (
+        np.full((12, 5, 2), "a"),
+        Y,
+        r"features 0 \('a'\), 1 \('a'\); expected numbers.*categorical_features=\[0, 1\]",
+    ),
+    "strings in 2-D": (
+        np.full((12, 5), "a"),
+        Y,
+        r"columns 0 \('a'\), 1 .*If each row is a whole series.*features=\[0\]",
+    ),
     "no rows": (np.empty((0, 5, 2)), Y[:0], r"0 sample\(s\)"),
     "no rows in 2-D": (np.empty((0, 5)), Y[:0], r"0 sample\(s\)"),
     "no steps": (np.empty((12, 0, 2)), Y, r"0 sample\(s\), step\(s\) or feature\(s\)"),
@@ -642,3 +650,35 @@ def test_smooth_features_are_probably_steps():
     small().fit(rng.normal(size=(12, 6, 20)), Y)
     with pytest.warns(LayoutWarning, match="swapaxes"):
         small().fit(rng.normal(size=(12, 6, 40)), Y)
+
+
+TABLE = np.array([[k, "xyz"[k % 3], 2.0 * k, "y"] for k in range(12)], dtype=object)
+SEEN = r"texts in the columns 1 \(b?'x'\), 3 \(b?'y'\); expected numbers"
+
+
+@pytest.mark.parametrize("rows", [TABLE, TABLE.tolist(), TABLE.astype("S")])
+def test_texts_in_an_array_are_named_by_position(rows):
+    """All columns at once, with what mends it; texts of numbers are numbers."""
+    remedy = r"SlidingWindow\(.*categorical_features=\[1, 3\]\)"
+    with pytest.raises(InputError, match=f"{SEEN}.*{remedy}"):
+        SlidingWindow(3, lag=1).fit(rows)
+    with pytest.raises(InputError, match=rf"{SEEN}.*{remedy}.*=\[0\]"):
+        small().fit(rows, Y)
+    numeric = SlidingWindow(3, lag=1).fit(np.ones((12, 4)))
+    with pytest.raises(InputError, match=SEEN):
+        numeric.transform(rows)
+    digits = np.array([["1", "2.5"]] * 12, dtype=object)
+    assert SlidingWindow(3, lag=1).fit_transform(digits).shape == (12, 3, 2)
+
+
+def test_the_lines_for_texts_work():
+    """Those that the errors above name."""
+    window = SlidingWindow(3, lag=1, categorical_features=[1, 3])
+    model = make_pipeline(window, small()).fit(pd.DataFrame(TABLE), Y)
+    assert np.isfinite(model.predict(pd.DataFrame(TABLE))).all()
+    tokens = np.full((12, 5), "a")
+    assert small(categorical_features=[0]).fit(tokens, Y).predict(tokens).shape == (12,)
+    steps = np.full((12, 5, 2), "a")
+    assert small(categorical_features=[0, 1]).fit(steps, Y).predict(steps).shape == (
+        12,
+    )

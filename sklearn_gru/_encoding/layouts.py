@@ -31,9 +31,11 @@ from sklearn_gru._tables.frames import (
     table_of,
 )
 from sklearn_gru._tables.refused import (
+    named_texts,
     refuse_kinds,
     refuse_repeated_names,
     refuse_times,
+    texts_in,
 )
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
@@ -237,6 +239,8 @@ def _from_2d(schema: Any, X: Any) -> Read:
         if coded.any():
             _, seen = schema.validated(X, skip_check_array=True)
             return _coded_rows(table, coded), named, seen
+    if frame is None:
+        _refuse_texts(X, per_step)
     array, seen = schema.validated(X, dtype=FLOATS, ensure_all_finite="allow-nan")
     width = array.shape[1]
     if width % per_step:
@@ -265,6 +269,25 @@ def _refuse_1d(X: Any) -> None:
         "make_pipeline(SlidingWindow(24, lag=1), GRURegressor()), and pass "
         "X.reshape(-1, 1)."
     )
+
+
+def _refuse_texts(X: Any, n_features: int) -> None:
+    """Raise InputError for texts in an array, none of which is named a category."""
+    found = texts_in(X) if np.ndim(X) == 2 else texts_in(X, n_features)
+    if not found:
+        return
+    features = sorted({j % n_features for j in found})
+    seen = f"X is an array with texts in the features {named_texts(found)}"
+    remedy = f"If they are categories, name them: categorical_features={features}."
+    if np.ndim(X) == 2:
+        seen = f"X is an array with texts in the columns {named_texts(found)}"
+        remedy = (
+            "If its rows are time steps, let a window read them from a frame: "
+            f"SlidingWindow(24, lag=1, categorical_features={list(found)}), and X = "
+            "pd.DataFrame(X). If each row is a whole series of categories, name its "
+            f"features: categorical_features={features}."
+        )
+    raise InputError(f"{seen}; expected numbers. {remedy}")
 
 
 def _refuse_columns(frame: pd.DataFrame) -> None:
@@ -356,6 +379,7 @@ def _from_3d(schema: Any, X: Any) -> Read:
         array = values.reshape(array.shape)
     elif array.dtype.kind not in "fiub":
         refuse_times(array, "X")
+        _refuse_texts(array, array.shape[2])
         flat = check_array(
             array.reshape(len(array), -1),
             dtype=FLOATS,

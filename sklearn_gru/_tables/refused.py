@@ -141,6 +141,46 @@ def refuse_times(values: Any, name: str) -> None:
     )
 
 
+def texts_in(values: Any, n_features: int | None = None) -> dict[int, Any]:
+    """Return the first text that is not a number, of each feature that has one.
+
+    `values` is an array of steps (…, n_features), or of rows (n, n_steps * n_features).
+    """
+    dtype = getattr(values, "dtype", np.dtype(object))
+    if getattr(dtype, "kind", None) not in ("O", "U", "S"):
+        return {}
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        return {}
+    if array.ndim < 2 or not array.size:
+        return {}
+    columns = array.reshape(-1, n_features or array.shape[-1]).T
+    firsts = {
+        j: next(filter(_is_text, column), None)
+        for j, column in enumerate(columns.tolist())
+    }
+    return {j: text for j, text in firsts.items() if text is not None}
+
+
+def named_texts(found: Mapping[int, Any]) -> str:
+    """Return positions with the text seen at each, for a message."""
+    shown = [f"{j} ({text[:40]!r})" for j, text in list(found.items())[:8]]
+    more = f", … ({len(found)} in all)" if len(found) > 8 else ""
+    return ", ".join(shown) + more
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is a text that is not a number."""
+    if not isinstance(value, (str, bytes)):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
+
+
 def _refuse_pairs(X: Sequence[Any]) -> None:
     """Raise InputError for a list of tuples, or of records, with the remedy."""
     first = X[0] if len(X) else None

@@ -18,7 +18,7 @@ from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between, misses_weekends
 from sklearn_gru._tables.keys import looks_like_time
-from sklearn_gru._tables.refused import refuse_kinds
+from sklearn_gru._tables.refused import named_texts, refuse_kinds, texts_in
 from sklearn_gru._windows.timeline import Reach
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
@@ -44,6 +44,18 @@ def refuse_other_shapes(X: Any) -> None:
             f"Found array with dim {n_dim}: X has shape {X.shape}, but expected rows "
             "and columns. Sequences do not need a window: pass them to GRURegressor or "
             "GRUClassifier."
+        )
+
+
+def refuse_texts(X: Any) -> None:
+    """Raise InputError for an array with texts, naming every column that has some."""
+    found = texts_in(X)
+    if found:
+        raise InputError(
+            f"X is an array with texts in the columns {named_texts(found)}; expected "
+            "numbers. A frame can hold categories: X = pd.DataFrame(X), with "
+            f"SlidingWindow(…, categorical_features={list(found)}). If the texts are "
+            "keys of the rows, name their columns in groups= or time=."
         )
 
 

@@ -61,6 +61,7 @@ from sklearn_gru._windows.row_checks import (
     check_same_rows,
     refuse_infinity,
     refuse_other_shapes,
+    refuse_texts,
     warn_step,
     warn_unread_dates,
     warn_window,
@@ -566,6 +567,7 @@ class SlidingWindow(
                 f"{self._fitted.axis.describe()}. Give a DataFrame (after a scaler: "
                 "set_output(transform='pandas'))."
             )
+        refuse_texts(X)
         values = validate_data(
             self, X, reset=reset, dtype=_FLOATS, ensure_all_finite="allow-nan"
         )
