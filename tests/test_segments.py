@@ -41,6 +41,32 @@ def segments(x, k):
     return whole.reshape(-1, k * x.shape[1])
 
 
+def test_auto_reads_long_sequences_by_twos():
+    """From 100 steps on, of the longest sequence in the first fit; not categories."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 120, 2))
+    y = X[:, -1, 0] > 0
+    found = {}
+    for n in (99, 100, 101):
+        fitted = GRUClassifier(3, max_iter=1, random_state=0).fit(X[:, :n], y)
+        found[n] = fitted.segment_length_
+    assert found == {99: 1, 100: 2, 101: 2}
+    items = [x[-n:] for x, n in zip(X, [120] + 19 * [10], strict=True)]
+    chosen = GRUClassifier(3, max_iter=1, random_state=0).fit(items, y)
+    asked = GRUClassifier(3, max_iter=1, random_state=0, segment_length=2)
+    assert chosen.segment_length_ == 2
+    np.testing.assert_array_equal(
+        chosen.predict_proba(items), asked.fit(items, y).predict_proba(items)
+    )
+    # What the first fit chose stays, for shorter sequences and after a pickle.
+    chosen.set_params(warm_start=True).fit(X[:, :20], y)
+    assert pickle.loads(pickle.dumps(chosen)).segment_length_ == 2
+    codes = np.round(X[:, :, :1])
+    fitted = GRUClassifier(3, max_iter=1, categorical_features=[0]).fit(codes, y)
+    assert fitted.segment_length_ == 1
+    assert GRURegressor(3, max_iter=1).fit(X, X[:, -1, 0]).segment_length_ == 1
+
+
 # -- batches -------------------------------------------------------------------------------
 
 

@@ -44,6 +44,8 @@ class InputSchema:
         Names of the features, if X had any.
     is_categorical : ndarray of bool or None
         Mask of the categorical features; None if there are none.
+    n_steps : int
+        Number of steps of the longest sequence in the first fit.
     """
 
     owner: str
@@ -53,6 +55,7 @@ class InputSchema:
     n_features: int = 0
     feature_names: np.ndarray | None = None
     is_categorical: np.ndarray | None = None
+    n_steps: int = 0
 
     @property
     def learns(self) -> bool:
@@ -81,6 +84,7 @@ class InputSchema:
             n_features=seen.n_features,
             feature_names=seen.feature_names,
             is_categorical=named if named.any() else None,
+            n_steps=sequences.shape[1],
         )
         return learned, sequences
 

@@ -42,9 +42,12 @@ def read_training_data(
     sample_weight: Any,
     check_y: Callable[[Any], np.ndarray],
     *,
-    keeps_gaps: bool,
+    keeps_gaps: Callable[[InputSchema], bool],
 ) -> tuple[TrainingData, InputSchema]:
-    """Return the data used for training, and the schema, which learns the first X."""
+    """Return the data used for training, and the schema, which learns the first X.
+
+    `keeps_gaps` tells from the schema whether a step without any value keeps its place.
+    """
     if y is None:
         raise ValueError(
             f"This {schema.owner} estimator requires y to be passed, but the target y "
@@ -59,7 +62,7 @@ def read_training_data(
             f"{len(y)} entries; expected one entry per sequence."
         )
     weights = check_sample_weight(sample_weight, len(y))
-    sequences = sequences.without_gaps(interior=not keeps_gaps)
+    sequences = sequences.without_gaps(interior=not keeps_gaps(schema))
     part = sequences.lengths > 0
     if not part.any():
         raise InputError(

@@ -46,6 +46,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         Number of outputs of the network, one per class.
     normalization_ : str or None
         Normalization in use: `normalization`, None for "auto".
+    segment_length_ : int
+        Number of time steps read at a time.
     linear_share_ : float
         Share of ridge regression in the outputs; 0 without one.
     n_iter_ : int
@@ -143,7 +145,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         dropout=0.0,
         n_estimators=1,
         conv_filters=None,
-        segment_length=None,
+        segment_length="auto",
         normalization=None,
         add_differences=True,
         linear_share="auto",

@@ -120,11 +120,12 @@ PARAMETERS: dict[str, Parameter] = {
         "rectified; the mean over the steps joins the pooled state.",
     ),
     "segment_length": Parameter(
-        [OneOf((None,)), positive_integer()],
-        "int or None",
+        [OneOf((None, "auto")), positive_integer()],
+        'int, "auto" or None',
         "Number of time steps read at a time, side by side as one vector [6]_; None "
         "reads one. Segments end where the sequence ends; absent steps of a partial "
-        "first segment are 0.",
+        'first segment are 0. "auto" reads two if the longest sequence has at least '
+        "100 steps and no feature is categorical.",
     ),
     "normalization": Parameter(
         [OneOf((None, "auto")), NameIn(NORMALIZATIONS)],

@@ -59,6 +59,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
         Number of outputs.
     normalization_ : str or None
         Normalization of each sequence, also if ``normalization="auto"`` chose it.
+    segment_length_ : int
+        Number of time steps read at a time.
     linear_share_ : float
         Share of ridge regression in the prediction.
     target_feature_ : str, int or None
