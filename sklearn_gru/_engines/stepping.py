@@ -83,12 +83,11 @@ def stepper_of(
 ) -> Stepper:
     """Return a stepper with the weights that a net has now.
 
-    `read` encodes rows as `predict` does; the compiled stepper does so itself, and has
-    no tables of categories.
+    `read` encodes rows as `predict` does; the compiled stepper does so itself.
     """
     engine, _ = choose(net.plan(trains=False))
     spec, module = net.module_.spec, net.module_
-    if isinstance(engine, NumbaEngine) and not spec.embeddings:
+    if isinstance(engine, NumbaEngine):
         steps = importlib.import_module("sklearn_gru._engines.numba.steps")
         flat = torch.cat([p.detach().reshape(-1) for p in module.parameters()])
         return steps.Stepper(spec, flat.numpy(), scales, n_slots, rolls=rolls)

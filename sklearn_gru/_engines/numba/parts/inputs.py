@@ -70,12 +70,12 @@ def _embed(data, first, tables, target):
         target, table = target + n_dense, tables
         for k in range(data.n_tables):
             n, width = data.tables[2 * k], data.tables[2 * k + 1]
-            copy_row(target, table + _index(values[n_dense + k], n) * width, width)
+            copy_row(target, table + index_of(values[n_dense + k], n) * width, width)
             target, table = target + width, table + (n + 1) * width
 
 
 @inner
-def _index(value, n):
+def index_of(value, n):
     """Return a value as an index of a table with n rows after row 0; else 0."""
     return int(value) if value >= 0.0 and value <= n else 0
 
@@ -137,7 +137,7 @@ def _add_to_tables(data, values, source, d_tables):
     source, table = source + n_dense, d_tables
     for k in range(data.n_tables):
         n, width = data.tables[2 * k], data.tables[2 * k + 1]
-        index = _index(values[n_dense + k], n)
+        index = index_of(values[n_dense + k], n)
         if index > 0:
             add_row(table + index * width, source, width)
         source, table = source + width, table + (n + 1) * width
