@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._support import progress
-from sklearn_gru.exceptions import InvalidParameterError
+from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 from tests.builders import Terminal
 
 since_1_9 = pytest.mark.skipif(
@@ -246,12 +246,20 @@ def test_the_fast_path_stays():
 
 @since_1_9
 def test_teardown_after_a_failed_fit():
-    """A fit that fails leaves nothing open."""
+    """A fit that fails leaves nothing open; one that is refused never begins."""
     keeper = Keeper()
-    model = regressor().set_callbacks(keeper)
+    diverging = {"learning_rate": 1e30, "clip_norm": None, "dtype": "float32"}
+    model = regressor(max_iter=50, **diverging).set_callbacks(keeper)
+    with pytest.raises(DivergenceError):
+        model.fit(X, Y)
+    assert keeper.seen[:3] == ["setup", "begin fit", "begin epoch"]
+    assert keeper.seen[-1] == "teardown"
+    assert "end fit" not in keeper.seen
+
+    refused = Keeper()
     with pytest.raises(ValueError, match="NaN"):
-        model.fit(X, np.full(60, np.nan))
-    assert keeper.seen == ["setup", "begin fit", "teardown"]
+        regressor().set_callbacks(refused).fit(X, np.full(60, np.nan))
+    assert refused.seen == []
 
 
 class LooksLikeScikitLearns:

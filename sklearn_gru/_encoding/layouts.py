@@ -133,6 +133,7 @@ class Rows2D(Layout):
     ndim = 2
 
     def accepts(self, X: Any) -> bool:
+        refuse_kinds(X, _EXPECTED)
         return True
 
     def read(self, X: Any, schema: Any) -> Read:
@@ -161,15 +162,16 @@ _EXPECTED = (
 
 def layout_of(X: Any) -> Layout:
     """Return the layout of an X, or raise InputError for kinds that are not data."""
-    layout = next(layout for layout in LAYOUTS if layout.accepts(X))
-    if layout is LAYOUTS[-1]:
-        refuse_kinds(X, _EXPECTED)
-    return layout
+    return next(layout for layout in LAYOUTS if layout.accepts(X))
 
 
-def without_index(X: Any) -> Any:
-    """Return the array of a Series, because its index is not used here, else X."""
-    return X.to_numpy() if isinstance(X, pd.Series) else X
+def read(X: Any, schema: Any) -> tuple[Layout, Read]:
+    """Return the layout of an X, and X as sequences."""
+    if isinstance(X, pd.Series):
+        X = X.to_numpy()  # its index is not used
+    layout = layout_of(X)
+    schema.check_ndim(layout.ndim)
+    return layout, layout.read(X, schema)
 
 
 def take(X: Any, index: Any) -> Any:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_gru._encoding.layouts import FLOATS, refuse_complex
+from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.refused import refuse_targets, refuse_times
@@ -34,23 +35,22 @@ class TrainingData(NamedTuple):
         return TrainingData(self.sequences[mask], self.y[mask], weights)
 
 
-def require_target(y: Any, owner: str) -> None:
-    """Raise an error if y is missing, before any other check."""
-    if y is None:
-        raise ValueError(
-            f"This {owner} estimator requires y to be passed, but the target y is None."
-        )
-
-
-def training_data(
-    sequences: Sequences,
+def read_training_data(
+    schema: InputSchema,
+    X: Any,
     y: Any,
     sample_weight: Any,
     check_y: Callable[[Any], np.ndarray],
     *,
     keeps_gaps: bool,
-) -> TrainingData:
-    """Check y and weights, and drop sequences that are not used for training."""
+) -> tuple[TrainingData, InputSchema]:
+    """Return the data used for training, and the schema, which learns the first X."""
+    if y is None:
+        raise ValueError(
+            f"This {schema.owner} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+    schema, sequences = schema.read(X)
     y = check_y(y)
     if len(sequences) != len(y):
         raise InputError(
@@ -58,7 +58,7 @@ def training_data(
             f"[{len(sequences)}, {len(y)}]. X has {len(sequences)} sequences and y "
             f"{len(y)} entries; expected one entry per sequence."
         )
-    weights = check_sample_weight(sample_weight, len(sequences))
+    weights = check_sample_weight(sample_weight, len(y))
     sequences = sequences.without_gaps(interior=not keeps_gaps)
     part = sequences.lengths > 0
     if not part.any():
@@ -78,7 +78,7 @@ def training_data(
     if not part.all():
         sequences, y = sequences[part], y[part]
         weights = None if weights is None else weights[part]
-    return TrainingData(sequences, y, weights)
+    return TrainingData(sequences, y, weights), schema
 
 
 def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
