@@ -121,8 +121,19 @@ def _poisson(scores, targets, reduction):
     return targets * (targets.log() - scores) - targets + scores.exp()
 
 
+def embedded(network, named, x):
+    """Replace the indices, which are the last columns, by rows of the tables."""
+    n_dense = network.n_columns - len(network.embeddings)
+    parts = [x[..., :n_dense]]
+    for k in range(len(network.embeddings)):
+        index, table = x[..., n_dense + k].long(), named[f"embedding.tables.{k}.weight"]
+        parts.append(torch.nn.functional.embedding(index, table, padding_idx=0))
+    return torch.cat(parts, -1)
+
+
 def scores_of(network, named, x, lengths, masks=None):
-    """Return what the head makes of padded sequences (B, T, n_inputs)."""
+    """Return what the head makes of padded sequences (B, T, n_columns)."""
+    x = embedded(network, named, x)
     states, last = run_layers(network, named, x, lengths, masks=masks)
     pooled = pooled_state(network, states, last, lengths)
     if masks is not None:

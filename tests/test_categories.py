@@ -711,13 +711,32 @@ def test_pickle_and_clone():
     )
 
 
-def test_kernels_decline_embeddings():
-    """A net with tables trains its layers compiled, and says why not the step."""
+def test_kernels_train_tables_as_torch_does(monkeypatch):
+    """The same losses, tables and predictions, to the digits of float32."""
     rng = np.random.default_rng(0)
-    X = rng.integers(0, 5, size=(1100, 40, 1)).astype(np.float32)
-    model = small(categorical_features=[0], early_stopping=False).fit(X, X[:, 0, 0] > 2)
-    assert model.engine_ in ("numba+autograd", "torch")
-    assert "embeddings" in model.net_.declined["numba"] or model.engine_ == "torch"
+    X = rng.integers(0, 5, size=(1100, 20, 2)).astype(np.float32)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    y = X[:, -1, 0] > 2
+    params = {
+        "categorical_features": [0],
+        "early_stopping": False,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.1,
+        "clip_norm": 0.5,
+    }
+    fast = small(**params).fit(X, y)
+    monkeypatch.setenv("SKLEARN_GRU_NO_NUMBA", "1")
+    plain = small(**params).fit(X, y)
+    assert plain.engine_ == "torch"
+    if fast.net_.declined:
+        pytest.skip(f"no kernels: {fast.net_.declined}")
+    assert fast.engine_ == "numba"
+    assert not fast.module_.embedding.tables[0].weight[0].any()
+    np.testing.assert_allclose(fast.loss_curve_, plain.loss_curve_, rtol=1e-4)
+    for a, b in zip(fast.module_.parameters(), plain.module_.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-3)
+    probability = plain.predict_proba(X)
+    np.testing.assert_allclose(fast.predict_proba(X), probability, atol=1e-3)
 
 
 TOKENS = [["a", "b"], ["c"]]

@@ -22,6 +22,7 @@ kinds = [
     {"num_layers": 2, "dropout": 0.2, "pooling": "mean_max"},
     {"pooling": "attention"},
     {"segment_length": 5, "normalization": "standard"},
+    {"segment_length": 5, "categorical_features": [2], "dropout": 0.2},
     {"bidirectional": False, "early_stopping": True},
 ]
 

@@ -21,6 +21,7 @@ from sklearn_gru._engines.numba import Predictor, Trainer, engine
 from sklearn_gru._engines.numba.compile import checked
 from sklearn_gru._model.spec import NetworkSpec as Network
 from tests import kernels_oracle as oracle
+from tests.networks import make_model
 
 pytest.importorskip("numba")
 
@@ -43,13 +44,20 @@ def make_params(network, rng):
     Where tanh is 1 - 1e-5, float32 cannot hold its slope to 1e-5; nor can torch.
     """
     bound = (network.hidden_size + network.n_inputs) ** -0.5
-    return rng.uniform(-bound, bound, network.n_parameters).astype(np.float32)
+    params = rng.uniform(-bound, bound, network.n_parameters).astype(np.float32)
+    for name, part in oracle.split(network, params).items():
+        if name.startswith("embedding"):
+            part[0] = 0.0
+    return params
 
 
 def make_sequences(network, n, longest, rng, shortest=0):
     """Return overlapping sequences (values, starts, lengths) over a few flat rows."""
     n_rows = longest + n
-    values = rng.standard_normal((n_rows, network.n_inputs)).astype(np.float32)
+    values = rng.standard_normal((n_rows, network.n_columns)).astype(np.float32)
+    for k, (n_categories, _) in enumerate(network.embeddings):
+        at = network.n_columns - len(network.embeddings) + k
+        values[:, at] = rng.integers(0, n_categories + 1, n_rows)
     lengths = rng.integers(shortest, longest + 1, n)
     starts = rng.integers(0, n_rows - longest + 1, n)
     return values, starts, lengths
@@ -197,6 +205,8 @@ STEPS = [
     Network("gru", 4, 17, 1, True, pooling="mean_max", dropout=0.5),
     Network("gru_reset_before", 4, 17, bidirectional=True, pooling="max"),
     Network("rnn", 4, 17, 2, pooling="mean_max"),
+    Network("gru", 9, 16, embeddings=((3, 2), (40, 5)), loss="huber"),
+    Network("lstm", 19, 17, 2, True, "max", embeddings=((7, 19),), dropout=0.3),
 ]
 
 
@@ -353,6 +363,88 @@ def test_flat_rows_are_read_as_laid_out(segment_length, normalised, clears):
         results.append((losses, trainer.grads, scores))
     for found, expected in zip(*results, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("segment_length", [1, 4])
+def test_embedded_rows_train_as_in_the_torch_module(segment_length):
+    """Scores and every gradient, behind levels, cleared differences and segments."""
+    rng = np.random.default_rng(3)
+    n, k, tables = 60, segment_length, ((3, 2), (30, 9))
+    network = Network(
+        "gru", 14, 12, 1, True, "mean_max", segment_length=k, embeddings=tables
+    )
+    params = make_params(network, rng)
+    lengths = rng.integers(1, 15, n)
+    starts = k - 1 + np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    values, *_ = make_sequences(network, n, int(lengths.sum()) + k - 1 - n, rng)
+    values[rng.random(len(values)) < 0.1, 0] = np.nan
+    levels = tuple(rng.uniform(0.5, 2.0, (n, 2)).astype(np.float32) for _ in range(2))
+    leading = rng.integers(0, 6, (n, 2))
+    counts = -(-lengths // k)
+    x = np.zeros((n, counts.max() * k, 5))
+    for i in range(n):
+        rows = values[starts[i] : starts[i] + lengths[i]].astype(np.float64)
+        rows[:, :2] = np.nan_to_num((rows[:, :2] - levels[0][i]) / levels[1][i])
+        for j in range(2):
+            rows[: leading[i, j], j] = 0.0
+        end = counts[i] * k
+        x[i, end - lengths[i] : end] = rows
+    targets = rng.standard_normal((n, 1)).astype(np.float32)
+    weights, options = (
+        np.ones(n, np.float32),
+        {"segment_length": k, "levels": levels, "leading": leading},
+    )
+    trainer = Trainer(network, params)
+    trainer.train_epoch(
+        values, starts, lengths, targets, weights, order=np.arange(n), batch_size=n,
+        rates=np.zeros(1), **options,
+    )  # fmt: skip
+    module = make_model(**vars(network)).double()
+    torch.nn.utils.vector_to_parameters(
+        torch.tensor(params).double(), module.parameters()
+    )
+    scores = module(torch.tensor(x), torch.tensor(counts))
+    ((scores - torch.tensor(targets)) ** 2).mean().backward()
+    found = oracle.split(network, trainer.grads)
+    for name, parameter in zip(found, module.parameters(), strict=True):
+        assert relative_error(found[name], parameter.grad) < TOLERANCE, name
+    assert not found["embedding.tables.1.weight"][0].any()
+    assert found["embedding.tables.1.weight"][1:].any()
+    got = Predictor(network, params).predict(
+        values, starts, lengths, threads=2, **options
+    )
+    assert relative_error(got, scores.detach()) < TOLERANCE
+
+
+def test_indices_that_no_table_has_are_refused():
+    """Before compiled code reads them; which would take them for missing ones."""
+    network = Network("gru", 3, 4, embeddings=((3, 2),))
+    predictor = Predictor(network, np.ones(network.n_parameters, dtype=np.float32))
+    start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+    for index in (-1.0, 4.0, np.nan, np.inf):
+        values = np.array([[0.5, index]], dtype=np.float32)
+        with pytest.raises(ValueError, match="an index is outside table 0"):
+            predictor.predict(values, start, length)
+    values = np.ones((1, 3), dtype=np.float32)
+    with pytest.raises(ValueError, match="values have 3 columns"):
+        predictor.predict(values, start, length)
+
+
+def test_indices_that_change_after_the_check_read_no_other_memory():
+    """Another thread may write to values while compiled code reads them."""
+    from sklearn_gru._engines.numba.calls import Kernel, Rows
+
+    network = Network("gru", 3, 4, embeddings=((3, 2),))
+    rng = np.random.default_rng(0)
+    kernel = Kernel(network, make_params(network, rng))
+    kernel.pack()
+    values, starts, lengths = make_sequences(network, 4, 5, rng, shortest=1)
+    values[:, 1] = 0.0
+    rows = Rows(values, starts, lengths, embeddings=network.embeddings)
+    missing = kernel.predict(rows)
+    for index in (-1.0, 4.0, 1e30, np.nan, -np.inf):
+        values[:, 1] = index
+        np.testing.assert_array_equal(kernel.predict(rows), missing)
 
 
 def test_the_same_epoch_gives_the_same_bits():
@@ -623,7 +715,6 @@ def test_dropout_masks_keep_the_right_share():
         ({"loss": "quantile"}, "without quantiles"),
         ({"loss": "hinge"}, "loss"),
         ({"conv_filters": (4,)}, "convolution"),
-        ({"embeddings": ((3, 2),)}, "embeddings"),
         ({"dropout": 1.0}, "dropout"),
     ],
 )

@@ -79,6 +79,35 @@ def test_compiled_states_are_carried_to_the_bit(cell, pooling, layers):
     assert got[0] == model.predict([rows[:1]])[0]  # no row observed: the mean of y
 
 
+@compiled_only
+@pytest.mark.parametrize("columns", [[1], [0, 2], [0, 1, 2]])
+def test_tables_of_categories_are_read_to_the_bit(columns):
+    """Among marked and plain columns; missing and unknown categories are zeros."""
+    rng = np.random.default_rng(0)
+
+    def coded(n, n_categories):
+        rows = make_rows(n, seed=1)
+        for j in columns:
+            rows[:, j] = np.where(
+                np.isnan(rows[:, j]), np.nan, rng.integers(0, n_categories, n)
+            )
+        return rows
+
+    X = coded(40 * 6, 5).reshape(40, 6, N_FEATURES)
+    y = np.nansum(X, axis=(1, 2))
+    model = GRURegressor(
+        5, max_iter=2, random_state=0, categorical_features=columns, dtype="float32"
+    ).fit(X, y)
+    assert model.engine_ == "numba"
+    rows = coded(50, 7)
+    got = answers(Stream(model), rows)
+    np.testing.assert_array_equal(got, prefixes(model, rows))
+    series, together = rows[:12].reshape(3, 4, N_FEATURES), Stream(model)
+    for t in range(4):
+        many = together.update_many(series[:, t], keys=["a", "b", "c"])
+    np.testing.assert_array_equal(many, model.predict(series))
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_states_are_carried_in_double_precision(cell, pooling):

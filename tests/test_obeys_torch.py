@@ -120,6 +120,70 @@ def test_predictions_follow_a_change_of_the_network(fitted, data, change, poolin
     assert not np.array_equal(now, before)
 
 
+@pytest.fixture(scope="module")
+def with_categories():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 24, 3)).astype(np.float32)
+    X[:, :, 2] = rng.integers(0, 5, X.shape[:2])
+    model = make((X, X.sum((1, 2))), categorical_features=[2])
+    assert model.engine_ == "numba"
+    return model, X
+
+
+def zero_table(table, tables):
+    table.weight.detach().numpy()[1:] = 0
+
+
+def fill_missing(table, tables):
+    table.weight.data[0] = 1.0
+
+
+def limit_norm(table, tables):
+    table.max_norm = 0.01
+
+
+def hook_table(table, tables):
+    table.register_forward_hook(lambda part, inputs, output: output * 0)
+
+
+def exchange_table(table, tables):
+    tables[0] = torch.nn.Embedding(*table.weight.shape)
+
+
+TABLE_CHANGES = [zero_table, fill_missing, limit_norm, hook_table, exchange_table]
+
+
+@pytest.mark.parametrize("change", TABLE_CHANGES, ids=lambda f: f.__name__)
+def test_predictions_follow_a_change_of_a_table(with_categories, change):
+    """Vectors of categories, and what PyTorch does while it reads them."""
+    model, X = copy.deepcopy(with_categories[0]), with_categories[1][:20].copy()
+    X[:, ::5, 2] = np.nan
+    before = model.predict(X)
+    torch.manual_seed(0)
+    change(model.module_.embedding.tables[0], model.module_.embedding.tables)
+    now = model.predict(X)
+    fitted_parts = model._fitted
+    with torch.inference_mode():
+        rows = fitted_parts.encoder.standardizer.transform(X.reshape(-1, 3), np.float32)
+        output = model.module_.eval()(torch.from_numpy(rows).view(20, 24, -1))
+    expected = fitted_parts.task.decode(output.double().numpy())[:, 0]
+    np.testing.assert_allclose(now, expected, rtol=1e-4, atol=1e-4)
+    assert not np.array_equal(now, before)
+
+
+@pytest.mark.parametrize("option", ["sparse", "scale_grad_by_freq"])
+def test_options_of_a_table_are_pytorchs_to_follow(with_categories, option):
+    """They change its gradient, which compiled code computes without them."""
+    model = copy.deepcopy(with_categories[0])
+    outline = Outline(model.module_)
+    assert outline.changed is None
+    setattr(model.module_.embedding.tables[0], option, True)
+    assert not outline.describes(model.module_)
+    changed = Outline(model.module_)
+    assert "embedding.tables.0 has other options" in changed.changed
+    assert changed.changed_layers is None
+
+
 def test_a_hook_for_all_modules_is_called(fitted, data):
     """Global hooks are hooks of every part, while they are registered."""
     model = copy.deepcopy(fitted["last"])

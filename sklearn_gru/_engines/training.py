@@ -207,8 +207,7 @@ def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
 
 def check_shape(spec: NetworkSpec, data: Encoded) -> None:
     """Refuse rows of another width than the network reads, as of a changed file."""
-    n_dense = spec.n_inputs - sum(width for _, width in spec.embeddings)
-    expected = n_dense + len(spec.embeddings), spec.segment_length
+    expected = spec.n_columns, spec.segment_length
     found = data.rows.shape[1], data.segment_length
     if found != expected:
         raise ValueError(

@@ -59,6 +59,12 @@ class NetworkSpec:
         return self.n_inputs * self.segment_length
 
     @property
+    def n_columns(self) -> int:
+        """Number of columns of the values, of which embeddings read one each."""
+        widths = sum(width for _, width in self.embeddings)
+        return self.n_inputs - widths + len(self.embeddings)
+
+    @property
     def n_directions(self) -> int:
         """Number of directions in which the steps are read, 1 or 2."""
         return 2 if self.bidirectional else 1
@@ -84,11 +90,11 @@ class NetworkSpec:
         return self.segment_length > 1 or bool(self.conv_filters)
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        """Return names and shapes of the parameters of layers, pooling and head.
+        """Return names and shapes of the parameters of layers, pooling, head, tables.
 
-        They are in the order of the flat vector that engines train. Parameters of
-        embeddings and the convolution branch are not included, because only PyTorch
-        computes those.
+        They are in the order of the flat vector that engines train; the tables of
+        embeddings are last. Parameters of the convolution branch are not included,
+        because only PyTorch computes those.
         """
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.num_layers):
@@ -101,6 +107,8 @@ class NetworkSpec:
             shapes[f"pooling.{name}"] = shape
         shapes["head.weight"] = (self.n_outputs, self.n_pooled)
         shapes["head.bias"] = (self.n_outputs,)
+        for k, (n_categories, width) in enumerate(self.embeddings):
+            shapes[f"embedding.tables.{k}.weight"] = (n_categories + 1, width)
         return shapes
 
     @property

@@ -50,8 +50,17 @@ class Scales:
     def marks(self) -> np.ndarray:
         """Return the input that marks each feature, -1 for none."""
         marks = np.full(len(self.mean), -1, dtype=np.int64)
-        marks[self.marked] = len(self.mean) + np.arange(len(self.marked))
+        n_numeric = len(self.mean) - len(self.embedded)
+        marks[self.marked] = n_numeric + np.arange(len(self.marked))
         return marks
+
+    def places(self) -> np.ndarray:
+        """Return the input of each feature, or -1 - k for that of table k."""
+        places = np.empty(len(self.mean), dtype=np.int64)
+        numeric = np.delete(np.arange(len(self.mean)), self.embedded)
+        places[numeric] = np.arange(len(numeric))
+        places[self.embedded] = -1 - np.arange(len(self.embedded))
+        return places
 
 
 class Stepper(Protocol):

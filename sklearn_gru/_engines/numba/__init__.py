@@ -25,7 +25,8 @@ Sequences are never materialised: sequence i is the rows `starts[i]` to
 The flat vector of parameters holds, in the order of torch's state_dict,
 `weight_ih_l0 (gates H, inputs)`, `weight_hh_l0 (gates H, H)`, `bias_ih_l0`,
 `bias_hh_l0`, the same with `_reverse`, the following layers, then the head's weight
-`(n_outputs, pooled)` and bias: `NetworkSpec.parameters()` lists them.
+`(n_outputs, pooled)` and bias, then the tables of embeddings:
+`NetworkSpec.parameters()` lists them.
 
 Results are a function of the batch alone: not of the number of threads, nor, for
 predictions and states, of the other sequences in the batch.
@@ -187,7 +188,8 @@ class Trainer:
 
         Parameters
         ----------
-        values : float32 (n_rows, n_inputs / segment_length)
+        values : float32 (n_rows, n_columns)
+            Indices last, one for each table of embeddings.
         starts, lengths : int64 (n,)
             In rows.
         targets : float32 (n, target_width), or integers (n,) for cross-entropy
@@ -219,6 +221,7 @@ class Trainer:
         rows = calls.Rows(
             values, starts, lengths,
             segment_length=segment_length, levels=levels, leading=leading,
+            embeddings=self.network.embeddings,
         )  # fmt: skip
         objective = calls.Objective(
             calls.as_targets(targets, self.network, n),
@@ -244,6 +247,7 @@ class Trainer:
         rows = self._calls.Rows(
             values, starts, lengths,
             segment_length=segment_length, levels=levels, leading=leading,
+            embeddings=self.network.embeddings,
         )  # fmt: skip
         return self._kernel.predict(rows, threads)
 
@@ -277,6 +281,7 @@ class Predictor:
         rows = self._calls.Rows(
             values, starts, lengths,
             segment_length=segment_length, levels=levels, leading=leading,
+            embeddings=self.network.embeddings,
         )  # fmt: skip
         try:
             return self._kernel.predict(rows, threads)

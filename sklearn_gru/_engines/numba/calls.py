@@ -107,11 +107,14 @@ class Rows:
         Shift and scale of each sequence in the first columns; NaN then counts as 0.
     leading : int64 array (n, n_differences), optional
         Rows of each sequence whose first columns count as 0; a row may serve all.
+    embeddings : sequence of (number of categories, width)
+        Tables that replace the last columns, which are indices.
     """
 
     def __init__(
-        self, values, starts, lengths, *, segment_length=1, levels=None, leading=None
-    ):
+        self, values, starts, lengths, *,
+        segment_length=1, levels=None, leading=None, embeddings=(),
+    ):  # fmt: skip
         n = len(starts)
         self.values = checked(values, np.float32, None, "values")
         if self.values.ndim != 2 or segment_length < 1:
@@ -135,6 +138,9 @@ class Rows:
         self.leading = np.zeros((n, 0), dtype=np.int64)
         if leading is not None:
             self.leading = _checked_leading(leading, n, values.shape[-1])
+        self.embeddings = tuple(embeddings)
+        self._tables = np.array(self.embeddings, dtype=np.int64).reshape(-1, 2)
+        self._check_indices()
         self.stop = stop_flag()
         self.addresses = self.part(0, n)
 
@@ -163,16 +169,30 @@ class Rows:
             if shape[1] > width:
                 raise ValueError(f"levels have {shape[1]} columns, but values {width}")
 
+    def _check_indices(self) -> None:
+        """Refuse indices that no table has; compiled code reads them as missing."""
+        n_dense = self.values.shape[1] - len(self.embeddings)
+        if n_dense < 0:
+            raise ValueError(
+                f"values have {self.values.shape[1]} columns, less than the "
+                f"{len(self.embeddings)} tables"
+            )
+        for k, (n_categories, _) in enumerate(self.embeddings):
+            index = self.values[:, n_dense + k]
+            if len(index) and not (index.min() >= 0 and index.max() <= n_categories):
+                raise ValueError(f"an index is outside table {k}")
+
     def part(self, begin: int, end: int) -> RowAddresses:
         """Return the addresses of some of the sequences."""
         shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
+        n_columns, n_tables = self.values.shape[-1], len(self.embeddings)
         return RowAddresses(
             address(self.values),
             address(self.starts[begin:]),
             address(self.lengths[begin:]),
             end - begin,
             self.segment_length,
-            self.values.shape[-1],
+            n_columns,
             address(self.absent[begin:]),
             shift.shape[1],
             address(shift[begin:]),
@@ -180,6 +200,9 @@ class Rows:
             self.leading.shape[1],
             address(self.leading[begin:]),
             self.leading.strides[0] // 8,
+            n_tables,
+            address(self._tables),
+            n_columns - n_tables + int(self._tables[:, 1].sum()),
             address(self.stop),
         )
 
@@ -243,8 +266,13 @@ class Kernel:
 
     def _check_width(self, rows: Rows) -> None:
         """Refuse rows of another width than the network reads."""
-        n_columns, rest = divmod(self.network.n_read, rows.segment_length)
-        if rest or rows.values.shape[1] != n_columns:
+        if rows.embeddings != self.network.embeddings:
+            raise ValueError(
+                f"rows have the tables {rows.embeddings}, the network has "
+                f"{self.network.embeddings}"
+            )
+        n_read, rest = divmod(self.network.n_read, rows.segment_length)
+        if rest or rows.addresses.n_read != n_read:
             raise ValueError(
                 f"values have {rows.values.shape[1]} columns, read "
                 f"{rows.segment_length} rows at a time; the network reads "

@@ -58,6 +58,7 @@ class Shape(NamedTuple):
     padded_outputs: int
     loss: int
     lanes: int
+    table_floats: int  # of the embeddings, one table after the other
 
 
 def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
@@ -87,6 +88,7 @@ def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
         padded_outputs=round_up(network.n_outputs, lanes),
         loss=LOSSES.index(str(network.loss)),
         lanes=lanes,
+        table_floats=sum((n + 1) * width for n, width in network.embeddings),
     )
 
 
@@ -137,11 +139,12 @@ class PackedDirection(NamedTuple):
 
 
 class PackedHead(NamedTuple):
-    """Offsets of the packed weights of the head."""
+    """Offsets of the packed weights of the head and of the tables behind it."""
 
     columns: int
     rows: int
     bias: int
+    tables: int  # of the embeddings, as torch has them
     end: int
 
 
@@ -171,7 +174,8 @@ def lay_out_head(shape, start):
     """Lay out the weights of the head: see `parts.weights.Head`."""
     rows = start + shape.pooled * shape.padded_outputs
     bias = rows + shape.n_outputs * shape.padded_pooled
-    return PackedHead(start, rows, bias, bias + shape.padded_outputs)
+    tables = bias + shape.padded_outputs
+    return PackedHead(start, rows, bias, tables, tables + shape.table_floats)
 
 
 def packed_floats(shape: Shape) -> int:

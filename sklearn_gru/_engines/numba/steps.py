@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_gru._engines.numba.calls import Kernel, address, aligned_floats, checked
 from sklearn_gru._engines.numba.memory import BLOCK
-from sklearn_gru._engines.numba.programs.step import INFINITE, StepPlan
+from sklearn_gru._engines.numba.programs.step import INFINITE, Embedded, StepPlan
 from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru._model.spec import NetworkSpec
@@ -63,6 +63,8 @@ class Stepper:
             "mean": np.array(scales.mean, dtype=np.float64),
             "scale": np.array(scales.scale, dtype=np.float64),
             "marks": scales.marks(),
+            "places": scales.places(),
+            "embeddings": _embeddings(network),
             "center": np.array(scales.center, dtype=np.float64),
             "unit": np.array(scales.unit, dtype=np.float64),
             "x": aligned_floats(BLOCK * shape.n_inputs),
@@ -146,3 +148,13 @@ class Stepper:
         """Let keys remember what was saved."""
         self.states[keys, ..., : self._hidden] = states.tables
         self.counts[keys] = states.counts
+
+
+def _embeddings(network: NetworkSpec) -> np.ndarray:
+    """Return the tables of a network (n_tables, 4); see :class:`Embedded`."""
+    first_input, start, found = network.n_columns - len(network.embeddings), 0, []
+    for n_categories, width in network.embeddings:
+        found.append(Embedded(n_categories, width, first_input, start))
+        first_input += width
+        start += (n_categories + 1) * width
+    return np.array(found, dtype=np.int64).reshape(-1, len(Embedded._fields))

@@ -30,8 +30,6 @@ def why_unsupported(network: NetworkSpec) -> str | None:
         return "loss 'quantile' without quantiles has no kernel"
     if network.conv_filters:
         return "a convolution branch has no kernel"
-    if network.embeddings:
-        return "embeddings of categories have no kernel"
     sizes = (network.n_inputs, network.hidden_size, network.num_layers)
     if min(*sizes, network.n_outputs) < 1:
         return "a size of the network is below 1"

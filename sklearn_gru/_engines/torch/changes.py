@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as _torch_modules
 
+from sklearn_gru._engines.torch.embedding import Embedding
 from sklearn_gru._engines.torch.module import SequenceModel
 from sklearn_gru._engines.torch.pooling import Pool
 from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, StepLoop
@@ -28,6 +29,7 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
+_PLAIN = 0, None, False, False  # of a table, see `_look_up`
 _GLOBAL_HOOKS = [getattr(_torch_modules, f"_global{name}") for name in _HOOKS]
 
 
@@ -56,6 +58,7 @@ class Outline:
         self._sized = [*map(vars, self._parts), *hooks, *_GLOBAL_HOOKS]
         # To hold the contents keeps their identities unique.
         self._held = [value for c in self._contents for value in c.values()]
+        self._tables = [part for part in self._parts if isinstance(part, nn.Embedding)]
         self._then = self._marks()
         self.changed_layers = why_changed(module, layers_only=True)
         self.changed = self.changed_layers or why_changed(module)
@@ -71,7 +74,14 @@ class Outline:
             list(map(len, self._sized)),
             list(map(type, self._parts)),
             list(map(torch.Tensor.data_ptr, self.parameters)),
+            list(map(_look_up, self._tables)),
         )
+
+
+def _look_up(table: nn.Embedding) -> tuple[Any, ...]:
+    """Return what changes the rows or the gradient of a table while it is read."""
+    options = table.max_norm, table.scale_grad_by_freq, table.sparse
+    return (table.padding_idx, *options)
 
 
 def why_changed(module: nn.Module, *, layers_only: bool = False) -> str | None:
@@ -84,6 +94,8 @@ def why_changed(module: nn.Module, *, layers_only: bool = False) -> str | None:
         label, kind = name or "the network", type(part)
         if any(getattr(part, hooks) for hooks in _HOOKS) or any(_GLOBAL_HOOKS):
             return f"{label} has a hook"
+        if isinstance(part, nn.Embedding) and _look_up(part) != _PLAIN:
+            return f"{label} has other options"
         if "forward" in vars(part) or not _is_expected(name, kind, module.spec):
             return f"{label} was replaced by a {kind.__name__}"
     return _other_parameters(module, layers_only)
@@ -97,6 +109,8 @@ def _is_expected(name: str, kind: type, spec: NetworkSpec) -> bool:
         one = StepLoop if layer is None else getattr(nn, layer)
         kinds = {0: (Recurrent,), 1: (nn.ModuleList, Dropout), 2: (nn.ModuleList,)}
         return kind in kinds.get(len(rest), (one,))
+    if first == "embedding":
+        return kind is (Embedding, nn.ModuleList, nn.Embedding)[len(rest)]
     parts: dict[str, type] = {"": SequenceModel, "dropout": Dropout, "head": nn.Linear}
     # The others are of many kinds; no kernel computes them.
     return kind is {**parts, "pooling": Pool}.get(first, kind)
@@ -109,9 +123,10 @@ def _other_parameters(module: SequenceModel, layers_only: bool) -> str | None:
         return f"it has {n_layers} layers instead of {module.spec.num_layers}"
     expected = list(module.spec.parameters().items())
     if layers_only:
-        expected = [e for e in expected if not e[0].startswith(("pooling", "head"))]
+        others = ("pooling", "head", "embedding")
+        expected = [e for e in expected if not e[0].startswith(others)]
         found = list(module.recurrent.parameters())
-    elif module.spec.conv_filters or module.spec.embeddings:
+    elif module.spec.conv_filters:
         return None  # no kernel computes all of it
     else:
         found = list(module.parameters())

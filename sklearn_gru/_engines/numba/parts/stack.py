@@ -6,7 +6,12 @@ from sklearn_gru._engines.numba.compile.jit import inner
 from sklearn_gru._engines.numba.memory import LAST
 from sklearn_gru._engines.numba.parts.block import reverse_rows
 from sklearn_gru._engines.numba.parts.dropout import drop
-from sklearn_gru._engines.numba.parts.inputs import Data, gather_inputs, scatter_inputs
+from sklearn_gru._engines.numba.parts.inputs import (
+    Data,
+    gather_inputs,
+    scatter_embedded,
+    scatter_inputs,
+)
 from sklearn_gru._engines.numba.parts.layer import (
     Gradients,
     Trace,
@@ -16,7 +21,12 @@ from sklearn_gru._engines.numba.parts.layer import (
 )
 from sklearn_gru._engines.numba.parts.pooling import pool, pool_backward
 from sklearn_gru._engines.numba.parts.rows import copy_row, fill
-from sklearn_gru._engines.numba.parts.weights import layer_inputs, padded, weights_of
+from sklearn_gru._engines.numba.parts.weights import (
+    head_of,
+    layer_inputs,
+    padded,
+    weights_of,
+)
 
 
 class Work(NamedTuple):
@@ -36,7 +46,7 @@ def forward_stack(cell, work, keep, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
     shape, layout, block, workspace, packed, data, dropout = work
     x = workspace + layout.x
-    gather_inputs(block, data, shape.n_inputs, x)
+    gather_inputs(block, data, shape.n_inputs, head_of(shape, packed).tables, x)
     for layer in range(shape.layers):
         x, x_step = layer_input(shape, layout, layer, workspace, keep)
         out = workspace + output_at(layout, layer, keep)
@@ -100,7 +110,10 @@ class Wanted(NamedTuple):
 
 @inner
 def backward_stack(cell, work, wanted, d_out_given):
-    """Compute the gradients of all weights from d_pooled and, if given, d_outputs."""
+    """Compute the gradients of all weights but those of the head.
+
+    They come from d_pooled and, if given, d_outputs.
+    """
     shape, layout, block, workspace, packed, data, dropout = work
     if shape.pooling != LAST:
         top = workspace + d_output_at(shape, layout, shape.layers - 1)
@@ -109,7 +122,7 @@ def backward_stack(cell, work, wanted, d_out_given):
     for layer in range(shape.layers - 1, -1, -1):
         is_last = layer == shape.layers - 1
         x, x_step = layer_input(shape, layout, layer, workspace, True)
-        d_inputs_wanted = layer > 0 or wanted.inputs
+        d_inputs_wanted = layer > 0 or wanted.inputs or data.n_tables > 0
         d_inputs = workspace + d_output_at(shape, layout, layer - 1)
         if d_inputs_wanted:
             width = padded(layer_inputs(shape, layer))
@@ -138,6 +151,9 @@ def backward_stack(cell, work, wanted, d_out_given):
         if layer == 0 and wanted.inputs:
             step = padded(shape.n_inputs)
             scatter_inputs(block, d_inputs, step, data, wanted.d_values)
+        if layer == 0 and data.n_tables > 0:
+            d_tables = head_of(shape, workspace + layout.grads).tables
+            scatter_embedded(block, d_inputs, padded(shape.n_inputs), data, d_tables)
 
 
 @inner

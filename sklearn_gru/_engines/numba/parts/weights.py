@@ -17,7 +17,7 @@ from sklearn_gru._engines.numba.memory import (
     lay_out_head,
     start_of_direction,
 )
-from sklearn_gru._engines.numba.parts.rows import fill
+from sklearn_gru._engines.numba.parts.rows import copy_row, fill
 
 _lay_out_direction, _lay_out_head = inner(lay_out_direction), inner(lay_out_head)
 _start_of_direction = inner(start_of_direction)
@@ -39,11 +39,12 @@ class Weights(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Pointers to the packed weights of the linear head (or their gradients)."""
+    """Pointers to the packed weights of head and embeddings (or their gradients)."""
 
     columns: Any  # (pooled, outputs rounded up)
     rows: Any  # (outputs, pooled rounded up)
     bias: Any  # (outputs rounded up,)
+    tables: Any  # of the embeddings, as torch has them
 
 
 @inner
@@ -77,7 +78,9 @@ def head_of(shape, packed):
     later = _lay_out_direction(shape, shape.width)
     start = _start_of_direction(shape, first, later, shape.layers, 0)
     at = _lay_out_head(shape, start)
-    return Head(packed + at.columns, packed + at.rows, packed + at.bias)
+    return Head(
+        packed + at.columns, packed + at.rows, packed + at.bias, packed + at.tables
+    )
 
 
 @inner
@@ -91,6 +94,8 @@ def pack(shape, params, packed, n_floats):
             head.columns[j * shape.padded_outputs + o] = value
             head.rows[o * shape.padded_pooled + j] = value
         head.bias[o] = params[shape.n_outputs * shape.pooled + o]
+    tables = params + shape.n_outputs * (shape.pooled + 1)
+    copy_row(head.tables, tables, shape.table_floats)
 
 
 @inner
@@ -165,6 +170,8 @@ def unpack_gradients(shape, packed, grads):
         for j in range(shape.pooled):
             grads[o * shape.pooled + j] = head.rows[o * shape.padded_pooled + j]
         grads[shape.n_outputs * shape.pooled + o] = head.bias[o]
+    tables = grads + shape.n_outputs * (shape.pooled + 1)
+    copy_row(tables, head.tables, shape.table_floats)
 
 
 @inner

@@ -38,6 +38,9 @@ class RowAddresses(NamedTuple):
     n_differences: int
     leading: int  # int64, rows `leading_step` apart
     leading_step: int
+    n_tables: int
+    tables: int  # (n_tables, 2) int64
+    n_read: int
     stop: int  # (1,) int64, not 0 once the call shall end
 
 
@@ -74,6 +77,9 @@ def view_data(sequences):
         sequences.n_differences,
         integers_at(sequences.leading),
         sequences.leading_step,
+        sequences.n_tables,
+        integers_at(sequences.tables),
+        sequences.n_read,
         integers_at(sequences.stop),
     )
 

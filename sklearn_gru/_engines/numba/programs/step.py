@@ -33,6 +33,7 @@ from sklearn_gru._engines.numba.memory import (
     MEAN_MAX,
     Shape,
 )
+from sklearn_gru._engines.numba.parts.inputs import index_of
 from sklearn_gru._engines.numba.parts.losses import apply_head
 from sklearn_gru._engines.numba.parts.rows import add_row, copy_row, fill
 from sklearn_gru._engines.numba.parts.weights import head_of, weights_of
@@ -65,6 +66,17 @@ class StepPlan(NamedTuple):
     slots: int  # (BLOCK, saved P)
     pooled: int  # (BLOCK, padded_pooled)
     scores: int  # (BLOCK, padded_outputs)
+    places: int  # (n_features,) int64, input of a feature, or -1 - k for table k
+    embeddings: int  # (n_tables, 4) int64; see `Embedded`
+
+
+class Embedded(NamedTuple):
+    """The table of a feature that is an index, and the inputs its rows fill."""
+
+    n_categories: int
+    width: int
+    first_input: int
+    start: int  # in the packed tables
 
 
 class Tables(NamedTuple):
@@ -118,10 +130,10 @@ def _read_plan(address):
     """Return the sizes of the network, and the plan, from an array of integers."""
     p = integers_at(address)
     shape = Shape(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10],
-                  p[11], p[12], p[13], p[14], p[15], p[16], p[17])  # fmt: skip
-    plan = StepPlan(p[18], p[19], p[20], p[21], p[22], p[23], p[24], p[25], p[26],
-                    p[27], p[28], p[29], p[30], p[31], p[32], p[33], p[34], p[35],
-                    p[36], p[37])  # fmt: skip
+                  p[11], p[12], p[13], p[14], p[15], p[16], p[17], p[18])  # fmt: skip
+    plan = StepPlan(p[19], p[20], p[21], p[22], p[23], p[24], p[25], p[26], p[27],
+                    p[28], p[29], p[30], p[31], p[32], p[33], p[34], p[35], p[36],
+                    p[37], p[38], p[39], p[40])  # fmt: skip
     return shape, plan
 
 
@@ -129,7 +141,7 @@ def _read_plan(address):
 def _step_key(cell, shape, plan, key, position, row, out):
     """Let one key read a row; return how many steps its answer has read."""
     x = floats_at(plan.x)
-    seen = _standardise(plan, row, x)
+    seen = _standardise(shape, plan, row, x)
     if seen == INFINITE:
         return INFINITE
     n = plan.n_slots
@@ -160,7 +172,8 @@ def _step_block(cell, shape, plan, n, keys, rows, out, found):
     n_tables = plan.key_floats // size
     m = 0
     for i in range(n):
-        if _standardise(plan, rows + i * plan.n_features, x + m * shape.n_inputs) > 0:
+        row = rows + i * plan.n_features
+        if _standardise(shape, plan, row, x + m * shape.n_inputs) > 0:
             source = states + keys[i] * plan.key_floats
             for t in range(n_tables):
                 copy_row(table + (t * BLOCK + m) * size, source + t * size, size)
@@ -185,10 +198,10 @@ def _step_block(cell, shape, plan, n, keys, rows, out, found):
 
 
 @inner
-def _standardise(plan, row, x):
+def _standardise(shape, plan, row, x):
     """Write what the network reads; return 1 if a value is observed, else 0."""
     mean, scale = doubles_at(plan.mean), doubles_at(plan.scale)
-    marks = integers_at(plan.marks)
+    marks, places = integers_at(plan.marks), integers_at(plan.places)
     seen = 0
     for j in range(plan.n_features):
         if np.isinf(row[j]):
@@ -197,10 +210,23 @@ def _standardise(plan, row, x):
         missing = np.isnan(value)
         if marks[j] >= 0:
             x[marks[j]] = np.float32(1.0) if missing else np.float32(0.0)
-        x[j] = np.float32(0.0) if missing else np.float32(value)
+        if places[j] < 0:
+            _look_up(shape, plan, -1 - places[j], value, x)
+        else:
+            x[places[j]] = np.float32(0.0) if missing else np.float32(value)
         if not missing:
             seen = 1
     return seen
+
+
+@inner
+def _look_up(shape, plan, k, value, x):
+    """Write the row of table k for an index, that of a missing one if there is none."""
+    e = integers_at(plan.embeddings) + 4 * k
+    table = Embedded(e[0], e[1], e[2], e[3])
+    rows = head_of(shape, floats_at(plan.packed)).tables + table.start
+    row = rows + index_of(value, table.n_categories) * table.width
+    copy_row(x + table.first_input, row, table.width)
 
 
 @inner
