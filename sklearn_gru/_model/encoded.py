@@ -39,9 +39,13 @@ class Encoded:
     observed : ndarray of shape (n_rows,), or None
         Mask of the rows that hold a value, for a network that needs it.
     target : ndarray of shape (n, n_targets) or (n,), or None
-        Encoded target of each sequence.
+        Encoded target of each sequence; of each row, (n_rows,), for a network with an
+        output at every step. No two sequences share a row then.
     weight : ndarray of shape (n,), or None
-        Weights with mean 1.
+        Weights with mean 1; those of rows, (n_rows,), with targets of rows.
+    follows : bool ndarray of shape (n,), or None
+        Mask of the sequences that go on where the one before them ended, as pieces of
+        a recording do. None unless the targets are those of rows.
     """
 
     rows: np.ndarray
@@ -53,6 +57,7 @@ class Encoded:
     observed: np.ndarray | None = None
     target: np.ndarray | None = None
     weight: np.ndarray | None = None
+    follows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)

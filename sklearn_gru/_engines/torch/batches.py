@@ -19,6 +19,8 @@ from torch.utils.data import Dataset
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._model.encoded import Encoded
 
+PADDED = -1  # target at a step after the end of a sequence, with targets of steps
+
 Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor | None]]
 
 
@@ -135,10 +137,19 @@ class SequenceDataset(Dataset):
                 inputs["present"] = present
         if self.target is None:
             return inputs, (starts, None)
+        if self.data.follows is not None:
+            return inputs, self._of_rows(at, lengths)
         weight = None if self.weight is None else self.weight[index]
         if self.observed is not None and weight is not None:
             inputs["weight"] = weight
         return inputs, (self.target[index], weight)
+
+    def _of_rows(self, at: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return targets and weights (B, T) of the rows `at`, marked where padded."""
+        assert self.target is not None
+        step = torch.arange(at.shape[1], device=self.device)
+        target = self.target[at].masked_fill_(step >= lengths[:, None], PADDED)
+        return target, None if self.weight is None else self.weight[at]
 
     def _normalised(self, values: Tensor, index: Tensor) -> Tensor:
         """Apply the shift and scale of each sequence; set missing cells to 0."""
@@ -179,6 +190,16 @@ class Batches:
         moved = order.to(self.dataset.device)  # once per epoch
         for at in range(0, n, size):
             yield self.dataset.gather(order[at : at + size], moved[at : at + size])
+
+
+def blocks_of_steps(lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    """Yield the indices of all sequences in blocks of similar length and few steps."""
+    order = np.argsort(lengths, kind="stable")
+    end = len(order)
+    while end > 0:
+        size = max(1, most // max(1, int(lengths[order[end - 1]])))
+        yield order[max(0, end - size) : end]
+        end -= size
 
 
 def blocks_by_length(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -54,6 +54,7 @@ class CompiledLayers:
         spec, training = self.recurrent.spec, self.recurrent.training
         dropout = self.recurrent.dropout
         rows, starts, full = dense_sequences(values)
+        all_steps = spec.per_step or POOLINGS[spec.pooling].reads_steps
         between = spec.dropout if spec.num_layers > 1 else 0.0
         states, last = run_layers(
             spec,
@@ -61,13 +62,13 @@ class CompiledLayers:
             rows,
             starts,
             full if lengths is None else lengths.numpy(),
-            all_steps=POOLINGS[spec.pooling].reads_steps,
+            all_steps=all_steps,
             seed=dropout.stream.draw() if training and between else 0,
             training=training,
             pool=self.pool,
         )
         # The kernels stop at the longest sequence, PyTorch at the end of the padding.
         absent = values.shape[1] - states.shape[1]
-        if absent and POOLINGS[spec.pooling].reads_steps:
+        if absent and all_steps:
             states = F.pad(states, (0, 0, 0, absent))
         return states, last

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from sklearn_gru._engines.torch.batches import PADDED
 from sklearn_gru._engines.torch.convolution import Convolution
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.embedding import Embedding
@@ -96,7 +97,7 @@ class SequenceModel(nn.Module):
         *,
         layers: Layers | None = None,
     ) -> Tensor:
-        """Return the outputs of a batch.
+        """Return the outputs of a batch; ``(B, T, n_outputs)`` with one at every step.
 
         With a convolution branch, `present` ``(B, T)`` is a mask of the observed steps
         (None for all), and `weight` ``(B,)`` is the weight of each sequence in the
@@ -105,6 +106,10 @@ class SequenceModel(nn.Module):
         """
         if self.embedding is not None:
             values = self.embedding(values)
+        if self.spec.per_step:
+            run = self.recurrent if layers is None else layers
+            states, _ = run(*self._reading(values, lengths))
+            return self.head(self.dropout(states))
         if self.convolution is None:
             pooled = self._pooled(values, lengths, None, layers)
             return self.head(self.dropout(pooled))
@@ -171,5 +176,9 @@ class WeightedLoss(nn.Module):
         self.loss_parameters = parameters
 
     def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        if output.ndim == 3:  # (B, T, n_outputs), an output at every step
+            real = target != PADDED
+            output, target = output[real], target[real]
+            weight = None if weight is None else weight[real]
         loss = find_loss(self.loss).per_sequence(output, target, self.loss_parameters)
         return loss.mean() if weight is None else (weight * loss).mean()
