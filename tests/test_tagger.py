@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, classification_report
@@ -18,8 +19,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru import GRUClassifier, GRUTagger, Sequences
+from sklearn_gru._engines.torch import batches
+from sklearn_gru._engines.torch.batches import (
+    PADDED,
+    Carried,
+    PieceBatches,
+    SequenceDataset,
+)
+from sklearn_gru._engines.torch.compiled_layers import CompiledLayers
+from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.recurrent import state_shape
+from sklearn_gru._model.encoded import Encoded
 from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
 from tests.builders import make_list
+from tests.networks import make_model
 from tests.reference_gru import reference_states
 
 LENGTHS = (9, 1, 14, 30, 2, 21)
@@ -333,9 +346,9 @@ def test_compiled_layers_agree_with_torch():
     X, y = make_recordings(lengths=[60] * 8 + [25])
     kernels = small(dtype="float32", max_iter=6, chunk_length=20).fit(X, y)
     assert kernels.engine_ == "numba+autograd"
-    torch = small(dtype="float64", max_iter=6, chunk_length=20).fit(X, y)
-    assert torch.engine_ == "torch"
-    found, expected = (np.concatenate(m.predict_proba(X)) for m in (kernels, torch))
+    plain = small(dtype="float64", max_iter=6, chunk_length=20).fit(X, y)
+    assert plain.engine_ == "torch"
+    found, expected = (np.concatenate(m.predict_proba(X)) for m in (kernels, plain))
     assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
@@ -478,3 +491,124 @@ def test_more_bad_input_is_named():
     with pytest.raises(ValueError, match="expecting 2 features"):
         small().fit(X, y).predict([np.zeros((3, 5))])
     assert not hasattr(model, "attention_weights")
+
+
+# -- pieces --------------------------------------------------------------------------------
+
+
+def latch(n=40, length=60, seed=0):
+    """Recordings whose first row alone tells the label of all rows."""
+    rng = np.random.default_rng(seed)
+    X = [0.3 * rng.normal(size=(length, 1)) for _ in range(n)]
+    for x in X:
+        x[0] = rng.choice([-2.0, 2.0])
+    return X, [np.full(length, x[0, 0] > 0) for x in X]
+
+
+def test_state_is_carried_from_piece_to_piece(monkeypatch):
+    """Later pieces know what only the first one could see, unless all begin anew."""
+    X, y = latch()
+    model = GRUTagger(
+        8,
+        bidirectional=False,
+        chunk_length=10,
+        batch_size=40,
+        max_iter=40,
+        learning_rate=0.02,
+        random_state=0,
+    )
+    loss = {}
+    for share in (0.0, batches.RESTARTS, 1.0):
+        monkeypatch.setattr(batches, "RESTARTS", share)
+        loss[share] = model.fit(X, y).loss_curve_[-1]
+    # Of seven pieces, the six that see nothing cost log(2) each.
+    assert loss[0.0] < 0.1
+    assert loss[0.0] < loss[0.5] < loss[1.0]
+    assert loss[1.0] == pytest.approx(6 / 7 * np.log(2), abs=0.15)
+    assert model.score(*latch(seed=1)) > 0.9
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 30, 64, None])
+def test_pieces_hold_every_row_once(length):
+    """Whatever the cuts, no row is lost, and no piece is empty or too long."""
+    lengths = np.array([64, 1, 2, 30, 7, 65])
+    starts = np.cumsum(lengths) - lengths
+    n = lengths.sum()
+    data = Encoded(
+        np.arange(n, dtype=np.float32)[:, None],
+        starts,
+        lengths,
+        target=np.arange(n),
+        by_row=True,
+        piece_length=length,
+    )
+    dataset = SequenceDataset(data, torch.device("cpu"))
+    stream = RandomStream(0, torch.device("cpu"))
+    pieces = PieceBatches(dataset, 4, stream, (1, 1, 2))
+    seen = []
+    for _ in range(3):
+        found, sizes = [], []
+        for inputs, (target, _) in pieces:
+            real = target != PADDED
+            assert_array_equal(inputs["values"][..., 0][real], target[real])
+            found.append(target[real])
+            sizes += real.sum(axis=1).tolist()
+            inputs["carried"].final = inputs["carried"].initial
+        assert_array_equal(np.sort(torch.cat(found)), np.arange(n))
+        assert min(sizes) > 0
+        assert max(sizes) <= (length or 65)
+        assert len(sizes) == pieces.n_pieces
+        seen.append(torch.cat(found).tolist())
+    assert seen[0] != seen[1]
+
+
+@by_cell
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_pieces_in_a_row_are_the_whole(cell, num_layers, compiled):
+    """Carried states continue every layer as if nothing had been cut."""
+    model = make_model(
+        cell=cell, num_layers=num_layers, hidden_size=5, per_step=True
+    ).eval()
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(20, 12, 3, generator=generator)
+    lengths = torch.randint(5, 13, (20,), generator=generator)
+    layers = CompiledLayers(model.recurrent, trains=True) if compiled else None
+    whole = model(values, lengths, layers=layers)
+    first = Carried(torch.zeros(20, *state_shape(model.spec)))
+    begin = model(values[:, :4], None, carried=first, layers=layers)
+    second = Carried(first.final)
+    rest = model(values[:, 4:], lengths - 4, carried=second, layers=layers)
+    real = torch.arange(12) < lengths[:, None]
+    found = torch.cat([begin, rest], dim=1)
+    assert_allclose(found[real].detach(), whole[real].detach(), rtol=0, atol=2e-6)
+    ends = torch.stack([values[k, n - 1] for k, n in enumerate(lengths)])[:, None]
+    shorter = Carried(torch.zeros(20, *state_shape(model.spec)))
+    model(values, lengths - 1, carried=shorter, layers=layers)
+    last = model(ends, None, carried=Carried(shorter.final), layers=layers)
+    at = whole[torch.arange(20), lengths - 1]
+    assert_allclose(last[:, 0].detach(), at.detach(), rtol=0, atol=2e-6)
+
+
+@by_cell
+@by_direction
+def test_kernels_carry_states_as_torch_does(cell, bidirectional):
+    """Outputs, states at the end and all gradients agree."""
+    model = make_model(
+        cell=cell, bidirectional=bidirectional, num_layers=2, per_step=True
+    )
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(37, 7, 3, generator=generator)
+    lengths = torch.randint(1, 8, (37,), generator=generator)
+    initial = torch.randn(37, *state_shape(model.spec), generator=generator)
+    real = torch.arange(7) < lengths[:, None]
+    found = []
+    for layers in (None, CompiledLayers(model.recurrent, trains=True)):
+        carried = Carried(initial.clone())
+        model.zero_grad()
+        output = model(values, lengths, carried=carried, layers=layers)[real]
+        (output**2).mean().backward()
+        gradients = [p.grad.clone() for p in model.parameters()]
+        found.append([output.detach(), carried.final, *gradients])
+    for a, b in zip(*found, strict=True):
+        assert_allclose(a, b, rtol=1e-5, atol=2e-6)

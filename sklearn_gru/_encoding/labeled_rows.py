@@ -25,19 +25,16 @@ class LabeledRows(NamedTuple):
     Attributes
     ----------
     sequences : Sequences
-        Recordings, or pieces of them, that share no rows.
+        Recordings, which share no rows.
     y : ndarray of shape (n_rows,)
         Labels of the rows of ``sequences.values``; any class where the weight is 0.
     weights : ndarray of shape (n_rows,) or None
         0 for rows that are not learned from; None if all are alike.
-    follows : ndarray of shape (n,) or None
-        Mask of the pieces that go on where the one before ended; None before `cut`.
     """
 
     sequences: Sequences
     y: np.ndarray
     weights: np.ndarray | None
-    follows: np.ndarray | None = None
 
     def select(self, mask: np.ndarray) -> LabeledRows:
         """Return some of the recordings."""
@@ -47,24 +44,6 @@ class LabeledRows(NamedTuple):
     def without_gaps(self) -> LabeledRows:
         """Return the rows that hold a value."""
         return self._keep(self.sequences.observed_rows())
-
-    def cut(self, length: int | None) -> LabeledRows:
-        """Return the recordings in pieces of at most `length` rows, almost equal."""
-        sequences = self.sequences
-        longest = int(sequences.lengths.max(initial=0))
-        n_pieces = -(-sequences.lengths // (length or max(1, longest)))
-        which = np.repeat(np.arange(len(sequences)), n_pieces)
-        number = np.arange(len(which)) - (np.cumsum(n_pieces) - n_pieces)[which]
-        total, count = sequences.lengths[which], n_pieces[which]
-        begin, end = number * total // count, (number + 1) * total // count
-        pieces = Sequences(
-            sequences.values,
-            sequences.starts[which] + begin,
-            end - begin,
-            feature_names=sequences.feature_names,
-            categories=sequences.categories,
-        )
-        return self._replace(sequences=pieces, follows=number > 0)
 
     def halves(self, share: float) -> tuple[LabeledRows, LabeledRows]:
         """Return the first rows of the only recording, and the last share of them."""
@@ -90,6 +69,7 @@ class LabeledRows(NamedTuple):
             return self
         weights = None if self.weights is None else self.weights[kept]
         sequences = self.sequences._keep_rows(kept)
+        sequences = sequences[sequences.lengths > 0]
         return self._replace(sequences=sequences, y=self.y[kept], weights=weights)
 
 

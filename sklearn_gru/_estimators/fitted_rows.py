@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gru._encoding.labeled_rows import LabeledRows
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.torch.device import torch_threads
 from sklearn_gru._engines.training import outputs
@@ -24,9 +23,12 @@ class FittedRows(Fitted):
     ----------
     reader : RecordingReader
         Reader of X into recordings.
+    chunk_length : int or None
+        Most rows that training reads at once.
     """
 
     reader: RecordingReader = field(kw_only=True)
+    chunk_length: int | None = None
 
     def recode(self, data: Any) -> Any:
         """Return labeled rows in the codes of the first fit, without empty rows."""
@@ -65,11 +67,7 @@ class FittedRows(Fitted):
         self, data: Any, weights: np.ndarray | None, rows: np.ndarray
     ) -> Encoded:
         encoded = super()._with_target(data, weights, rows)
-        assert isinstance(data, LabeledRows)
-        follows = data.follows
-        if follows is None:
-            follows = np.zeros(len(encoded), dtype=bool)
-        return replace(encoded, follows=follows)
+        return replace(encoded, by_row=True, piece_length=self.chunk_length)
 
 
 def answered_by(known: np.ndarray, sequences: Sequences, *, after: bool) -> np.ndarray:

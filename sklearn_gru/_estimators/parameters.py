@@ -110,10 +110,11 @@ PARAMETERS: dict[str, Parameter] = {
     "chunk_length": Parameter(
         [OneOf((None,)), positive_integer()],
         "int or None",
-        "Largest number of rows that training reads at once. Longer recordings are cut "
-        "into almost equal pieces, and each piece goes on from the state in which its "
-        "neighbor was left; None does not cut. Predictions read a recording in one "
-        "pass.",
+        "Largest number of rows that an optimizer step reads of a recording; None for "
+        "all of them. Longer recordings are cut into pieces, at other rows in each "
+        "epoch. The state is carried from piece to piece [6]_, but no gradient, and "
+        "half of the pieces begin anew, to learn to begin anywhere. Predictions read a "
+        "recording in one pass.",
     ),
     "pooling": Parameter(
         [NameIn(POOLINGS)],
@@ -346,6 +347,8 @@ PARAMETERS: dict[str, Parameter] = {
 OF_ROWS: dict[str, str] = {
     "bidirectional": "Read each recording in both directions, so that an answer knows "
     "the rows after it. False answers each row from those up to it, and can stream.",
+    "dropout": "Share of features dropped between layers and before the head, in "
+    "training; before the head, the same ones at all rows of a piece [7]_.",
     "batch_size": 'Number of recordings or pieces per optimizer step. "auto" takes '
     "about 1024 rows.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "

@@ -105,6 +105,10 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
     latest row before it, else (with `bidirectional`) of the next one, else the class
     frequencies. How much time passes between two rows is not seen; make it a feature.
 
+    In training, a state is carried through at most as many pieces (`chunk_length`) as
+    an epoch has optimizer steps, so a smaller `batch_size` carries it further. The
+    backward direction begins at the end of each piece.
+
     References
     ----------
     .. [1] Cho et al. (2014). Learning Phrase Representations using RNN Encoder-Decoder
@@ -116,6 +120,10 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
        neural networks. ICML.
     .. [5] Guo & Berkhahn (2016). Entity Embeddings of Categorical Variables.
        arXiv:1604.06737.
+    .. [6] Williams & Peng (1990). An Efficient Gradient-Based Algorithm for On-Line
+       Training of Recurrent Network Trajectories. Neural Computation 2(4).
+    .. [7] Gal & Ghahramani (2016). A Theoretically Grounded Application of Dropout in
+       Recurrent Neural Networks. NeurIPS.
 
     Examples
     --------
@@ -411,14 +419,13 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
         )
 
     def _start(self, schema: Any, labels: Any, data: Any, n_given: int) -> FittedRows:
-        data, reader = data.cut(self.chunk_length), schema
-        found = super()._start(reader.features, labels, data, len(data.y))
+        found = super()._start(schema.features, labels, data, len(data.y))
         parts = found.encoder, found.task, found.continuation, found.nets
-        return FittedRows(*parts, reader=reader)
+        return FittedRows(*parts, reader=schema)
 
-    def _train(self, fitted: Any, labels: Any, training: Any, *others: Any) -> Any:
-        cut = training.cut(self.chunk_length)
-        return super()._train(fitted, labels, cut, *others)
+    def _train(self, fitted: Any, *others: Any) -> Any:
+        chunk = None if self.chunk_length is None else int(self.chunk_length)
+        return super()._train(replace(fitted, chunk_length=chunk), *others)
 
     def _sequence_weights(self, labels: Any, data: Any) -> None:
         return None  # a row that is not learned from is still read
@@ -433,8 +440,9 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
     def _batch_size(self, data: Any) -> int:
         if not isinstance(self.batch_size, str):
             return int(self.batch_size)
-        n = len(data.sequences)
-        return max(1, min(n, round(n * _ROWS_PER_STEP / len(data.y))))
+        lengths = data.sequences.lengths
+        rows = np.minimum(lengths, self.chunk_length or lengths.max()).mean()
+        return max(1, round(_ROWS_PER_STEP / rows))
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         found = super()._fitted_attributes(fitted)

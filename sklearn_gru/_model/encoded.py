@@ -43,9 +43,11 @@ class Encoded:
         output at every step. No two sequences share a row then.
     weight : ndarray of shape (n,), or None
         Weights with mean 1; those of rows, (n_rows,), with targets of rows.
-    follows : bool ndarray of shape (n,), or None
-        Mask of the sequences that go on where the one before them ended, as pieces of
-        a recording do. None unless the targets are those of rows.
+    by_row : bool
+        Whether targets and weights are those of rows.
+    piece_length : int or None
+        Most rows that training reads at once of a sequence with targets of rows; None
+        for all of them.
     """
 
     rows: np.ndarray
@@ -57,7 +59,8 @@ class Encoded:
     observed: np.ndarray | None = None
     target: np.ndarray | None = None
     weight: np.ndarray | None = None
-    follows: np.ndarray | None = None
+    by_row: bool = False
+    piece_length: int | None = None
 
     def __len__(self) -> int:
         return len(self.starts)

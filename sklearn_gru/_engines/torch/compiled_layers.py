@@ -13,6 +13,7 @@ from sklearn_gru._engines.numba.engine import (
     flatten_parameters,
     layers_decline,
 )
+from sklearn_gru._engines.torch.batches import Carried
 from sklearn_gru._engines.torch.session import TorchEngine, TorchSession
 from sklearn_gru._model.poolings import POOLINGS
 
@@ -47,7 +48,12 @@ class CompiledLayers:
         self.recurrent = recurrent
         self.pool = KernelPool(trains=trains)
 
-    def __call__(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self,
+        values: Tensor,
+        lengths: Tensor | None,
+        carried: Carried | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Run the layers; omit the states if only the last one is read."""
         from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
@@ -66,6 +72,7 @@ class CompiledLayers:
             seed=dropout.stream.draw() if training and between else 0,
             training=training,
             pool=self.pool,
+            carried=carried,
         )
         # The kernels stop at the longest sequence, PyTorch at the end of the padding.
         absent = values.shape[1] - states.shape[1]

@@ -25,10 +25,11 @@ from sklearn_gru._engines.torch.adamw import (
     unusual,
 )
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
-from sklearn_gru._engines.torch.batches import Batches
+from sklearn_gru._engines.torch.batches import Batches, PieceBatches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
 from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
+from sklearn_gru._engines.torch.recurrent import state_shape
 from sklearn_gru._engines.torch.session import PASS_SIZE, PASS_STEPS
 from sklearn_gru._support.interrupts import Interrupts, raise_if_stopped
 
@@ -138,7 +139,17 @@ class SequenceNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("epoch_timer", EpochTimer())]
 
-    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+    def get_iterator(
+        self, dataset: Any, training: bool = False
+    ) -> Batches | PieceBatches:
+        if training and dataset.data.by_row:
+            assert self.shuffle_stream is not None
+            return PieceBatches(
+                dataset,
+                self.batch_size,
+                self.shuffle_stream,
+                state_shape(self.module_.spec),
+            )
         if training:
             return Batches(dataset, self.batch_size, self.shuffle_stream)
         if not self.module_.spec.per_step:
