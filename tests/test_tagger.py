@@ -18,7 +18,13 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gru import GRUClassifier, GRUTagger, Sequences
+from sklearn_gru import (
+    GRUClassifier,
+    GRUTagger,
+    SequenceEmbedding,
+    Sequences,
+    export,
+)
 from sklearn_gru._engines.torch import batches
 from sklearn_gru._engines.torch.batches import (
     PADDED,
@@ -30,7 +36,14 @@ from sklearn_gru._engines.torch.compiled_layers import CompiledLayers
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.recurrent import state_shape
 from sklearn_gru._model.encoded import Encoded
-from sklearn_gru.exceptions import InputError, InvalidParameterError, TimeIndexError
+from sklearn_gru.exceptions import (
+    ExportError,
+    InputError,
+    InvalidParameterError,
+    StreamError,
+    TimeIndexError,
+)
+from sklearn_gru.live import Stream
 from tests.builders import make_list
 from tests.networks import make_model
 from tests.reference_gru import reference_states
@@ -402,6 +415,59 @@ def test_several_networks_are_averaged():
     first = np.concatenate(small().fit(X, y).predict_proba(X))
     assert len(model.nets_) == 2
     assert (both != first).any()
+
+
+# -- streams and exports -------------------------------------------------------------------
+
+
+@by_cell
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_stream_answers_as_the_batch_does(cell, dtype):
+    """Row by row, each answer is that of predict, with gaps and before any value."""
+    X, y = make_recordings(lengths=[40] * 8)
+    model = small(
+        cell=cell, dtype=dtype, bidirectional=False, num_layers=2, max_iter=10
+    ).fit(X, y)
+    assert (model.engine_ == "torch") == (dtype == "float64")
+    rows = np.insert(X[0], [0, 7], np.nan, axis=0)
+    for method in ("predict_proba", "predict"):
+        stream = Stream(model, method=method)
+        found = [stream.update(row, key="a") for row in rows]
+        expected = getattr(model, method)([rows])[0]
+        if method == "predict":
+            assert_array_equal(found, expected)
+        else:
+            tolerance = 1e-12 if dtype == "float64" else 1e-5
+            assert_allclose(found, expected, rtol=0, atol=tolerance)
+    many = Stream(model, method="predict_proba").update_many(rows)
+    assert_allclose(many, model.predict_proba([rows])[0], rtol=0, atol=1e-5)
+
+
+def test_stream_of_a_panel_reads_features_by_name():
+    """The keys of a frame are not features; a group is a key of the stream."""
+    frame, labels = make_frame(*make_recordings())
+    model = small(groups="who", time="when", bidirectional=False).fit(frame, labels)
+    stream = Stream(model, method="predict_proba")
+    rows = frame.sort_values("when")
+    found = [
+        stream.update(row[["a", "b"]].astype(float), key=row["who"])
+        for _, row in rows.iterrows()
+    ]
+    assert_allclose(found, model.predict_proba(rows), rtol=0, atol=1e-12)
+
+
+def test_what_a_tagger_is_not_for():
+    """Both directions have no stream; graphs and embeddings read one answer."""
+    X, y = make_recordings()
+    model = small().fit(X, y)
+    with pytest.raises(StreamError, match="Fit with bidirectional=False"):
+        Stream(model)
+    with pytest.raises(ExportError, match="A GRUTagger answers every row"):
+        export.to_onnx(model, "never.onnx")
+    with pytest.raises(ExportError, match="A GRUTagger cannot be exported"):
+        export.to_c(model, "never.c")
+    with pytest.raises(InvalidParameterError, match="a GRURegressor or GRUClassifier"):
+        SequenceEmbedding(model).fit(X)
 
 
 # -- inside scikit-learn -------------------------------------------------------------------
