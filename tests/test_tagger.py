@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from sklearn_gru import (
     GRUClassifier,
@@ -37,7 +38,9 @@ from sklearn_gru._engines.torch.compiled_layers import CompiledLayers
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.recurrent import state_shape
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru.callbacks import Checkpoint
 from sklearn_gru.exceptions import (
+    CheckpointError,
     ExportError,
     InputError,
     InvalidParameterError,
@@ -406,6 +409,46 @@ def test_pickle_keeps_the_answers():
     model.fit(X, y)
     for a, b in zip(copied.predict_proba(X), model.predict_proba(X), strict=True):
         assert_array_equal(a, b)
+
+
+class Kill(Callback):
+    """Ends a fit at an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise RuntimeError("killed")
+
+
+def test_killed_fit_goes_on_to_the_same_bits(tmp_path):
+    """The cuts and the order of a later epoch are those of the whole fit."""
+    X, y = make_recordings(lengths=[60] * 8 + [25])
+    options = {"max_iter": 6, "chunk_length": 20, "batch_size": 5, "dropout": 0.2}
+    options["dtype"] = "float32"
+    expected = small(**options).fit(X, y)
+    saved = Checkpoint(tmp_path, every=0)
+    with pytest.raises(RuntimeError, match="killed"):
+        small(**options, callbacks=[saved, Kill(3)]).fit(X, y)
+    resumed = small(**options, callbacks=[Checkpoint(tmp_path, every=0)]).fit(X, y)
+    assert resumed.loss_curve_ == expected.loss_curve_
+    for a, b in zip(resumed.predict_proba(X), expected.predict_proba(X), strict=True):
+        assert_array_equal(a, b)
+    other = small(**{**options, "chunk_length": 30}, callbacks=[saved])
+    with pytest.raises(CheckpointError, match="parameters"):
+        other.fit(X, y)
+
+
+def test_failed_refit_leaves_the_model():
+    """An error in an epoch of a warm start undoes what it did."""
+    X, y = make_recordings()
+    model = small(warm_start=True, callbacks=[Kill(3)]).fit(X, y)
+    before = np.concatenate(model.predict_proba(X))
+    with pytest.raises(RuntimeError, match="killed"):
+        model.fit(X, y)
+    assert_array_equal(np.concatenate(model.predict_proba(X)), before)
+    assert model.n_iter_ == 2
 
 
 def test_several_networks_are_averaged():
