@@ -37,6 +37,10 @@ suppress_warnings = ["ref.ref", "ref.term"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+# The links of the HTML representations name the type of a parameter as its docstring
+# writes it, and code that is copied needs straight quotes.
+smartquotes = False
+
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"  # "fit()" fits the sidebar, its class is known
 numpydoc_show_class_members = False  # the template of a class lists its methods

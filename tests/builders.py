@@ -1,5 +1,7 @@
 """Data that several test modules learn from, and what they measure on it."""
 
+import io
+
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
@@ -94,3 +96,15 @@ def minimised(fitted, items, y, weights, prediction):
     out = kept.task.encode((prediction[:, None] - shift) / scale, kept.dtype)
     out = torch.from_numpy(out)
     return float(kept.net.criterion_(out, dataset.target, dataset.weight))
+
+
+class Terminal(io.StringIO):
+    """A standard error that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+    @property
+    def last(self):
+        """The line as it stood last."""
+        return self.getvalue().rstrip("\n").rpartition("\r")[2]

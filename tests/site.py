@@ -139,6 +139,10 @@ class _Page(HTMLParser):
     def __init__(self):
         super().__init__()
         self.anchors, self.links, self.loaded, self.unnamed = set(), [], [], []
+        self.texts = []
+
+    def handle_data(self, data):
+        self.texts += data.split()
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
@@ -162,6 +166,20 @@ def read_pages(site):
             with closing(page):
                 page.feed(path.read_text())
     return pages
+
+
+def links_of(html):
+    """Links in a piece of HTML, without those inside of a page."""
+    page = _Page()
+    with closing(page):
+        page.feed(html)
+    return sorted({link for link in page.links if not link.startswith("#")})
+
+
+def quoted_text(address):
+    """The text that the fragment of an address points to, or None without one."""
+    _, is_quoted, text = address.partition("#:~:text=")
+    return " ".join(map(unquote, text.split(",-"))) if is_quoted else None
 
 
 def is_elsewhere(address):

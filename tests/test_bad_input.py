@@ -46,13 +46,23 @@ FIT_ERRORS = {
     "infinity in y": (X3, spoiled(Y, np.inf), r"y contains infinity.*sample_weight 0"),
     "infinity in X": (spoiled(X3, np.inf), Y, r"Input X contains infinity"),
     "infinity in 2-D X": (spoiled(X2, np.inf), Y, r"Input X contains infinity"),
-    "strings": (np.full((12, 5, 2), "a"), Y, r"could not convert string to float"),
-    "strings in 2-D": (np.full((12, 5), "a"), Y, r"could not convert string to float"),
+    "strings": (
+        np.full((12, 5, 2), "a"),
+        Y,
+        r"features 0 \('a'\), 1 \('a'\); expected numbers.*categorical_features=\[0, 1\]",
+    ),
+    "strings in 2-D": (
+        np.full((12, 5), "a"),
+        Y,
+        r"columns 0 \('a'\), 1 .*If each row is a whole series.*features=\[0\]",
+    ),
     "no rows": (np.empty((0, 5, 2)), Y[:0], r"0 sample\(s\)"),
     "no rows in 2-D": (np.empty((0, 5)), Y[:0], r"0 sample\(s\)"),
     "no steps": (np.empty((12, 0, 2)), Y, r"0 sample\(s\), step\(s\) or feature\(s\)"),
     "mismatched lengths": (X3, Y[:-1], r"inconsistent numbers of samples: \[12, 11\]"),
-    "1-D X": (X2[:, 0], Y, r"Expected 2D array, got 1D array instead"),
+    "1-D X": (X2[:, 0], Y, r"got 1D array instead: X has shape \(12,\).*SlidingWindow"),
+    "a list of numbers": ([1.0] * 12, Y, r"got 1D array instead: X has shape \(12,\)"),
+    "no columns": (FRAME[[]].reset_index(drop=True), Y, r"shape \(12, 0\).*0 feature"),
     "4-D X": (X3[..., None], Y, r"X has 4 dimensions; expected 2 .*, 3 .*or a list"),
     "3-D y": (X3, X3, r"Found array with dim 3"),
     "ragged features": (
@@ -411,7 +421,51 @@ def lazy():
     return pytest.importorskip("polars").DataFrame({"a": Y}).lazy()
 
 
+class ArrowLike:
+    """A table as pyarrow has it: NumPy would drop its times, or fail."""
+
+    columns = ()
+
+    def to_pandas(self):
+        return FRAME
+
+
+class Loader:
+    """A stranger's container of batches."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, k):
+        return X3[k], Y[k]
+
+
 UNREAD = {
+    "a file name": (lambda: "a.csv", r"X is a text, .*pd\.read_csv\('a\.csv'\)"),
+    "None": (lambda: None, r"X is a NoneType; expected"),
+    "a loader": (Loader, r"X is a Loader; expected .*Convert"),
+    "a set": (lambda: {1.0, 2.0}, r"X is a set; .*keep the items in a list"),
+    "records": (
+        lambda: FRAME.to_records(index=False),
+        r"records with the fields load, temp; .*X = pd\.DataFrame\(X\)",
+    ),
+    "a list of dicts": (lambda: [{"a": 1.0}], r"Item 0 of X is a dict.*pd\.DataFrame"),
+    "a groupby": (
+        lambda: FRAME.groupby("load"),
+        r"X is a DataFrameGroupBy.*X = \[frame for _, frame in X\]",
+    ),
+    "items of a groupby": (
+        lambda: list(FRAME.groupby("load")),
+        r"tuple of a float and a DataFrame.*X = \[frame for _, frame in X\]",
+    ),
+    "a frame of another library": (
+        lambda: ArrowLike(),
+        r"X is a ArrowLike of .*X = X\.to_pandas\(\)",
+    ),
+    "repeated names": (
+        lambda: pd.concat([FRAME, FRAME[["load"]]], axis=1),
+        r"several columns called 'load'; .*~X\.columns\.duplicated\(\)",
+    ),
     "a lazy frame": (lazy, r"LazyFrame, .*X = X\.collect\(\)"),
     "a generator": (lambda: (row for row in X2), r"X is a generator.*X = list\(X\)"),
     "an iterator": (lambda: map(np.abs, X2), r"X is a map, .*X = list\(X\)"),
@@ -442,6 +496,80 @@ def test_kinds_of_X_that_are_not_read(kind, reader):
     make, message = UNREAD[kind]
     with pytest.raises(InputError, match=message):
         READERS[reader](make())
+
+
+TARGETS = {
+    "a name": ("load", r"y='load' is a name; pass the column itself, X\['load'\]"),
+    "a dict": (dict(enumerate(Y)), r"y is a dict of 12 items.*list\(y\.values\(\)\)"),
+    "a generator": (map(float, Y), r"y is a map, .*y = list\(y\)"),
+    "a number": (3.0, r"y is a single value, 3\.0"),
+    "ragged": ([[0, 1], [0]] * 6, r"y holds 2 values in item 0 and 1 in item 1"),
+}
+
+
+@pytest.mark.parametrize("model", [small(), GRUClassifier(2, max_iter=1)])
+@pytest.mark.parametrize("case", TARGETS)
+def test_kinds_of_y_that_are_not_read(case, model):
+    y, message = TARGETS[case]
+    with pytest.raises(InputError, match=message):
+        model.fit(X3, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (HOURS, r"y holds times \(datetime64.*np\.timedelta64\(1, 'h'\)"),
+        (pd.Series(HOURS), r"y holds times"),
+        (HOURS - HOURS[0], r"y holds times \(timedelta64.*: y / np\.timedelta64"),
+        (HOURS.to_period("h"), r"y holds times \(period.*y\.to_timestamp\(\)"),
+    ],
+)
+@pytest.mark.parametrize("use", [small().fit, lambda X, y: make_targets(FRAME, y, 2)])
+def test_times_are_no_target(use, y, message):
+    """NumPy would read them as nanoseconds."""
+    with pytest.raises(InputError, match=message):
+        use(X3, y)
+
+
+def test_times_are_no_feature():
+    """In arrays, items of lists and columns, where NumPy would read nanoseconds."""
+    dates = X2.astype("datetime64[s]")
+    frame = pd.DataFrame({"a": HOURS, "b": HOURS})
+    for X in (dates, [dates] * 12, np.stack([dates, dates], axis=2)):
+        with pytest.raises(InputError, match=r"holds times \(datetime64\[s\]\)"):
+            small().fit(X, Y)
+    with pytest.raises(InputError, match="Column 'a' holds times"):
+        small().fit(frame, Y)
+    ago = FRAME.assign(ago=HOURS - HOURS[0])
+    for fit in (SlidingWindow(3).fit, lambda X: small().fit([X] * 12, Y)):
+        with pytest.raises(InputError, match=r"'ago' holds durations.*Timedelta\('1h'"):
+            fit(ago)
+    ago["ago"] = ago["ago"] / pd.Timedelta("1h")  # the line of the message
+    SlidingWindow(3).fit(ago)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (spoiled(Y > 0, np.nan), r"NaN or None in 1 of 12 rows, the first at row 0"),
+        (pd.array([None, *(Y > 0)[1:]], dtype="boolean"), r"in 1 of 12 rows"),
+        (np.array(["a", 1] * 6, dtype=object), r"texts, such as 'a', and int, such as"),
+    ],
+)
+def test_labels_are_whole(labels, message):
+    """A missing label, or labels without an order."""
+    with pytest.raises(InputError, match=message):
+        GRUClassifier(2, max_iter=1).fit(X3, labels)
+
+
+def test_infinity_is_located():
+    with pytest.raises(InputError, match=r"column 'temp' of row 4\..*X\.replace"):
+        SlidingWindow(3).fit(FRAME.assign(temp=spoiled(X2[:, 0], np.inf, at=4)))
+
+
+def test_weights_are_numbers():
+    with pytest.raises(InputError, match=r"sample_weight is not numeric.*one number"):
+        small().fit(X3, Y, sample_weight=["a"] * 12)
 
 
 def test_the_line_for_nested_frames_works():
@@ -522,3 +650,35 @@ def test_smooth_features_are_probably_steps():
     small().fit(rng.normal(size=(12, 6, 20)), Y)
     with pytest.warns(LayoutWarning, match="swapaxes"):
         small().fit(rng.normal(size=(12, 6, 40)), Y)
+
+
+TABLE = np.array([[k, "xyz"[k % 3], 2.0 * k, "y"] for k in range(12)], dtype=object)
+SEEN = r"texts in the columns 1 \(b?'x'\), 3 \(b?'y'\); expected numbers"
+
+
+@pytest.mark.parametrize("rows", [TABLE, TABLE.tolist(), TABLE.astype("S")])
+def test_texts_in_an_array_are_named_by_position(rows):
+    """All columns at once, with what mends it; texts of numbers are numbers."""
+    remedy = r"SlidingWindow\(.*categorical_features=\[1, 3\]\)"
+    with pytest.raises(InputError, match=f"{SEEN}.*{remedy}"):
+        SlidingWindow(3, lag=1).fit(rows)
+    with pytest.raises(InputError, match=rf"{SEEN}.*{remedy}.*=\[0\]"):
+        small().fit(rows, Y)
+    numeric = SlidingWindow(3, lag=1).fit(np.ones((12, 4)))
+    with pytest.raises(InputError, match=SEEN):
+        numeric.transform(rows)
+    digits = np.array([["1", "2.5"]] * 12, dtype=object)
+    assert SlidingWindow(3, lag=1).fit_transform(digits).shape == (12, 3, 2)
+
+
+def test_the_lines_for_texts_work():
+    """Those that the errors above name."""
+    window = SlidingWindow(3, lag=1, categorical_features=[1, 3])
+    model = make_pipeline(window, small()).fit(pd.DataFrame(TABLE), Y)
+    assert np.isfinite(model.predict(pd.DataFrame(TABLE))).all()
+    tokens = np.full((12, 5), "a")
+    assert small(categorical_features=[0]).fit(tokens, Y).predict(tokens).shape == (12,)
+    steps = np.full((12, 5, 2), "a")
+    assert small(categorical_features=[0, 1]).fit(steps, Y).predict(steps).shape == (
+        12,
+    )

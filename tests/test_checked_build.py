@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_gru import GRURegressor
+from sklearn_gru._engines.numba.compile import checked
 
 linux_only = pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
 
@@ -40,6 +41,19 @@ def run(code, **variables):
         capture_output=True,
         text=True,
     )
+
+
+def test_an_array_is_as_large_as_its_memory():
+    """The rows of a broadcast array are one row; an empty array has no bytes."""
+    row = np.arange(3)
+    for array, n_bytes in (
+        (row, 24),
+        (np.broadcast_to(row, (288, 3)), 24),
+        (row[1:], 16),
+        (row[:0], 0),
+    ):
+        checked.register(array, 8)
+        assert checked._known.pop(8)[1] == n_bytes
 
 
 @linux_only

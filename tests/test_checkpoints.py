@@ -234,6 +234,18 @@ def test_a_damaged_checkpoint_is_an_error(tmp_path):
             assert outcome(model, X) == expected
 
 
+def test_a_header_that_does_not_parse_is_an_error(tmp_path):
+    """NumPy raises a SyntaxError and, in its second attempt, a TokenError."""
+    X, y = make_data(40)
+    make(tmp_path, dtype="float32").fit(X, y)
+    file = tmp_path / "checkpoint.npz"
+    content = file.read_bytes()
+    assert b",), }" in content
+    file.write_bytes(content.replace(b",), }", b",!, }", 1))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        make(tmp_path, dtype="float32").fit(X, y)
+
+
 def test_a_checkpoint_holds_arrays_and_json_only(tmp_path):
     """Whoever reads it runs none of its content."""
     X, y = make_data(40)

@@ -1,5 +1,9 @@
 """The table of compare: every score by a plain loop, naive forecasts by look-up."""
 
+import contextlib
+import threading
+
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +27,7 @@ from sklearn_gru.exceptions import InputError, InvalidParameterError
 from sklearn_gru.inspection import CompareDisplay, compare
 from sklearn_gru.inspection._baselines import naive_forecasts
 from sklearn_gru.model_selection import PanelTimeSeriesSplit
+from tests.builders import Terminal
 
 BASELINES = ["last value", "seasonal naive", "ridge", "gradient boosting"]
 
@@ -309,6 +314,35 @@ def test_parallel_and_own_scorers(hourly):
     assert (one["mean"] < 0).all()
     none = compare(gru(), hourly, y, cv=2, season=None, scoring="r2")
     assert "seasonal naive" not in set(none["model"])
+
+
+class Meeting(Ridge):
+    """A model whose fit waits until another one is in its fit, too."""
+
+    place = threading.Barrier(2, timeout=60)
+
+    def fit(self, X, y):
+        self.place.wait()
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_fits_run_in_parallel_behind_a_progress_line(hourly, verbose, monkeypatch):
+    """Two fits at once; the line counts them and names the model of the last one."""
+    monkeypatch.setenv("COLUMNS", "120")
+    X, Y = make_targets(hourly, hourly["load"], 3)
+    models = {"first": Meeting(), "second": Meeting()}
+    terminal = Terminal()
+    with contextlib.redirect_stderr(terminal), joblib.parallel_config("threading"):
+        table = compare(models, X, Y, cv=2, baselines=False, n_jobs=2, verbose=verbose)
+    assert set(table["model"]) == {"first", "second"}
+    if not verbose:
+        assert terminal.getvalue() == ""
+        return
+    assert "compare: 100%" in terminal.last
+    assert "4/4 [" in terminal.last
+    assert "model=second" in terminal.last
+    assert terminal.getvalue().count("\n") == 1
 
 
 def test_nothing_is_changed(hourly):

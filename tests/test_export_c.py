@@ -65,9 +65,10 @@ def test_any_combination_agrees(seed, tmp_path_factory):
     ["cell gru", "cell lstm", "3 layers", "pooling mean", "pooling attention",
      "classes, one direction", "categories"],
 )  # fmt: skip
-def test_steps_carry_the_state(option, tmp_path):
+@pytest.mark.parametrize("share", [0, 0.4])
+def test_steps_carry_the_state(option, share, tmp_path):
     """After each row, the answer for all rows so far."""
-    model = fit(**OPTIONS[option], linear_share=0)
+    model = fit(**OPTIONS[option], linear_share=share)
     to_c(model, tmp_path / "pump.c")
     compiled = Compiled(tmp_path / "pump.c")
     categorical = OPTIONS[option].get("categorical_features", ())

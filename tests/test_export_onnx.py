@@ -92,14 +92,14 @@ def first_states(graph, n):
     return states
 
 
-def step_through(graph, rows):
-    """The predictions for each row (n_rows, n, n_features), carried from row to row."""
+def step_through(graph, rows, name="prediction"):
+    """The answers for each row (n_rows, n, n_features), carried from row to row."""
     made, states, answers = session(graph), first_states(graph, rows.shape[1]), []
     names = [output.name for output in made.get_outputs()]
     for row in rows:
         found = dict(zip(names, made.run(None, {"row": row, **states}), strict=True))
-        states = {name: found[f"new_{name}"] for name in states}
-        answers.append(found["prediction"])
+        states = {key: found[f"new_{key}"] for key in states}
+        answers.append(found[name])
     return np.array(answers)
 
 
@@ -286,7 +286,7 @@ def test_windows_and_scalers_are_in_the_graph(window, before):
     rows = make_rows(150, seed=2)
     y = np.nan_to_num(np.roll(rows[:, 0], 1))
     params = {"max_iter": 1, "random_state": 0, "normalization": None}
-    params["linear_share"] = 0
+    params["linear_share"] = 0.4
     model = make_pipeline(
         *before, SlidingWindow(6, **window), GRURegressor(5, **params)
     ).fit(rows, y)
@@ -335,12 +335,18 @@ def test_frames_with_times_are_read_as_rows():
 # -- one row at a time -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_state_goes_in_and_out(cell, pooling):
+@pytest.mark.parametrize(
+    ("cell", "pooling", "share"),
+    [
+        *((cell, pooling, 0) for cell in CELLS for pooling in POOLINGS),
+        ("gru", "last", 0.4),
+        ("lstm", "mean_max", 1.0),
+    ],
+)
+def test_a_state_goes_in_and_out(cell, pooling, share):
     """Several series at once answer what a Stream of several networks answers."""
     about = {"num_layers": 2, "dtype": "float64", "categorical_features": [3]}
-    about["linear_share"] = 0
+    about["linear_share"] = share
     model = fitted(cell=cell, pooling=pooling, n_estimators=2, **about)
     rows = make_rows(3 * 30, seed=4).reshape(30, 3, N_FEATURES)
     rows[:3, 0] = np.nan  # a series that begins with a gap
@@ -351,6 +357,19 @@ def test_a_state_goes_in_and_out(cell, pooling):
         np.testing.assert_allclose(answers[:, j], expected, **CLOSE)
 
 
+def test_a_state_of_classes_with_a_linear_part():
+    """Probabilities behind a window, through a gap longer than it."""
+    rows = make_rows(150, seed=5)
+    rows[60:70] = np.nan
+    y = np.nan_to_num(np.roll(rows[:, 0], 1)) > 0
+    params = {"bidirectional": False, "add_differences": False, "linear_share": 0.4}
+    gru = GRUClassifier(5, max_iter=1, random_state=0, **params)
+    model = make_pipeline(SlidingWindow(6), gru).fit(rows, y)
+    step = to_onnx(model, step=True, X=rows)
+    found = step_through(step, rows[:, None], name="probabilities")[:, 0]
+    np.testing.assert_allclose(found, model.predict_proba(rows), **CLOSE)
+
+
 @pytest.mark.parametrize(
     "params",
     [
@@ -359,7 +378,6 @@ def test_a_state_goes_in_and_out(cell, pooling):
         {"add_differences": True},
         {"conv_filters": (3,)},
         {"segment_length": 2},
-        {"linear_share": 0.5},
     ],
     ids=repr,
 )

@@ -245,11 +245,15 @@ def test_forecast_past_the_end(hourly):
     assert display.name == "load"
     assert display.truth_ is None
     assert display.time[0] == hourly.index[-1] + pd.Timedelta("1h")
-    assert len(display.history) == 30  # ten times as many
+    assert len(display.history) == 100
     display = ForecastDisplay.from_estimator(
-        model, future_frame(hourly, 3), history=hourly["load"][-12:]
+        model, future_frame(hourly, 3), history=hourly["load"][-96:]
     )
-    assert len(display.history) == 12
+    assert len(display.history) == 96  # all that was given
+    display = ForecastDisplay.from_estimator(
+        model, hourly, history=hourly["load"][:-15], last=15
+    )
+    assert len(display.history) == 150  # ten times as many
 
 
 def test_forecast_of_rows_with_a_time_column(hourly):
@@ -260,9 +264,9 @@ def test_forecast_of_rows_with_a_time_column(hourly):
     future = future_frame(frame, 3, time="when")
     for history in (hourly["load"], frame[["when", "load"]]):
         display = ForecastDisplay.from_estimator(model, future, history=history)
-        assert display.history.index.equals(hourly.index[-30:])
+        assert display.history.index.equals(hourly.index[-100:])
     whole = ForecastDisplay.from_estimator(model, future, history=frame, output="load")
-    np.testing.assert_array_equal(whole.history, hourly["load"][-30:])
+    np.testing.assert_array_equal(whole.history, hourly["load"][-100:])
     with pytest.raises(InputError, match=r"history=frame.set_index\('time'\)\['y'\]"):
         ForecastDisplay.from_estimator(model, future, history=frame["load"])
     with pytest.raises(InputError, match=r"columns 'when', .*output='"):
@@ -278,7 +282,7 @@ def test_forecast_of_a_panel_in_columns(hourly):
     display = ForecastDisplay.from_estimator(
         model, future, history=panel, group="b", output="load"
     )
-    np.testing.assert_array_equal(display.history, hourly["load"][-30:] + 1)
+    np.testing.assert_array_equal(display.history, hourly["load"][-100:] + 1)
 
 
 def test_forecast_of_a_path(hourly):

@@ -467,6 +467,13 @@ def test_other_targets_are_refused(transformer, y):
     outer.fit(X, y)
     with pytest.raises(ValueError, match=r"expecting 1 features|array with dim 3"):
         outer.predict(X[:5], coverage=0.8)
+    if y.ndim == 1:  # as the page about errors says
+        back = outer.transformer_.inverse_transform
+        columns = outer.regressor_.predict(X[:5], coverage=0.8).T
+        low, point, high = (back(column[:, None])[:, 0] for column in columns)
+        np.testing.assert_allclose(point, outer.predict(X[:5]))
+        assert (low < point).all()
+        assert (point < high).all()
 
 
 def test_columns_that_predict_cannot_return():

@@ -1,5 +1,7 @@
 """Rows that are not what they look like: said, with the line that mends it."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -267,3 +269,45 @@ def test_a_duration_needs_regular_times():
     with pytest.raises(TimeIndexError, match=r"window_size=20.*X\.resample\('D'\)"):
         SlidingWindow("90D").fit(irregular)
     assert SlidingWindow("90D").fit(irregular.resample("D").mean()).freq_ is not None
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("kept", ["column", "index", "level"])
+def test_timestamps_of_pyarrow(kept, zone):
+    """They are times like those of NumPy, and the future has their dtype."""
+    pytest.importorskip("pyarrow")
+    hours = pd.date_range("2024-03-30", periods=60, freq="h", tz=zone)
+    dtype = f"timestamp[us{'' if zone is None else ', tz=' + zone}][pyarrow]"
+    frame = pd.DataFrame({"load": LOAD.to_numpy(), "when": hours.astype(dtype)})
+    plain, time = LOAD.to_frame("load").set_axis(hours, axis=0), "when"
+    if kept == "index":
+        frame, time = frame.set_index("when"), None
+    elif kept == "level":
+        frame = frame.assign(shop="a").set_index(["shop", "when"])
+    window = SlidingWindow(5, lag=2, time=time).fit(frame[:50])
+    expected = SlidingWindow(5, lag=2).fit(plain[:50]).transform(plain[50:])
+    np.testing.assert_array_equal(window.transform(frame[50:]), expected)
+    future = future_frame(frame, 3, time=time)
+    times = future["when"] if kept == "column" else future.index.get_level_values(-1)
+    assert str(times.dtype) == str(hours.astype(dtype).dtype)
+    assert list(times) == list(hours[-1] + pd.to_timedelta([1, 2, 3], unit="h"))
+
+
+def test_rows_without_the_groups_of_fit():
+    panel = pd.concat({"a": LOAD, "b": LOAD}, names=["shop"]).to_frame("load")
+    window = SlidingWindow(3).fit(panel)
+    with pytest.raises(TimeIndexError, match=r"name no group.* such as 'a'"):
+        window.transform(LOAD.to_frame("load"))
+    with pytest.raises(TimeIndexError, match=r"name groups, such as 'a'.*named none"):
+        SlidingWindow(3).fit(LOAD.to_frame("load")).transform(panel)
+
+
+@pytest.mark.parametrize("three", [timedelta(hours=3), np.timedelta64(3, "h"), "3h"])
+def test_durations_of_python_and_numpy(three):
+    window = SlidingWindow(three, lag=three).fit(LOAD.to_frame("load"))
+    assert np.asarray(window.transform(LOAD.to_frame("load"))).shape == (60, 3, 1)
+
+
+def test_digits_are_no_duration():
+    with pytest.raises(InvalidParameterError, match=r"write window_size=6;"):
+        SlidingWindow("6").fit(LOAD.to_frame("load"))

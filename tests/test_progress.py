@@ -3,9 +3,9 @@
 import contextlib
 import copy
 import importlib.util
-import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import types
@@ -17,11 +17,13 @@ import skorch
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._support import progress
-from sklearn_gru.exceptions import InvalidParameterError
+from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
+from tests.builders import Terminal
 
 since_1_9 = pytest.mark.skipif(
     importlib.util.find_spec("sklearn.callback") is None,
@@ -244,12 +246,20 @@ def test_the_fast_path_stays():
 
 @since_1_9
 def test_teardown_after_a_failed_fit():
-    """A fit that fails leaves nothing open."""
+    """A fit that fails leaves nothing open; one that is refused never begins."""
     keeper = Keeper()
-    model = regressor().set_callbacks(keeper)
+    diverging = {"learning_rate": 1e30, "clip_norm": None, "dtype": "float32"}
+    model = regressor(max_iter=50, **diverging).set_callbacks(keeper)
+    with pytest.raises(DivergenceError):
+        model.fit(X, Y)
+    assert keeper.seen[:3] == ["setup", "begin fit", "begin epoch"]
+    assert keeper.seen[-1] == "teardown"
+    assert "end fit" not in keeper.seen
+
+    refused = Keeper()
     with pytest.raises(ValueError, match="NaN"):
-        model.fit(X, np.full(60, np.nan))
-    assert keeper.seen == ["setup", "begin fit", "teardown"]
+        regressor().set_callbacks(refused).fit(X, np.full(60, np.nan))
+    assert refused.seen == []
 
 
 class LooksLikeScikitLearns:
@@ -300,18 +310,6 @@ def test_older_scikit_learn():
 
 
 # -- verbose=1 ----------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    """A standard error that says it is a terminal."""
-
-    def isatty(self):
-        return True
-
-    @property
-    def last(self):
-        """The line as it stood last."""
-        return self.getvalue().rstrip("\n").rpartition("\r")[2]
 
 
 def test_progress_line(monkeypatch):
@@ -512,6 +510,19 @@ def test_html_tells_what_a_fit_was():
         assert repr(model.engine_) in table.replace("&#x27;", "'")
     for text in ("<script src", "<link", "@import", "url(http"):
         assert text not in html  # nothing is loaded from elsewhere
+
+
+def test_html_is_no_larger_than_that_of_scikit_learn():
+    """Per parameter and attribute: styles, scripts and tables are all its own."""
+
+    def size(fitted):
+        html = fitted._repr_html_()
+        rest = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.DOTALL)
+        return len(rest) / (html.count("<tr") or len(fitted.get_params()))
+
+    theirs = size(MLPRegressor(n_iter_no_change=1, tol=1e9).fit(X[:, 0], Y))
+    assert size(regressor().fit(X, Y)) < 1.1 * theirs
+    assert size(GRUClassifier(2, max_iter=1).fit(X, Y > 0)) < 1.1 * theirs
 
 
 @pytest.mark.parametrize(

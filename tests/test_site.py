@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+import sklearn_gru
 from tests import site as tools
 
 WIDE, PHONE = 1280, 390
@@ -66,6 +67,34 @@ def test_every_link_leads_somewhere(pages):
                 dead[f"{path.name}: {link}"] = wrong
     assert len(pages) > 40
     assert dead == {}
+
+
+ESTIMATORS = {
+    "GRUClassifier": {},
+    "GRUOutlierDetector": {},
+    "GRURegressor": {},
+    "SequenceEmbedding": {},
+    "SlidingWindow": {"window_size": 2},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_links_of_the_html_representation(site, pages, name):
+    """Each leads to a page of the site, and to the text of its parameter there."""
+    estimator = getattr(sklearn_gru, name)(**ESTIMATORS[name])
+    links = tools.links_of(estimator._repr_html_())
+    if hasattr(estimator, "_get_fitted_attr_html"):  # since scikit-learn 1.9
+        assert sum("#:~:text=" in link for link in links) >= len(estimator.get_params())
+    start = estimator._get_doc_link().partition("generated/")[0]
+    absent = set()
+    for link in links:
+        assert link.startswith(start)
+        path = link.removeprefix(start).partition("#")[0]
+        text = tools.quoted_text(link)
+        if text is not None and text not in " ".join(pages[site / path].texts):
+            absent.add(text)
+    assert absent == set()
 
 
 @pytest.mark.slow

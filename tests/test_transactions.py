@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from sklearn_gru import GRUClassifier, GRURegressor
-from sklearn_gru._engines.numba import calls
+from sklearn_gru._engines.numba import calls, threads
 from sklearn_gru._support.interrupts import Interrupts, deferred_interrupts
 from sklearn_gru.exceptions import DivergenceError
 
@@ -242,6 +242,22 @@ def test_ctrl_c_is_heard_within_a_second_at_any_width():
         model.fit(X, X[:, 0, 0])
     assert time.perf_counter() - sent[0] < 1.0  # a step here takes many seconds
     assert not model.__sklearn_is_fitted__()
+
+
+def test_threads_that_share_batches_end_between_two(monkeypatch):
+    """Each of hundreds of batches would take some milliseconds to do nothing."""
+    flag, shared = np.zeros(1, dtype=np.int64), []
+
+    def run(team, program, arguments):
+        shared.append(len(arguments))
+        flag[0] = 1
+
+    monkeypatch.setattr(calls, "stop_flag", lambda: flag)
+    monkeypatch.setattr(threads, "for_training", lambda *_: 2)
+    monkeypatch.setattr(threads.Team, "run", run)
+    X, y = make_data()
+    make(batch_size=10, max_iter=1).fit(X, y)
+    assert shared == [2]
 
 
 @unix_only

@@ -60,7 +60,7 @@ class CategoryTable:
 
     def encode(self, sequences: Sequences) -> Sequences:
         """Return the sequences in the codes of fit; NaN where fit saw no such value."""
-        if not len(self.columns):
+        if not self.sizes:
             return sequences
         values = np.array(sequences.values)
         for j in self.columns:

@@ -24,8 +24,19 @@ from sklearn_gru._tables.codebook import (
     needs_codes,
     read_columns,
 )
-from sklearn_gru._tables.frames import as_frame, float_column, table_of
-from sklearn_gru._tables.refused import refuse_kinds
+from sklearn_gru._tables.frames import (
+    as_frame,
+    check_numeric,
+    float_column,
+    table_of,
+)
+from sklearn_gru._tables.refused import (
+    named_texts,
+    refuse_kinds,
+    refuse_repeated_names,
+    refuse_times,
+    texts_in,
+)
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
 FLOATS = [np.float64, np.float32]
@@ -122,6 +133,7 @@ class Rows2D(Layout):
     ndim = 2
 
     def accepts(self, X: Any) -> bool:
+        refuse_kinds(X, _EXPECTED)
         return True
 
     def read(self, X: Any, schema: Any) -> Read:
@@ -150,15 +162,16 @@ _EXPECTED = (
 
 def layout_of(X: Any) -> Layout:
     """Return the layout of an X, or raise InputError for kinds that are not data."""
-    layout = next(layout for layout in LAYOUTS if layout.accepts(X))
-    if layout is LAYOUTS[-1]:
-        refuse_kinds(X, _EXPECTED)
-    return layout
+    return next(layout for layout in LAYOUTS if layout.accepts(X))
 
 
-def without_index(X: Any) -> Any:
-    """Return the array of a Series, because its index is not used here, else X."""
-    return X.to_numpy() if isinstance(X, pd.Series) else X
+def read(X: Any, schema: Any) -> tuple[Layout, Read]:
+    """Return the layout of an X, and X as sequences."""
+    if isinstance(X, pd.Series):
+        X = X.to_numpy()  # its index is not used
+    layout = layout_of(X)
+    schema.check_ndim(layout.ndim)
+    return layout, layout.read(X, schema)
 
 
 def take(X: Any, index: Any) -> Any:
@@ -167,7 +180,11 @@ def take(X: Any, index: Any) -> Any:
 
 
 def _ndim(X: Any) -> int:
-    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    if hasattr(X, "ndim"):
+        return X.ndim
+    # Others are not asked for an array, which may fail; Rows2D refuses them.
+    is_array = hasattr(X, "__array__") and not hasattr(X, "to_pandas")
+    return np.asarray(X).ndim if is_array or isinstance(X, (list, tuple)) else 2
 
 
 def _as_items(X: Any) -> list[Any] | None:
@@ -203,7 +220,12 @@ def _refuse_whole_texts(X: Any) -> None:
 
 def _from_2d(schema: Any, X: Any) -> Read:
     _refuse_whole_texts(X)
+    _refuse_1d(X)
     frame = as_frame(X)
+    if frame is None:
+        refuse_times(X, "X")
+    else:
+        _refuse_columns(frame)
     if frame is not None and schema.learns:
         _warn_rows_of_steps(schema.owner, frame, schema.features_per_step)
     if getattr(X, "ndim", 2) > 3:
@@ -219,6 +241,8 @@ def _from_2d(schema: Any, X: Any) -> Read:
         if coded.any():
             _, seen = schema.validated(X, skip_check_array=True)
             return _coded_rows(table, coded), named, seen
+    if frame is None:
+        _refuse_texts(X, per_step)
     array, seen = schema.validated(X, dtype=FLOATS, ensure_all_finite="allow-nan")
     width = array.shape[1]
     if width % per_step:
@@ -231,6 +255,53 @@ def _from_2d(schema: Any, X: Any) -> Read:
     named = schema.named_in_rows(columns)
     sequences = Sequences.from_array(array.reshape(len(array), -1, per_step))
     return sequences, named, seen
+
+
+def _refuse_1d(X: Any) -> None:
+    """Raise InputError for a single series, or numbers that are not in rows."""
+    shape = getattr(X, "shape", ())
+    if isinstance(X, (list, tuple, range)) and (not len(X) or np.ndim(X[0]) == 0):
+        shape = (len(X),)
+    if len(shape) != 1:
+        return
+    raise InputError(
+        f"Expected 2D array, got 1D array instead: X has shape {shape}. Reshape your "
+        "data: X.reshape(1, -1) is one series. To predict each value of a long series "
+        "from those before it, put a window in front, "
+        "make_pipeline(SlidingWindow(24, lag=1), GRURegressor()), and pass "
+        "X.reshape(-1, 1)."
+    )
+
+
+def _refuse_texts(X: Any, n_features: int) -> None:
+    """Raise InputError for texts in an array, none of which is named a category."""
+    found = texts_in(X) if np.ndim(X) == 2 else texts_in(X, n_features)
+    if not found:
+        return
+    features = sorted({j % n_features for j in found})
+    seen = f"X is an array with texts in the features {named_texts(found)}"
+    remedy = f"If they are categories, name them: categorical_features={features}."
+    if np.ndim(X) == 2:
+        seen = f"X is an array with texts in the columns {named_texts(found)}"
+        remedy = (
+            "If its rows are time steps, let a window read them from a frame: "
+            f"SlidingWindow(24, lag=1, categorical_features={list(found)}), and X = "
+            "pd.DataFrame(X). If each row is a whole series of categories, name its "
+            f"features: categorical_features={features}."
+        )
+    raise InputError(f"{seen}; expected numbers. {remedy}")
+
+
+def _refuse_columns(frame: pd.DataFrame) -> None:
+    """Raise InputError for a frame without columns, or with columns of times."""
+    if not frame.shape[1]:
+        raise InputError(
+            f"X is a frame of shape {frame.shape}: it has 0 feature(s), but at least "
+            "one column is required."
+        )
+    for j, dtype in enumerate(frame.dtypes):
+        if dtype.kind not in "fiub" and not has_categories(dtype):
+            check_numeric(frame.iloc[:, j])
 
 
 def _coded_in_rows(table: pd.DataFrame, named: np.ndarray) -> np.ndarray:
@@ -308,12 +379,9 @@ def _from_3d(schema: Any, X: Any) -> Read:
         columns = [table[j] for j in table]
         values, categories = _read_columns(columns, named)
         array = values.reshape(array.shape)
-    elif array.dtype.kind in "mM":
-        raise InputError(
-            f"X holds times ({array.dtype}), which are not numbers. Pass what they "
-            "measure, such as hours: X / np.timedelta64(1, 'h')."
-        )
     elif array.dtype.kind not in "fiub":
+        refuse_times(array, "X")
+        _refuse_texts(array, array.shape[2])
         flat = check_array(
             array.reshape(len(array), -1),
             dtype=FLOATS,
@@ -437,6 +505,7 @@ def _item_table(
 ) -> Any:
     """Return an item as a frame with ordered columns, or as an array (n_steps, …)."""
     if frame is not None and names is not None:
+        refuse_repeated_names(frame)
         columns = [str(c) for c in frame.columns]
         if sorted(columns) != sorted(names):
             missing = sorted(set(names) - set(columns))
@@ -469,6 +538,7 @@ def refuse_complex(values: Any, name: str) -> None:
 def _item_array(k: int, table: Any) -> np.ndarray:
     """Return an item without categories as numbers (n_steps, n_features)."""
     refuse_complex(table, f"item {k} of X")
+    refuse_times(table, f"X[{k}]")
     if isinstance(table, pd.DataFrame):
         columns = [table.iloc[:, j] for j in range(table.shape[1])]
         return read_columns(columns, [None] * len(columns))[0]

@@ -16,7 +16,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_gru._encoding.layouts import FLOATS, Seen, layout_of, without_index
+from sklearn_gru._encoding import layouts
+from sklearn_gru._encoding.layouts import FLOATS, Seen
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._tables.codebook import named_features
 from sklearn_gru._tables.frames import as_list, find_column
@@ -58,11 +59,13 @@ class InputSchema:
         """State of the schema: True until an X has been learned."""
         return self.ndim is None
 
+    def read(self, X: Any) -> tuple[InputSchema, Sequences]:
+        """Learn from the first X, and check each later one against it."""
+        return self.learn(X) if self.learns else (self, self.check(X))
+
     def learn(self, X: Any) -> tuple[InputSchema, Sequences]:
         """Return the schema of X, and X as sequences."""
-        X = without_index(X)
-        layout = layout_of(X)
-        sequences, named, seen = layout.read(X, self)
+        layout, (sequences, named, seen) = layouts.read(X, self)
         carried = _carried(sequences, len(named))
         if self._from_dtype:
             named = named | carried
@@ -83,13 +86,8 @@ class InputSchema:
 
     def check(self, X: Any) -> Sequences:
         """Return a later X as sequences, after checking that it matches the schema."""
-        X = without_index(X)
-        layout = layout_of(X)
-        if layout.ndim == 2:
-            self._check_ndim(layout.ndim)
-        sequences, named, seen = layout.read(X, self)
+        layout, (sequences, named, seen) = layouts.read(X, self)
         if layout.ndim == 3:
-            self._check_ndim(layout.ndim)
             self._check_features(seen)
         new = _carried(sequences, len(named)) & ~named
         if new.any():
@@ -100,6 +98,22 @@ class InputSchema:
         return sequences
 
     # -- for layouts ------------------------------------------------------------------
+
+    def check_ndim(self, ndim: int) -> None:
+        """Raise InputError if X has other dimensions than in fit."""
+        if self.learns or ndim == self.ndim:
+            return
+        if ndim == 2:
+            raise InputError(
+                f"X is 2-D, but this {self.owner} was fitted on sequences. Pass a 3-D "
+                "array (sequences, steps, features), a list of 2-D arrays, or the "
+                "Sequences of the same SlidingWindow; pass one sequence x as x[None]."
+            )
+        raise InputError(
+            f"X holds sequences, but this {self.owner} was fitted on 2-D rows of "
+            f"{self.n_features} columns, each row one series. Pass rows, or fit on "
+            "sequences."
+        )
 
     def named(self, names: Sequence[Any]) -> np.ndarray:
         """Return a mask of the features named as categorical, or found so in fit."""
@@ -172,21 +186,6 @@ class InputSchema:
     @property
     def _explicit(self) -> Any:
         return None if self._from_dtype else self.categorical_features
-
-    def _check_ndim(self, ndim: int) -> None:
-        if ndim == self.ndim:
-            return
-        if ndim == 2:
-            raise InputError(
-                f"X is 2-D, but this {self.owner} was fitted on sequences. Pass a 3-D "
-                "array (sequences, steps, features), a list of 2-D arrays, or the "
-                "Sequences of the same SlidingWindow; pass one sequence x as x[None]."
-            )
-        raise InputError(
-            f"X holds sequences, but this {self.owner} was fitted on 2-D rows of "
-            f"{self.n_features} columns, each row one series. Pass rows, or fit on "
-            "sequences."
-        )
 
     def _check_features(self, seen: Seen) -> None:
         if seen.n_features != self.n_features:

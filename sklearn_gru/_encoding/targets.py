@@ -11,13 +11,14 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
-    check_consistent_length,
     column_or_1d,
 )
 
 from sklearn_gru._encoding.layouts import FLOATS, refuse_complex
+from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.warn import warn
+from sklearn_gru._tables.refused import refuse_targets, refuse_times
 from sklearn_gru.exceptions import InputError
 
 
@@ -34,26 +35,30 @@ class TrainingData(NamedTuple):
         return TrainingData(self.sequences[mask], self.y[mask], weights)
 
 
-def require_target(y: Any, owner: str) -> None:
-    """Raise an error if y is missing, before any other check."""
-    if y is None:
-        raise ValueError(
-            f"This {owner} estimator requires y to be passed, but the target y is None."
-        )
-
-
-def training_data(
-    sequences: Sequences,
+def read_training_data(
+    schema: InputSchema,
+    X: Any,
     y: Any,
     sample_weight: Any,
     check_y: Callable[[Any], np.ndarray],
     *,
     keeps_gaps: bool,
-) -> TrainingData:
-    """Check y and weights, and drop sequences that are not used for training."""
+) -> tuple[TrainingData, InputSchema]:
+    """Return the data used for training, and the schema, which learns the first X."""
+    if y is None:
+        raise ValueError(
+            f"This {schema.owner} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+    schema, sequences = schema.read(X)
     y = check_y(y)
-    check_consistent_length(sequences, y)
-    weights = check_sample_weight(sample_weight, len(sequences))
+    if len(sequences) != len(y):
+        raise InputError(
+            f"Found input variables with inconsistent numbers of samples: "
+            f"[{len(sequences)}, {len(y)}]. X has {len(sequences)} sequences and y "
+            f"{len(y)} entries; expected one entry per sequence."
+        )
+    weights = check_sample_weight(sample_weight, len(y))
     sequences = sequences.without_gaps(interior=not keeps_gaps)
     part = sequences.lengths > 0
     if not part.any():
@@ -73,7 +78,7 @@ def training_data(
     if not part.all():
         sequences, y = sequences[part], y[part]
         weights = None if weights is None else weights[part]
-    return TrainingData(sequences, y, weights)
+    return TrainingData(sequences, y, weights), schema
 
 
 def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
@@ -82,9 +87,16 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n, float(sample_weight))
-    weights = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    )
+    try:
+        weights = check_array(
+            sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+        )
+    except (TypeError, ValueError) as error:
+        if "contains" in str(error):  # NaN or infinity
+            raise
+        raise InputError(
+            f"sample_weight is not numeric: {error}. Pass one number per sequence."
+        ) from error
     if weights.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {weights.ndim}D"
@@ -108,7 +120,9 @@ def check_regression_target(y: Any, owner: str) -> np.ndarray:
 
     Finiteness is checked after weighting.
     """
+    refuse_targets(y)
     refuse_complex(y, "y")
+    refuse_times(y, "y")
     try:
         return check_array(
             y,
@@ -146,6 +160,7 @@ def warn_rounding(y: np.ndarray, dtype: np.dtype) -> None:
 
 def check_class_target(y: Any) -> np.ndarray:
     """Return the class labels (n,)."""
+    refuse_targets(y)
     shape = np.asarray(y).shape  # np.shape refuses other containers
     if len(shape) == 2 and shape[1] > 1:
         raise InputError(
@@ -155,14 +170,28 @@ def check_class_target(y: Any) -> np.ndarray:
             "make_pipeline(SlidingWindow(24), GRUClassifier())."
         )
     y = column_or_1d(y, warn=True)
-    missing = pd.isna(y) if y.dtype == object else np.zeros(len(y), dtype=bool)
+    missing = pd.isna(y)
     if missing.any():
         raise InputError(
-            f"Input y contains NaN or None in {missing.sum()} of {len(y)} rows: drop "
-            "those rows."
+            f"Input y contains NaN or None in {missing.sum()} of {len(y)} rows, the "
+            f"first at row {int(missing.argmax())}. Drop those rows from X and y."
         )
+    _refuse_mixed(y)
     check_classification_targets(y)
     return y
+
+
+def _refuse_mixed(y: np.ndarray) -> None:
+    """Raise InputError for labels of several kinds, which have no order."""
+    if y.dtype != object or len({type(label) for label in y.tolist()}) < 2:
+        return
+    texts = [isinstance(label, str) for label in y.tolist()]
+    if any(texts) and not all(texts):
+        text, other = y[texts.index(True)], y[texts.index(False)]
+        raise InputError(
+            f"y holds texts, such as {text!r}, and {type(other).__name__}, such as "
+            f"{other!r}; expected labels of one kind: y = y.astype(str)."
+        )
 
 
 def _check_finite_target(y: np.ndarray, part: np.ndarray) -> None:

@@ -21,8 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import InputSchema
-from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.targets import TrainingData, require_target, training_data
+from sklearn_gru._encoding.targets import TrainingData, read_training_data
 from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.members import make_nets, train_all
 from sklearn_gru._engines.precision import choose_dtype
@@ -104,9 +103,9 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         began = time.perf_counter()
         self._check_params()
         epochs = int(self.max_iter) * int(self.n_estimators)
-        report = FitReport(self, X, y, sample_weight, max_subtasks=epochs)
         before = self._fitted_before() if self.warm_start else None
-        data, schema = self._read(before, X, y, sample_weight)
+        data, schema = self._read(self._schema(before), X, y, sample_weight)
+        report = FitReport(self, X, y, sample_weight, max_subtasks=epochs)
         labels = self._learn_labels(before, data.y)
         training, validation = self._hold_out(
             schema, labels, data, X_val, y_val, sample_weight_val
@@ -124,7 +123,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         began = time.perf_counter()
         self._check_params()
         before = self._fitted_before()
-        data, schema = self._read(before, X, y, sample_weight)
+        data, schema = self._read(self._schema(before), X, y, sample_weight)
         labels = self._learn_labels(before, data.y, classes)
         fitted = before or self._start(schema, labels, data, len(data.sequences))
         self._keep(
@@ -150,26 +149,20 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     def _fitted_before(self) -> Fitted | None:
         return getattr(self, "_fitted", None)
 
-    def _read(
-        self, before: Fitted | None, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[TrainingData, InputSchema]:
-        """Check the arguments of fit, against the first fit if there was one."""
-        require_target(y, type(self).__name__)
-        if before is None:
-            schema = InputSchema(
-                type(self).__name__,
-                self.features_per_step,
-                self.categorical_features,
-            )
-            schema, sequences = schema.learn(X)
-        else:
-            schema = before.encoder.schema
-            sequences = schema.check(X)
-        return self._training_data(sequences, y, sample_weight), schema
+    def _schema(self, before: Fitted | None) -> InputSchema:
+        """Return the schema of the first fit, or one that is still to learn."""
+        if before is not None:
+            return before.encoder.schema
+        return InputSchema(
+            type(self).__name__, self.features_per_step, self.categorical_features
+        )
 
-    def _training_data(self, sequences: Sequences, y: Any, weights: Any):
-        return training_data(
-            sequences, y, weights, self._check_y, keeps_gaps=self._keeps_gaps()
+    def _read(
+        self, schema: InputSchema, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[TrainingData, InputSchema]:
+        """Check the arguments of fit, against the schema if it has learned."""
+        return read_training_data(
+            schema, X, y, sample_weight, self._check_y, keeps_gaps=self._keeps_gaps()
         )
 
     def _hold_out(
@@ -187,8 +180,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 "X_val and y_val were not given together. Pass both to fit, or neither."
             )
         if X_val is not None:
-            sequences = schema.check(X_val)
-            return data, self._training_data(sequences, y_val, sample_weight_val)
+            return data, self._read(schema, X_val, y_val, sample_weight_val)[0]
         if not stops_early(self.early_stopping, len(data.sequences)):
             return data, None
         codes = self._strata(labels, data.y)
@@ -467,7 +459,8 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """Return the decoded prediction; a stream passes one that it has made."""
         if isinstance(X, Prediction):
             return X
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # with a message, and much slower
         return self._check_same_network().predict(X)
 
     def _check_same_network(self) -> Fitted:

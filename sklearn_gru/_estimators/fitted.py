@@ -96,7 +96,7 @@ class Fitted:
         """
         sequences = self.encoder.condense(self.encoder.read(X))
         observed = sequences.lengths > 0
-        chosen = sequences[observed]
+        chosen = sequences if observed.all() else sequences[observed]
         if not len(chosen):
             return [], chosen, observed
         self.encoder.warn_unseen(sequences)

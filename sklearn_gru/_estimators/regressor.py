@@ -304,7 +304,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         maps them back with ``inverse_func`` or ``inverse_transform``, which is right
         for any elementwise increasing function (a logarithm, StandardScaler, a
         MinMaxScaler). Transformers that know the number of columns of y, such as
-        PowerTransformer and QuantileTransformer, raise an error.
+        PowerTransformer and QuantileTransformer, raise an error. For these, call
+        `predict` of the ``regressor_`` and ``inverse_transform`` for each column.
         """
         if coverage is None and not quantiles:
             values, _ = self._prediction(X)

@@ -56,11 +56,10 @@ class MixedStepper:
 
     def step(self, key: int, position: int) -> int:
         """Let a key read `row`; return the steps that its answer `out` has read."""
-        row = self.row[None].copy()
         found = self._stepper.step(key, position)
         if found != INFINITE:
             keys, counts = np.array([key]), np.array([found])
-            self._remember(keys, row)
+            self._remember(keys, self.row[None])
             self.out[:] = self._mixed(keys, self._stepper.out[None], counts)[0]
         return found
 
@@ -109,9 +108,9 @@ class MixedStepper:
         # Rows before those that the answer has read are outside its window.
         x[np.arange(n_steps) < n_steps - found[:, None]] = 0.0
         linear = self._linear.of_flat(x.reshape(len(x), -1))
-        each = np.split(out, out.shape[1] // linear.shape[1], axis=1)
-        mixed = [self._linear.mixed(network, linear) for network in each]
-        return np.hstack([y * self._unit + self._center for y in mixed])
+        each = out.reshape(len(out), -1, linear.shape[1])  # (n, n_nets, n_outputs)
+        mixed = self._linear.mixed(each, linear[:, None])
+        return (mixed * self._unit + self._center).reshape(out.shape)
 
     def _places(self, keys: np.ndarray) -> np.ndarray:
         """Return the places (n, n_steps) of the rows in the rings, oldest first."""

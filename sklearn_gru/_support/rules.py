@@ -28,7 +28,9 @@ class Number:
     high_open: bool = False
 
     def accepts(self, value: Any) -> bool:
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, self.kind):
+        # A duration of NumPy is an Integral, too.
+        other = isinstance(value, (bool, np.bool_, np.timedelta64))
+        if other or not isinstance(value, self.kind):
             return False
         value = float(value)  # type: ignore[arg-type]
         above = value > self.low if self.low_open else value >= self.low

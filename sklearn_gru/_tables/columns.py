@@ -72,6 +72,8 @@ class Columns:
         positions = [
             j for j in range(len(everything)) if j not in key_columns or chosen[j]
         ]
+        if not columns:
+            raise InputError("X has no columns; expected at least one to learn from.")
         if not positions:
             raise InputError(
                 f"X has no column left: all of {columns} are keys (time= or groups=)."

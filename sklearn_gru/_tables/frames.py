@@ -132,8 +132,10 @@ def _index_after(index: pd.Index, n: int) -> pd.Index:
 def _written_like(old: pd.Index, keys: Keys, times: np.ndarray) -> pd.Index:
     """Return times as an index with the kind, unit, zone and name of the old one."""
     new: Any = keys.axis.written(times)
-    if keys.axis.kind == "datetime":
-        new = new.as_unit(old.unit)  # type: ignore[attr-defined]
+    if keys.axis.kind == "datetime" and isinstance(old, pd.DatetimeIndex):
+        new = new.as_unit(old.unit)
+    elif keys.axis.kind == "datetime":
+        new = pd.Index(new).astype(old.dtype)  # timestamps of pyarrow
     elif keys.axis.kind != "period":
         narrow = new.astype(old.dtype)
         new = narrow if (np.asarray(narrow) == times).all() else new
@@ -248,7 +250,7 @@ def missing_column_message(names: Sequence[Any], key: Any, parameter: str) -> st
 
 def float_column(column: pd.Series, dtype: Any) -> np.ndarray:
     """Return a column as floats, with missing values as NaN."""
-    _check_numeric(column)
+    check_numeric(column)
     try:
         return column.to_numpy(dtype=dtype, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -279,8 +281,15 @@ def refuse_texts(columns: Iterable[pd.Series]) -> None:
     )
 
 
-def _check_numeric(column: pd.Series) -> None:
+def check_numeric(column: pd.Series) -> None:
+    """Raise InputError for times and complex numbers, which are not refused below."""
     dtype = column.dtype
+    if dtype.kind == "m":
+        raise InputError(
+            f"Column {column.name!r} holds durations (dtype {dtype}), which are not "
+            f"numbers. Choose their unit, such as hours: X[{column.name!r}] = "
+            f"X[{column.name!r}] / pd.Timedelta('1h')."
+        )
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         raise InputError(
             f"Column {column.name!r} holds times (dtype {dtype}). If it is the time of "

@@ -8,6 +8,7 @@ as in every shuffled fold; the divisor is the same.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Protocol
@@ -31,8 +32,9 @@ MAX_STEPS_PER_ROW = 10
 # One very long hole must not make a regular series irregular.
 _GAP_CAP = 100
 
+_DURATIONS = (str, datetime.timedelta, pd.offsets.BaseOffset, np.timedelta64)
 DURATION = Satisfies(
-    lambda v: isinstance(v, (str, pd.Timedelta, pd.offsets.BaseOffset, np.timedelta64)),
+    lambda v: isinstance(v, _DURATIONS),
     "a duration such as '7D' on regular times",
 )
 
@@ -447,8 +449,13 @@ def steps_of(value: Any, grid: Grid | None, parameter: str, *, least: int = 1) -
 
 
 def _count_steps(value: Any, grid: Grid | None, parameter: str) -> int:
-    if isinstance(value, Integral):
+    if isinstance(value, Integral) and not isinstance(value, np.timedelta64):
         return int(value)
+    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+        raise InvalidParameterError(
+            f"{parameter}={value!r} is a text of digits. As a number of steps, write "
+            f"{parameter}={int(value)}; a duration has a unit, such as '{int(value)}h'."
+        )
     if grid is None:
         raise TimeIndexError(
             f"{parameter}={value!r} is a duration, which needs regular times; these "

@@ -59,7 +59,7 @@ class _Unread:
             seen = self.names + [n for n in self.levels if isinstance(n, str)]
             message = missing_column_message(seen, key, parameter)
             raise TimeIndexError(message) from None
-        return _Source(pd.Index(self.frame.iloc[:, at]), column=at)
+        return _Source(_dates(pd.Index(self.frame.iloc[:, at])), column=at)
 
     def take_time_level(self) -> _Source:
         """Return the level of a MultiIndex that is the time."""
@@ -78,8 +78,8 @@ def read_keys(
         when = unread.take_time_level() if when is None else when
         if groups is None:
             told_by = list(unread.levels.values())
-    elif when is None and not from_array and _is_time(frame.index):
-        when = _Source(frame.index, level=0)
+    elif when is None and not from_array and _is_time(_dates(frame.index)):
+        when = _Source(_dates(frame.index), level=0)
     if when is None and not told_by:
         return None
     if when is not None:
@@ -151,10 +151,20 @@ def _refuse_unnamed_time(column: pd.Series) -> None:
 def _index_levels(index: pd.Index) -> dict[Any, pd.Index]:
     if isinstance(index, pd.MultiIndex):
         return {
-            name if name is not None else ("level", i): index.get_level_values(i)
+            name if name is not None else ("level", i): _dates(
+                index.get_level_values(i)
+            )
             for i, name in enumerate(index.names)
         }
-    return {} if index.name is None else {index.name: index}
+    return {} if index.name is None else {index.name: _dates(index)}
+
+
+def _dates(index: pd.Index) -> pd.Index:
+    """Return timestamps of pyarrow as a DatetimeIndex, and anything else unchanged."""
+    dtype = index.dtype
+    if isinstance(dtype, pd.ArrowDtype) and dtype.kind == "M":
+        return pd.DatetimeIndex(index, name=index.name)
+    return index
 
 
 def _is_time(index: pd.Index) -> bool:
@@ -268,6 +278,15 @@ def check_group_kinds(labels: list[Any], known: dict[Any, int]) -> None:
     """Refuse text if fit saw numbers: all groups would silently be new."""
     if not known or any(label in known for label in labels):
         return
+    if (labels[0] == NO_GROUP) != (next(iter(known)) == NO_GROUP):
+        seen = [label for label in known if label != NO_GROUP][:1]
+        raise TimeIndexError(
+            f"The rows name no group, but those seen in fit did, such as {seen[0]!r}: "
+            "pass them with the same columns or index levels as in fit."
+            if seen
+            else f"The rows name groups, such as {labels[0]!r}, but those seen in fit "
+            "named none: drop that index level, or fit on rows of all groups."
+        )
     now, before = kind_of(labels[0]), kind_of(next(iter(known)))
     if now != before:
         raise TimeIndexError(

@@ -8,6 +8,7 @@ between two rows, or a window longer than the data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between, misses_weekends
 from sklearn_gru._tables.keys import looks_like_time
-from sklearn_gru._tables.refused import refuse_kinds
+from sklearn_gru._tables.refused import named_texts, refuse_kinds, texts_in
 from sklearn_gru._windows.timeline import Reach
 from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 
@@ -44,6 +45,32 @@ def refuse_other_shapes(X: Any) -> None:
             "and columns. Sequences do not need a window: pass them to GRURegressor or "
             "GRUClassifier."
         )
+
+
+def refuse_texts(X: Any) -> None:
+    """Raise InputError for an array with texts, naming every column that has some."""
+    found = texts_in(X)
+    if found:
+        raise InputError(
+            f"X is an array with texts in the columns {named_texts(found)}; expected "
+            "numbers. A frame can hold categories: X = pd.DataFrame(X), with "
+            f"SlidingWindow(…, categorical_features={list(found)}). If the texts are "
+            "keys of the rows, name their columns in groups= or time=."
+        )
+
+
+def refuse_infinity(values: np.ndarray, names: Sequence[str]) -> None:
+    """Raise InputError for infinite values, with the column and row of the first."""
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return
+    row, column = np.argwhere(infinite)[0]
+    raise InputError(
+        f"Input X contains infinity or a value too large for {values.dtype!r} in "
+        f"{infinite.any(axis=1).sum()} of {len(values)} rows, the first in column "
+        f"{names[column]!r} of row {row}. Mark them as missing: "
+        "X = X.replace([np.inf, -np.inf], np.nan)."
+    )
 
 
 def check_same_rows(X: Any, y: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.doc_links import DocumentationLink
@@ -59,7 +59,9 @@ from sklearn_gru._windows.placement import (
 )
 from sklearn_gru._windows.row_checks import (
     check_same_rows,
+    refuse_infinity,
     refuse_other_shapes,
+    refuse_texts,
     warn_step,
     warn_unread_dates,
     warn_window,
@@ -544,13 +546,7 @@ class SlidingWindow(
             self._fitted.axis.check_same(keys.axis)
         values, columns = self._columns.read(table)
         if frame is not None and values.size:
-            check_array(
-                values,
-                dtype=_FLOATS,
-                ensure_all_finite="allow-nan",
-                input_name="X",
-                estimator=self,
-            )
+            refuse_infinity(values, columns.names)
         elif not len(values):
             raise InputError("Found array with 0 sample(s): X has no rows.")
         return values, keys, columns
@@ -571,6 +567,7 @@ class SlidingWindow(
                 f"{self._fitted.axis.describe()}. Give a DataFrame (after a scaler: "
                 "set_output(transform='pandas'))."
             )
+        refuse_texts(X)
         values = validate_data(
             self, X, reset=reset, dtype=_FLOATS, ensure_all_finite="allow-nan"
         )

@@ -25,6 +25,7 @@ from sklearn_gru._tables.grid import (
     steps_of,
 )
 from sklearn_gru._tables.keys import keys_of
+from sklearn_gru._tables.refused import refuse_targets, refuse_times
 from sklearn_gru._windows.row_checks import check_same_rows, refuse_other_shapes
 from sklearn_gru._windows.timeline import Reach, Rows, Timeline, merge
 from sklearn_gru.exceptions import InputError
@@ -144,8 +145,8 @@ def make_targets(X, y, horizon, *, time=None, groups=None, freq="infer"):
 
 def _read_target(y: Any) -> tuple[Any, np.ndarray]:
     """Return the name of y, if it has one, and its values (n_rows,)."""
-    if isinstance(y, str):
-        raise InputError(f"y={y!r} is a name; pass the column itself, X[{y!r}].")
+    refuse_targets(y)
+    refuse_times(y, "y")
     name = getattr(y, "name", None)
     columns = getattr(y, "columns", None)
     if name is None and columns is not None and len(columns) == 1:

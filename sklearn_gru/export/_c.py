@@ -306,7 +306,6 @@ class _Program:
         about, net = self.about, self.net
         whole = net["bidirectional"] or net["differences"] or net["conv_filters"]
         whole = whole or net["segment_length"] > 1 or about["normalization"]
-        whole = whole or about["linear"]
         return not (whole or about["per_row"] or about["window"])
 
     def _types(self) -> Iterator[str]:
@@ -528,5 +527,8 @@ typedef struct {
   long count;
   float h[GRU_NETWORKS][GRU_LAYERS][GRU_HIDDEN * GRU_PARTS];
   gru_pool pool[GRU_NETWORKS];
+#if GRU_LINEAR
+  gru_real latest[GRU_LINEAR_STEPS][GRU_N_ENCODED]; /* oldest first */
+#endif
 } gru_state;
 """

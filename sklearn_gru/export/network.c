@@ -301,13 +301,13 @@ static void gru_convolve(const gru_network *net, gru_work *work, int n, float *o
 #endif
 
 #if GRU_LINEAR
-/* Mix outputs with those of a linear map of the latest of n steps. */
-static void gru_mix(const gru_work *work, int n, float *output) {
+/* Mix outputs with those of a linear map of the latest of n encoded rows. */
+static void gru_mix(gru_real (*rows)[GRU_N_ENCODED], int n, float *output) {
   int i, s, c;
   for (i = 0; i < GRU_N_OUTPUTS; i++) {
     double linear = gru_intercept[i];
     for (s = 0; s < GRU_LINEAR_STEPS && s < n; s++) {
-      const gru_real *x = work->x[n - 1 - s];
+      const gru_real *x = rows[n - 1 - s];
       const float *w =
           gru_linear +
           ((long)(i + 1) * GRU_LINEAR_STEPS - 1 - s) * GRU_LINEAR_COLUMNS;
@@ -399,7 +399,7 @@ int gru_window(gru_work *work, const double *rows, int n_rows, double *out) {
 #endif
     gru_product(&gru_networks[m].head, pooled, output, 0, GRU_N_OUTPUTS);
 #if GRU_LINEAR
-    gru_mix(work, n, output);
+    gru_mix(work->x, n, output);
 #endif
     gru_add_answer(output, levels, out);
   }
@@ -445,6 +445,10 @@ void gru_step(gru_state *state, const double *row, double *out) {
   if (gru_has_value(row)) {
     gru_encode(row, 0, 0, x);
     state->count++;
+#if GRU_LINEAR
+    memmove(state->latest[0], state->latest[1], sizeof(state->latest) - sizeof(x));
+    memcpy(state->latest[GRU_LINEAR_STEPS - 1], x, sizeof(x));
+#endif
     for (m = 0; m < GRU_NETWORKS; m++) {
       const gru_network *net = &gru_networks[m];
       float first[GRU_N_READ], *h = 0;
@@ -464,6 +468,13 @@ void gru_step(gru_state *state, const double *row, double *out) {
     float pooled[GRU_N_POOLED], output[GRU_N_OUTPUTS];
     gru_pooled(&state->pool[m], state->h[m][GRU_LAYERS - 1], pooled);
     gru_product(&gru_networks[m].head, pooled, output, 0, GRU_N_OUTPUTS);
+#if GRU_LINEAR
+    {
+      int n = GRU_LINEAR_STEPS;
+      if (state->count < n) n = (int)state->count;
+      gru_mix(state->latest + GRU_LINEAR_STEPS - n, n, output);
+    }
+#endif
     gru_add_answer(output, 0, out);
   }
 }

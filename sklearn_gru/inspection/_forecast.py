@@ -30,8 +30,10 @@ from sklearn_gru.inspection._times import (
     written,
 )
 
-# Of a long history, at most this many times as many values as predictions are drawn.
+# Of a long history, at most this many times as many values as predictions are drawn,
+# and these many in any case.
 _HISTORY = 10
+_SHORT_HISTORY = 100
 
 
 class ForecastDisplay(Display):
@@ -138,7 +140,7 @@ class ForecastDisplay(Display):
             Values earlier than those of X: a Series indexed by time (and group) like
             X, or a frame with the time as a column, in which `output` names the column
             to draw. The values of `y` before the first time drawn are added. The latest
-            are drawn, at most ten times as many as there are predictions.
+            are drawn: at most 100, or ten times as many as there are predictions.
         last : int, default=None
             Draw only this many of the latest times.
         between : tuple of two times, default=None
@@ -184,7 +186,8 @@ class ForecastDisplay(Display):
                 known = known[known.index < drawn.time[0]]
                 past = past[past.index < known.index[0]] if len(known) else past
                 past = pd.concat([past, known]) if len(past) else known
-            history = past.iloc[-_HISTORY * len(drawn.time) :]
+            most = max(_HISTORY * len(drawn.time), _SHORT_HISTORY)
+            history = past.iloc[-most:]
         display = cls(
             time=drawn.time,
             prediction=drawn.prediction,

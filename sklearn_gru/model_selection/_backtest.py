@@ -21,6 +21,7 @@ from sklearn_gru._support.progress import ProgressLine
 from sklearn_gru._support.rules import Boolean, check_value
 from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.keys import NO_GROUP, keys_of
+from sklearn_gru._tables.refused import refuse_targets
 from sklearn_gru._windows.finding import find_window
 from sklearn_gru._windows.fitted_grid import FittedGrid
 from sklearn_gru.exceptions import InputError
@@ -134,6 +135,7 @@ def backtest(
             "no origin in time. Put one in front: make_pipeline(SlidingWindow(24, "
             "lag=1), ...); for sequences, use cross_validate of scikit-learn."
         )
+    refuse_targets(y)
     check_consistent_length(X, y)
     keys = keys_of(X, window.time, window.groups)
     splits = list(splits_of(cv, X, y, window, keys, classify=False))

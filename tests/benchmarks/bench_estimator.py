@@ -68,7 +68,7 @@ def classes_problem():
     def estimator(n, kernels):
         model = GRUClassifier(
             HIDDEN, batch_size=BATCH, max_iter=n, early_stopping=False, random_state=0,
-            bidirectional=True, pooling="mean_max",
+            bidirectional=True, pooling="mean_max", **ours.CLASSIFIER_ALONE,
         )  # fmt: skip
         ours.fit(model, ragged, y, kernels=kernels)
 

@@ -23,6 +23,7 @@ import numpy as np
 from sklearn_gru import GRURegressor
 from sklearn_gru.export import PortableError, load_portable, to_c, to_portable
 from tests.benchmarks.machine import describe, use_one_thread
+from tests.benchmarks.ours import ALONE
 from tests.compiled import Compiled, by_code, c_answers, gcc
 from tests.exported import (
     OPTIONS,
@@ -164,7 +165,8 @@ def print_sizes(folder):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1200, 24, 8))
     y = X[:, -6:, 0].sum(axis=1) + rng.normal(size=len(X)) / 10
-    model = GRURegressor(32, max_iter=5, random_state=0, dtype="float32").fit(X, y)
+    model = GRURegressor(32, max_iter=5, random_state=0, dtype="float32", **ALONE)
+    model.fit(X, y)
     (folder / "model.pkl").write_bytes(pickle.dumps(model))
     to_portable(model, folder / "whole.gru", reader=True)
     to_portable(model, folder / "half.gru", dtype="float16")

@@ -1,6 +1,7 @@
 """A row at a time: streams against nn.GRU called by hand and against predict.
 
-Window 24, 8 features, 32 units, one thread; medians in turn. "Array" rows are float64
+Window 24, 8 features, 32 units, one thread; medians in turn. The network alone, without
+the linear part of the defaults, unless nothing is given. "Array" rows are float64
 arrays. The bare kernel has no Python around it but the call. nn.GRU steps by hand, in
 inference mode, on a tensor that is ready. Below, what one more row costs the pipeline
 without a stream, after 100 and after 100 000 rows were appended.
@@ -19,7 +20,8 @@ from sklearn_gru.live import Stream
 from tests.benchmarks.bench_export_onnx import step_runner
 from tests.benchmarks.contest import race, ratio
 from tests.benchmarks.machine import describe, use_one_thread
-from tests.benchmarks.rivals import HIDDEN
+from tests.benchmarks.ours import ALONE
+from tests.benchmarks.rivals import HIDDEN, has_keras, keras_on_jax
 
 WINDOW, N_FEATURES, N_FIT, N_SERIES = 24, 8, 3000, 1000
 CALLS, REPEATS = 300, 41
@@ -64,10 +66,15 @@ def clock(frame):
 
 
 def stream_of(frame, y, *, before=(), window=None, **params):
-    """Return the stream of a fitted pipeline, with a clock of its own."""
+    """Return the stream of a pipeline with the network alone, and its clock."""
     window = SlidingWindow(WINDOW) if window is None else window
-    params = {"hidden_size": HIDDEN, "max_iter": 1, "random_state": 0, **params}
-    model = make_pipeline(*before, window, GRURegressor(**params))
+    params = {**ALONE, "hidden_size": HIDDEN, **params}
+    model = GRURegressor(max_iter=1, random_state=0, **params)
+    return stream_with(make_pipeline(*before, window, model), frame, y)
+
+
+def stream_with(model, frame, y):
+    """Return the stream of a pipeline, fitted here, with a clock of its own."""
     stream, now = Stream(model.fit(frame, y)), clock(frame)
     stream.update(frame.iloc[0].to_numpy(), time=now())
     return stream, now
@@ -85,11 +92,25 @@ def by_hand():
     return step
 
 
+def keras_step():
+    """Return one step of a stateful Keras model, as its guide has it."""
+    keras = keras_on_jax()
+    row = np.zeros((1, 1, N_FEATURES), dtype=np.float32)
+    layers = [
+        keras.Input(batch_shape=row.shape),
+        keras.layers.GRU(HIDDEN, stateful=True),
+        keras.layers.Dense(1),
+    ]
+    net = keras.Sequential(layers)
+    net.compile(loss="mse")
+    return lambda: net.predict_on_batch(row)
+
+
 def alone(y):
     """Print what a row costs an estimator alone."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_FIT, WINDOW, N_FEATURES))
-    model = GRURegressor(HIDDEN, max_iter=1, random_state=0).fit(X, y)
+    model = GRURegressor(HIDDEN, max_iter=1, random_state=0, **ALONE).fit(X, y)
     stream, row, rows = Stream(model), X[0, 0], X[:N_SERIES, 0]
     keys = tuple(range(N_SERIES))
     stream.update(row)
@@ -105,16 +126,22 @@ def alone(y):
             "update, array and key": lambda: stream.update(row, 7),
         }
     )
+    if has_keras():
+        calls = {BEHIND: by_hand(), "Keras, stateful=True": keras_step()}
+        print_race(calls, times=30)
+    else:
+        print(f"{'Keras, stateful=True':44s} not installed here: pip install keras jax")
     print_race({f"update_many, {N_SERIES} series": lambda: stream.update_many(rows, keys)},
                times=3)  # fmt: skip
     default = Stream(GRURegressor(max_iter=1, random_state=0).fit(X, y))
-    double = Stream(GRURegressor(HIDDEN, max_iter=1, dtype="float64").fit(X, y))
+    double = GRURegressor(HIDDEN, max_iter=1, dtype="float64", **ALONE).fit(X, y)
+    slow = Stream(double)
     print("\nothers alone")
     print_race(
         {
             BEHIND: by_hand(),
-            "defaults (64 units)": lambda: default.update(row),
-            "float64, without kernels": lambda: double.update(row),
+            "GRURegressor(), nothing given": lambda: default.update(row),
+            "float64, without kernels": lambda: slow.update(row),
         },
         times=50,
     )
@@ -139,7 +166,7 @@ def windowed(frame, y):
         }
     )
     kinds = {
-        "defaults (64 units)": {"hidden_size": 64},
+        "64 units": {"hidden_size": 64},
         "lstm": {"cell": "lstm"},
         "two layers": {"num_layers": 2},
         "mean and max": {"pooling": "mean_max"},
@@ -152,6 +179,9 @@ def windowed(frame, y):
     calls = {BEHIND: by_hand()}
     for name, params in kinds.items():
         calls[name] = one_row(*stream_of(frame, y, **params), row)
+    untouched = make_pipeline(SlidingWindow(WINDOW), GRURegressor())
+    name = "GRURegressor(), nothing given"
+    calls[name] = one_row(*stream_with(untouched, frame, y), row)
     lagged = SlidingWindow(WINDOW, lag=1, known_future="x7")
     calls["lag 1, a column known ahead"] = one_row(
         *stream_of(frame, y, window=lagged), row
@@ -167,8 +197,8 @@ def one_row(stream, now, row):
 
 def without_stream(frame, y):
     """Print what partial_fit and predict cost as rows are appended."""
-    model = make_pipeline(SlidingWindow(WINDOW), GRURegressor(HIDDEN, max_iter=1))
-    model.fit(frame, y)
+    model = GRURegressor(HIDDEN, max_iter=1, **ALONE)
+    model = make_pipeline(SlidingWindow(WINDOW), model).fit(frame, y)
     print("\npartial_fit and predict of one row, and rows remembered")
     place = frame.index[-1]
     for n in (100, 100_000):

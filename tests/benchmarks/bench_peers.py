@@ -28,21 +28,17 @@ from sklearn.neural_network import MLPRegressor
 from sklearn_gru import GRURegressor
 from tests.benchmarks import ours, rivals
 from tests.benchmarks.contest import race_epochs, ratio
-from tests.benchmarks.machine import describe, is_installed, use_one_thread
+from tests.benchmarks.machine import describe, use_one_thread
 from tests.benchmarks.rivals import BATCH, HIDDEN, INPUTS, STEPS, N
 
 REPEATS = 3
-KERAS = is_installed("keras") and is_installed("jax")
+KERAS = rivals.has_keras()
 NUMBA = "GRURegressor, numba"
 
 
 def keras_net():
     """Return a compiled keras model on jax, one thread."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    import keras
-
-    keras.utils.set_random_seed(0)
+    keras = rivals.keras_on_jax()
     layers = [
         keras.Input((STEPS, INPUTS)),
         keras.layers.GRU(HIDDEN),

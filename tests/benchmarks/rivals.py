@@ -5,10 +5,14 @@ variable lengths, packed sequences. The data is windows of noise whose target is
 exponentially fading sum of one column, gated by another, plus noise.
 """
 
+import os
+
 import numpy as np
 import skorch
 import torch
 from torch import nn
+
+from tests.benchmarks.machine import is_installed
 
 N, STEPS, INPUTS, HIDDEN, BATCH = 20_000, 24, 8, 32, 64
 
@@ -101,3 +105,18 @@ def skorch_net(kind=skorch.NeuralNetRegressor, epochs=1, module=Net, **kwargs):
         callbacks=[skorch.callbacks.GradientNormClipping(1.0)],
         **kwargs,
     )
+
+
+def has_keras():
+    """Return whether Keras can run on JAX."""
+    return is_installed("keras") and is_installed("jax")
+
+
+def keras_on_jax():
+    """Return the module of Keras, set to compute on JAX in one thread."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return keras

@@ -403,6 +403,8 @@ class Kernel:
         shared = Shared(memory.integers, address(grads), address(losses))
         with _threads.team(size) as team:
             for number in range(-(-training.n_used // training.batch_size)):
+                if rows.stop[0]:
+                    break
                 prepare_batch(self.shape, layout, memory, sequences, training, number)
                 team.run(
                     self.programs.share_blocks,

@@ -19,8 +19,12 @@ def linear_outputs(graph: Graph, part: LinearPart, found: Read) -> str:
     padded = graph.op("Pad", found.dense, ints(0, size, 0, 0, 0, 0))
     first = graph.op("Unsqueeze", found.lengths, ints(1))
     place = graph.op("Add", first, np.arange(size, dtype=np.int64))  # (N, n_steps)
-    latest = rearranged(graph, padded, place, width)
-    flat = graph.op("Reshape", latest, ints(-1, size * width))
+    return linear_map(graph, part, rearranged(graph, padded, place, width))
+
+
+def linear_map(graph: Graph, part: LinearPart, latest: str) -> str:
+    """Append the linear outputs (N, n_outputs) of the latest steps, oldest first."""
+    flat = graph.op("Reshape", latest, ints(-1, part.n_steps * part.n_columns))
     product = graph.op("MatMul", graph.cast(flat, np.float64), _transposed(part.coef))
     return graph.op("Add", product, part.intercept.astype(np.float64))
 

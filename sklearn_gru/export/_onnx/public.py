@@ -94,9 +94,10 @@ def to_onnx(
     ``predict_proba``.
 
     With ``step=True``, the input ``row`` ``(n, n_features)`` holds a row of each of n
-    series. Every output ``new_state``, ``new_count`` (and ``new_recent`` with a lag) is
-    the input ``state``, ``count`` and ``recent`` of the next call. They start with 0,
-    and ``recent`` with NaN.
+    series. Every output ``new_state`` and ``new_count`` (with a linear part also
+    ``new_latest``, with a lag ``new_recent``) is the input of the next call, called
+    ``state``, ``count``, ``latest`` and ``recent``. They start with 0, and ``recent``
+    with NaN.
 
     Examples
     --------

@@ -5,10 +5,12 @@ series carries the states of the W windows that hold its newest row, the oldest 
 each row drops the oldest, begins a new one with zeros, and all of them read the row, so
 that the answer is that of ``predict`` for the newest W rows.
 
-Several networks carry their states one after the other.
+Several networks carry their states one after the other. A linear part reads the latest
+rows again, as the networks do, without those before the window.
 
 **Shape**: row ``(n, n_features)``, one row of n series each; state ``(n_tables, n,
-[W,] hidden_size)`` and count ``(n[, W])``, both 0 at the start; with a lag, recent
+[W,] hidden_size)`` and count ``(n[, W])``, both 0 at the start; with a linear part,
+latest ``(n, n_steps, n_columns)``, 0 at the start; with a lag, recent
 ``(n, lag, n_features)``, NaN at the start.
 """
 
@@ -18,10 +20,12 @@ import numpy as np
 
 from sklearn_gru._engines.stepping import why_not_stepwise
 from sklearn_gru._model.cells import CELLS
+from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.poolings import POOLINGS
 from sklearn_gru.exceptions import ExportError
 from sklearn_gru.export._onnx.answers import answers
 from sklearn_gru.export._onnx.graph import Graph, ints
+from sklearn_gru.export._onnx.linear import linear_map, mixed
 from sklearn_gru.export._onnx.network import (
     Weights,
     attention_scores,
@@ -47,8 +51,12 @@ def stepping(source: Source) -> tuple[Graph, list[Port], list[Port]]:
     index = indices(graph, columns)
     inputs_of_nets = [embedded(graph, net, dense, index) for net in states.nets]
     seen = graph.op("Squeeze", observed(graph, columns), ints(1))  # (n,)
-    pooled, has_input = states.advance(inputs_of_nets, seen)
+    pooled, count = states.advance(inputs_of_nets, seen)
+    has_input = graph.op("Greater", count, np.int64(0))
     outputs = [head(graph, *pair) for pair in zip(states.nets, pooled, strict=True)]
+    if states.linear is not None:
+        linear = states.linear_outputs(states.linear, dense, seen, count)
+        outputs = [mixed(graph, states.linear, output, linear) for output in outputs]
     for name, value in answers(graph, fitted, outputs, has_input, None).items():
         graph.output(value, name)
     ports = states.ports()
@@ -62,6 +70,7 @@ class _States:
 
     def __init__(self, graph: Graph, source: Source) -> None:
         self.graph, self.source = graph, source
+        self.linear = source.fitted.linear
         self.nets = [Weights(net.module_) for net in source.fitted.nets]
         self.spec = self.nets[0].spec
         self.window = None
@@ -89,6 +98,9 @@ class _States:
             Port("state", np.float32, shape),
             Port("count", np.int64, ("n", *slots)),
         ]
+        if self.linear is not None:
+            shape = ("n", self.linear.n_steps, self.linear.n_columns)
+            found.append(Port("latest", np.float32, shape))
         if self.lag:
             n_features = len(self.source.window._columns.names)
             found.append(Port("recent", np.float64, ("n", self.lag, n_features)))
@@ -107,7 +119,7 @@ class _States:
         return graph.op("Where", known, row, old)
 
     def advance(self, inputs: list[str], seen: str) -> tuple[list[str], str]:
-        """Append a step of all states; return what is pooled and which have input.
+        """Append a step of all states; return what is pooled, and of how many rows.
 
         `inputs` (n, 1, n_inputs) are those of each network.
         """
@@ -133,7 +145,27 @@ class _States:
             count = graph.op("Gather", count, np.int64(0), axis=1)
         least = graph.op("Max", count, np.int64(1))
         pooled = [self._pooled(own, least) for own in self._tables(state)]
-        return pooled, graph.op("Greater", count, np.int64(0))
+        return pooled, count
+
+    def linear_outputs(
+        self, part: LinearPart, dense: str | None, seen: str, count: str
+    ) -> str:
+        """Append the latest rows after this one, and the linear outputs of `count`."""
+        assert dense is not None
+        graph, end = self.graph, np.iinfo(np.int64).max
+        row = graph.op("Slice", dense, ints(0), ints(part.n_columns), ints(2))
+        older = graph.op("Slice", "latest", ints(1), ints(end), ints(1))
+        latest = graph.op("Concat", older, row, axis=1)
+        latest = graph.op(
+            "Where", graph.op("Unsqueeze", seen, ints(1, 2)), latest, "latest"
+        )
+        graph.output(latest, "new_latest")
+        place = np.arange(part.n_steps, 0, -1)  # counted from the newest row, from 1
+        read = graph.op("LessOrEqual", place, graph.op("Unsqueeze", count, ints(1)))
+        x = graph.op(
+            "Where", graph.op("Unsqueeze", read, ints(2)), latest, np.float32(0)
+        )
+        return linear_map(graph, part, x)
 
     # -- inside -----------------------------------------------------------------------
 
@@ -250,8 +282,6 @@ class _States:
 def _check_stepwise(source: Source) -> None:
     """Raise ExportError if no state can be carried from row to row."""
     reason = why_not_stepwise(source.fitted.net.module_.spec)
-    if reason is None and source.fitted.linear is not None:
-        reason = "linear_share reads the latest rows together"
     if reason is None and source.is_flat:
         reason = "it was fitted on 2-D rows, each of which is a whole series"
     if reason is None and source.window is not None and source.window.flatten:

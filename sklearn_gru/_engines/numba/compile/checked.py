@@ -17,6 +17,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 ENABLED = os.environ.get("SKLEARN_GRU_CHECKED", "") not in ("", "0")
 
@@ -35,9 +36,12 @@ def register(array: np.ndarray, address: int) -> None:
         owner = weakref.ref(owner)
     except TypeError:  # such as a memory map, which outlives the call
         owner = functools.partial(lambda kept: kept, owner)
+    # Not `nbytes`: all rows of a broadcast array may be one in memory.
+    low, high = byte_bounds(array)
+    n_bytes = high - low if array.size else 0
     before = _known.get(address)
-    if before is None or before[0]() is None or before[1] < array.nbytes:
-        _known[address] = owner, array.nbytes, array.flags.writeable
+    if before is None or before[0]() is None or before[1] < n_bytes:
+        _known[address] = owner, n_bytes, array.flags.writeable
 
 
 def guarded(program: Any) -> Any:
