@@ -11,10 +11,12 @@ from tests.contract_cases import (
     CLASSIFIER_OPTIONS,
     CLASSIFIER_ROWS,
     DEFAULTS,
+    FAILS_ON_ROWS,
     LIGHT,
     OPTIONS,
     REGRESSOR_OPTIONS,
     REGRESSOR_ROWS,
+    TAGGER,
     WITHOUT_LEVEL,
     run_checks,
 )
@@ -86,6 +88,15 @@ def test_windows_fail_only_what_they_must(flatten):
     results = run_checks(SlidingWindow(3, flatten=flatten))
     failed = {r["check_name"] for r in results if r["status"] != "passed"}
     assert failed == ORDER_CHECKS
+
+
+@pytest.mark.slow
+def test_tagger_fails_only_what_it_must():
+    """A tagger reads neighboring rows, and passes all else; nothing is skipped."""
+    results = run_checks(TAGGER, FAILS_ON_ROWS)
+    failed = {r["check_name"] for r in results if r["status"] == "xfail"}
+    assert failed == set(FAILS_ON_ROWS)
+    assert {r["status"] for r in results} == {"passed", "xfail"}
 
 
 @pytest.mark.parametrize("case", [*DEFAULTS, *OPTIONS])

@@ -127,7 +127,7 @@ def check_layers(network, n, longest, all_steps, seed):
     values, starts, lengths = make_sequences(network, n, longest, rng)
     kernel, rows = Kernel(network, params), Rows(values, starts, lengths)
     kernel.pack()
-    last, steps = kernel.run(rows, all_steps=all_steps, keep=True)
+    last, steps, _ = kernel.run(rows, all_steps=all_steps, keep=True)
     d_last = rng.standard_normal(last.shape).astype(np.float32)
     d_steps = None
     if all_steps:
@@ -180,7 +180,7 @@ def test_flat_parameters_are_those_of_the_torch_module(module, cell):
     kernel, x = Kernel(network, params), torch.randn(5, 7, 3)
     kernel.pack()
     rows = Rows(x.reshape(35, 3).numpy(), np.arange(5) * 7, np.full(5, 7))
-    last, steps = kernel.run(rows, all_steps=True, keep=False)
+    last, steps, _ = kernel.run(rows, all_steps=True, keep=False)
     expected, state = layer(x)
     h_n = state[0] if cell == "lstm" else state
     np.testing.assert_allclose(steps, expected.detach(), atol=1e-6)

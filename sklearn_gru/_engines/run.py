@@ -78,6 +78,7 @@ class Run:
             "group": plain["group"],
             "stopping": None if stopper is None else [stopper.patience, stopper.tol],
             "criterion": repr(net.criterion_),
+            "piece_length": training.data.piece_length,
         }
         found = {
             "parameters": _digest([json.dumps(numbers, sort_keys=True).encode()]),

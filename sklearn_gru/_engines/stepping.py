@@ -85,8 +85,10 @@ def stepper_of(
 
     `read` encodes rows as `predict` does; the compiled stepper does so itself.
     """
-    engine, _ = choose(net.plan(trains=False))
-    spec, module = net.module_.spec, net.module_
+    module, plan = net.module_, net.plan(trains=False)
+    # Row by row, an output at every step is one of the newest state.
+    spec = replace(module.spec, per_step=False)
+    engine, _ = choose(replace(plan, spec=spec))
     if isinstance(engine, NumbaEngine):
         steps = importlib.import_module("sklearn_gru._engines.numba.steps")
         flat = torch.cat([p.detach().reshape(-1) for p in module.parameters()])

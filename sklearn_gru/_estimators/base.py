@@ -35,7 +35,6 @@ from sklearn_gru._engines.training import (
     snapshot,
 )
 from sklearn_gru._estimators.fitted import Fitted, Prediction
-from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru._estimators.transaction import transaction
@@ -62,9 +61,7 @@ _SOMETIMES_FITTED = ("feature_names_in_", "validation_scores_", "best_iteration_
 LONG = 100
 
 
-class BaseGRU(
-    HiddenStatesMixin, DocumentationLink, CallbackSupportMixin, BaseEstimator
-):
+class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     """Base class of the estimators: everything that does not depend on the target."""
 
     _fitted: Fitted
@@ -213,6 +210,10 @@ class BaseGRU(
         """Return the weight of each sequence in the loss."""
         return data.weights
 
+    def _sequence_weights(self, labels: Any, data: TrainingData) -> np.ndarray | None:
+        """Return the weight of each sequence in the moments of X."""
+        return self._loss_weights(labels, data)
+
     def _choose_levels(
         self, schema: InputSchema, data: TrainingData
     ) -> tuple[str | None, int | None]:
@@ -252,7 +253,7 @@ class BaseGRU(
         self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
     ) -> Fitted:
         """Freeze everything that later fits reuse, and make the nets."""
-        weights = self._loss_weights(labels, data)
+        weights = self._sequence_weights(labels, data)
         normalization, continued = self._choose_levels(schema, data)
         encoder = Encoder.learn(
             schema,
@@ -269,12 +270,12 @@ class BaseGRU(
         params = TrainingParams(
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            batch_size=self._batch_size(len(data.sequences)),
+            batch_size=self._batch_size(data),
             clip_norm=self.clip_norm,
             callbacks=list(self.callbacks or []),
         )
         device = resolve_device(self.device)
-        work = n_given * data.sequences.shape[1] * self.max_iter
+        work = self._work(n_given, data)
         plan = Plan(self._spec(encoder, task), work, device.type)
         dtype = choose_dtype(
             self.dtype, data.sequences, n_given, params.batch_size, plan, weights
@@ -334,9 +335,13 @@ class BaseGRU(
         """Return :attr:`NetworkSpec.keeps_gaps` before there is a network."""
         return self._segment_length(schema) > 1 or self.conv_filters is not None
 
-    def _batch_size(self, n_sequences: int) -> int:
+    def _work(self, n_given: int, data: TrainingData) -> int:
+        """Return the amount of training: sequences x steps x epochs."""
+        return n_given * data.sequences.shape[1] * int(self.max_iter)
+
+    def _batch_size(self, data: TrainingData) -> int:
         if isinstance(self.batch_size, str):
-            return auto_batch_size(n_sequences)
+            return auto_batch_size(len(data.sequences))
         return int(self.batch_size)
 
     def _train(
@@ -357,13 +362,13 @@ class BaseGRU(
         for net in fitted.nets:
             net.lr = self.learning_rate
         watched = validation is not None and self.early_stopping is not False
-        training = fitted.encoder.recode(training)
+        training = fitted.recode(training)
         encoder = fitted.encoder.having_seen(training.sequences)
         fitted = replace(fitted, encoder=encoder)
         weights = self._loss_weights(labels, training)
         held_weights = None
         if validation is not None:
-            validation = fitted.encoder.recode(validation)
+            validation = fitted.recode(validation)
             held_weights = self._loss_weights(labels, validation)
         pair = fitted.training_pair(training, weights, validation, held_weights)
         linear = LinearParts(fitted, self._linear_share(), *pair)

@@ -6,23 +6,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
 
-from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.targets import TrainingData, check_class_target
 from sklearn_gru._estimators.base import BaseGRU
-from sklearn_gru._estimators.fitted import Fitted
+from sklearn_gru._estimators.class_labels import ClassesMixin
+from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import CLASSIFIER_RANGES
-from sklearn_gru._model.tasks import Classification, class_codes
-from sklearn_gru.exceptions import InvalidParameterError
+from sklearn_gru._model.tasks import class_codes
 
 __all__ = ["GRUClassifier"]
 
 
 @with_parameters
-class GRUClassifier(ClassifierMixin, BaseGRU):
+class GRUClassifier(ClassesMixin, ClassifierMixin, HiddenStatesMixin, BaseGRU):
     """Classification of sequences with a gated recurrent unit network.
 
     X is standardized inside. Sequences may differ in length and contain missing values.
@@ -223,12 +221,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self : GRUClassifier
             The estimator. Standardization, dtype and classes stay as in the first call.
         """
-        if self.class_weight == "balanced":
-            raise InvalidParameterError(
-                "class_weight='balanced' needs all of y, which partial_fit never sees: "
-                "pass the weights as a dict."
-            )
-        return self._partial_fit(X, y, sample_weight, classes)
+        return self._partial_fit_classes(X, y, classes, sample_weight)
 
     def predict(self, X):
         """Predict the class of each sequence.
@@ -283,15 +276,6 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
     def _check_y(self, y: Any) -> np.ndarray:
         return check_class_target(y)
 
-    def _learn_labels(
-        self, before: Fitted | None, y: np.ndarray, classes: Any = None
-    ) -> np.ndarray:
-        if before is not None:
-            return _classes(before)
-        learned = np.unique(y if classes is None else classes)
-        class_codes(y, learned)
-        return learned
-
     def _strata(self, labels: Any, y: np.ndarray) -> np.ndarray | None:
         return class_codes(y, labels)
 
@@ -299,40 +283,3 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         self, schema: InputSchema, data: TrainingData
     ) -> tuple[str | None, int | None]:
         return None if self.normalization == "auto" else self.normalization, None
-
-    def _make_task(
-        self,
-        labels: Any,
-        data: TrainingData,
-        encoder: Encoder,
-        continued: int | None,
-    ) -> tuple[Classification, None]:
-        weights = self._loss_weights(labels, data)
-        smoothing = float(self.label_smoothing)
-        return Classification.fit(data.y, weights, labels, smoothing), None
-
-    def _loss_weights(self, labels: Any, data: TrainingData) -> np.ndarray | None:
-        if self.class_weight is None:
-            return data.weights
-        codes = class_codes(data.y, labels)
-        ones = np.ones(len(codes)) if data.weights is None else data.weights
-        if isinstance(self.class_weight, str):
-            # scikit-learn's "balanced", with each sequence counted by its weight.
-            counts = np.bincount(codes, ones, minlength=len(labels))
-            per_class = ones.sum() / (
-                np.count_nonzero(counts) * np.maximum(counts, 1e-300)
-            )
-        else:
-            per_class = compute_class_weight(
-                self.class_weight, classes=labels, y=labels
-            )
-        return ones * per_class[codes]
-
-    def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
-        found = super()._fitted_attributes(fitted)
-        return {**found, "classes_": _classes(fitted)}
-
-
-def _classes(fitted: Fitted) -> np.ndarray:
-    assert isinstance(fitted.task, Classification)
-    return fitted.task.classes

@@ -20,6 +20,7 @@ from sklearn_gru._engines.training import headless, outputs
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, numeric_channels
 from sklearn_gru._estimators.regressor import GRURegressor
+from sklearn_gru._estimators.tagger import GRUTagger
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
     Boolean,
@@ -104,7 +105,8 @@ class SequenceEmbedding(
         "estimator": [
             OneOf((None,)),
             Satisfies(
-                lambda v: isinstance(v, BaseGRU), "a GRURegressor or GRUClassifier"
+                lambda v: isinstance(v, BaseGRU) and not isinstance(v, GRUTagger),
+                "a GRURegressor or GRUClassifier",
             ),
         ],
         "prefit": [Boolean()],

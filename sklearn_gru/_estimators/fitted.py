@@ -73,6 +73,10 @@ class Fitted:
         """Dtype that the network computes in."""
         return np.dtype(str(self.net.module_.head.weight.dtype).removeprefix("torch."))
 
+    def recode(self, data: TrainingData) -> TrainingData:
+        """Return training data in the codes of the first fit."""
+        return self.encoder.recode(data)
+
     def predict(self, X: Any) -> Prediction:
         """Return the predictions of the task, in the float dtype of X."""
         found, chosen, observed = self.run(X, self.outputs)

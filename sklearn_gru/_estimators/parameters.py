@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple, TypeVar
 
@@ -90,6 +91,30 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     "bidirectional": Parameter(
         [Boolean()], "bool", "Also read each sequence backwards."
+    ),
+    "groups": Parameter(
+        [],
+        "str, int or list of them",
+        "Columns or index levels that identify the recordings: rows of different "
+        "groups never read each other. None takes the levels of a MultiIndex that are "
+        "not the time, else all rows are one recording.",
+    ),
+    "time": Parameter(
+        [],
+        "str or int",
+        "Column or index level that orders the rows of a recording. None takes a "
+        "DatetimeIndex, PeriodIndex or integer index, or the only datetime level of a "
+        "MultiIndex (else its last integer level). Rows of an array without `time` are "
+        "in order.",
+    ),
+    "chunk_length": Parameter(
+        [OneOf((None,)), positive_integer()],
+        "int or None",
+        "Largest number of rows that an optimizer step reads of a recording; None for "
+        "all of them. Longer recordings are cut into pieces, at other rows in each "
+        "epoch. The state is carried from piece to piece [6]_, but no gradient, and "
+        "half of the pieces begin anew, to learn to begin anywhere. Predictions read a "
+        "recording in one pass.",
     ),
     "pooling": Parameter(
         [NameIn(POOLINGS)],
@@ -319,8 +344,40 @@ PARAMETERS: dict[str, Parameter] = {
 }
 
 
-def with_parameters(cls: Class) -> Class:
-    """Give a class the rules of its parameters and their section in its docstring."""
+# What an estimator that answers every row says differently.
+OF_ROWS: dict[str, str] = {
+    "bidirectional": "Read each recording in both directions, so that an answer knows "
+    "the rows after it. False answers each row from those up to it, and can stream.",
+    "dropout": "Share of features dropped between layers and before the head, in "
+    "training; before the head, the same ones at all rows of a piece [7]_.",
+    "batch_size": 'Number of recordings or pieces per optimizer step. "auto" takes '
+    "about 1024 rows.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
+    "keep the best weights. The validation set is a random part of the recordings, or "
+    'the last rows of the only one. "auto" stops early from 1000 recordings on.',
+    "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
+    "value is 0 after that.",
+    "class_weight": "Weight of each class in the loss, as in scikit-learn; "
+    '"balanced" counts rows.',
+    "categorical_features": "Features that are categories, by name, position or "
+    "boolean mask; each category is learned as a vector (an embedding [5]_). "
+    '"from_dtype" takes those of category dtype, None allows none. Values are compared '
+    "with those of fit; an unknown one is missing. A group key that is named here is a "
+    "feature, too.",
+    "dtype": 'Precision of the network. "auto" is float64 for fewer than 1000 rows of '
+    "float64, else float32, which the kernels take.",
+}
+
+
+def with_parameters(
+    cls: Class | None = None, *, texts: Mapping[str, str] | None = None
+) -> Any:
+    """Give a class the rules of its parameters and their section in its docstring.
+
+    `texts` are descriptions that replace those of the table.
+    """
+    if cls is None:
+        return partial(with_parameters, texts=texts)
     signature = inspect.signature(cls)
     names = list(signature.parameters)
     known: Any = cls
@@ -328,7 +385,8 @@ def with_parameters(cls: Class) -> Class:
         name: PARAMETERS[name].rules for name in names if PARAMETERS[name].rules
     }
     section = "Parameters\n----------\n" + "\n".join(
-        _described(name, signature.parameters[name].default) for name in names
+        _described(name, signature.parameters[name].default, texts or {})
+        for name in names
     )
     if cls.__doc__ is not None:  # it is under python -OO
         section = textwrap.indent(section, "    ") + "\n"
@@ -336,9 +394,9 @@ def with_parameters(cls: Class) -> Class:
     return cls
 
 
-def _described(name: str, default: Any) -> str:
+def _described(name: str, default: Any, texts: Mapping[str, str]) -> str:
     parameter = PARAMETERS[name]
     shown = f'"{default}"' if isinstance(default, str) else repr(default)
-    text = textwrap.fill(parameter.text, 80, break_on_hyphens=False)
+    text = textwrap.fill(texts.get(name, parameter.text), 80, break_on_hyphens=False)
     head = f"{name} : {parameter.kind}, default={shown}"
     return f"{head}\n{textwrap.indent(text, '    ')}"

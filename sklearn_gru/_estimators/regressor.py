@@ -22,6 +22,7 @@ from sklearn_gru._encoding.targets import (
 )
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import Fitted, relative_target
+from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
@@ -37,7 +38,7 @@ __all__ = ["GRURegressor"]
 
 
 @with_parameters
-class GRURegressor(IntervalsMixin, RegressorMixin, BaseGRU):
+class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
     """Regression from sequences with a gated recurrent unit network.
 
     X and y are standardized inside. Sequences may differ in length and contain missing

@@ -35,3 +35,8 @@ CLASSIFIER_RANGES: dict[str, Any] = {
     # were tried.
     "pooling": ["last", "max", "mean_max"],
 }
+
+TAGGER_RANGES: dict[str, Any] = {
+    **_BOTH,
+    "hidden_size": [32, 64, 128],
+}

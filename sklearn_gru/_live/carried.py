@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._engines.stepping import make_stepper, versions_of, why_not_stepwise
+from sklearn_gru._estimators.tagger import GRUTagger
 from sklearn_gru._live.answers import Answers
 from sklearn_gru._live.labels import (
     check_as_many,
@@ -47,10 +48,15 @@ class CarriedStates:
         if reason is None and estimator._fitted.encoder.schema.ndim == 2:
             reason = "it was fitted on 2-D rows, each of which is a whole series"
         if reason is not None:
+            advice = (
+                "Put a SlidingWindow in front and stream the pipeline, which runs the "
+                "window of each row again, or fit without it."
+            )
+            if isinstance(estimator, GRUTagger):
+                advice = "Fit with bidirectional=False."
             raise StreamError(
                 f"A stream of this {type(estimator).__name__} alone is not possible: "
-                f"{reason}. Put a SlidingWindow in front and stream the pipeline, "
-                "which runs the window of each row again, or fit without it."
+                f"{reason}. {advice}"
             )
         self._estimator = estimator
         self._method = method

@@ -29,12 +29,13 @@ class Stream:
     A stream answers what ``predict`` would answer for the rows that it has seen. For a
     Pipeline with a :class:`~sklearn_gru.SlidingWindow`, ``stream.update(row)`` equals
     ``pipeline.predict(rows_so_far)[-1]``; for an estimator alone, it equals
-    ``estimator.predict([rows_so_far])[0]``. The compiled engine gives the same bits,
-    NumPy the same numbers up to rounding.
+    ``estimator.predict([rows_so_far])[0]``, of which a tagger answers the last entry.
+    The compiled engine gives the same bits, NumPy and a tagger the same numbers up to
+    rounding.
 
     Parameters
     ----------
-    model : GRURegressor, GRUClassifier, GRUOutlierDetector or Pipeline
+    model : GRURegressor, GRUClassifier, GRUTagger, GRUOutlierDetector or Pipeline
         Fitted model, which the stream reads and never changes.
     method : str, default="predict"
         Method whose answers are returned: ``"predict"``, ``"predict_proba"``,
@@ -287,7 +288,7 @@ def _feed_of(model: Any, method: str) -> Feed:
     if isinstance(model, Pipeline):
         return OpenWindows(model, method)
     raise StreamError(
-        "A stream follows a fitted GRURegressor, GRUClassifier or GRUOutlierDetector, "
-        f"or a Pipeline with a SlidingWindow, but this is a {type(model).__name__}. Of "
-        "a search, pass best_estimator_."
+        "A stream follows a fitted GRURegressor, GRUClassifier, GRUTagger or "
+        "GRUOutlierDetector, or a Pipeline with a SlidingWindow, but this is a "
+        f"{type(model).__name__}. Of a search, pass best_estimator_."
     )

@@ -39,9 +39,15 @@ class Encoded:
     observed : ndarray of shape (n_rows,), or None
         Mask of the rows that hold a value, for a network that needs it.
     target : ndarray of shape (n, n_targets) or (n,), or None
-        Encoded target of each sequence.
+        Encoded target of each sequence; of each row, (n_rows,), for a network with an
+        output at every step. No two sequences share a row then.
     weight : ndarray of shape (n,), or None
-        Weights with mean 1.
+        Weights with mean 1; those of rows, (n_rows,), with targets of rows.
+    by_row : bool
+        Whether targets and weights are those of rows.
+    piece_length : int or None
+        Most rows that training reads at once of a sequence with targets of rows; None
+        for all of them.
     """
 
     rows: np.ndarray
@@ -53,6 +59,8 @@ class Encoded:
     observed: np.ndarray | None = None
     target: np.ndarray | None = None
     weight: np.ndarray | None = None
+    by_row: bool = False
+    piece_length: int | None = None
 
     def __len__(self) -> int:
         return len(self.starts)

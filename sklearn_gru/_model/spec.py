@@ -52,6 +52,7 @@ class NetworkSpec:
     normalization: str | None = None  # levels that batches remove while they gather
     embeddings: tuple[tuple[int, int], ...] = ()
     differences: bool = False  # of numeric channels; they are part of `n_inputs`
+    per_step: bool = False  # outputs at every step from its state, without pooling
 
     @property
     def n_read(self) -> int:

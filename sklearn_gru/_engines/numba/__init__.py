@@ -119,7 +119,7 @@ def warm_up_layers(network: NetworkSpec) -> None:
     rows = calls.Rows(values, start, length)
     n_head = network.n_parameters - network.n_outputs * (network.n_pooled + 1)
     kernel.pack_layers(kernel.params[:n_head])
-    last, _ = kernel.run(rows, all_steps=False, keep=True)
+    last, *_ = kernel.run(rows, all_steps=False, keep=True)
     kernel.run_backward(rows, last, None)
 
 

@@ -6,6 +6,7 @@ Inputs may be dense (see `dense_sequences`) or flat rows.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +65,7 @@ def run_layers(
     seed: int = 0,
     training: bool = True,
     pool: KernelPool | None = None,
+    carried: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the states of the last layer (n, n_steps, width) and its last (n, width).
 
@@ -81,6 +83,9 @@ def run_layers(
         Of the dropout masks, which `training` turns on.
     pool : KernelPool, optional
         Memory of earlier calls.
+    carried : Carried, optional
+        States to begin the forward direction in; gets those at the end. No gradient
+        flows through either.
     """
     rate = network.dropout if training else 0.0
     layers = NetworkSpec(
@@ -96,8 +101,9 @@ def run_layers(
     _check_weights(layers, weights)
     pool = pool or KernelPool()
     return _RunLayers.apply(
-        layers, pool, values, starts, lengths, all_steps, seed, keep, *weights
-    )
+        layers, pool, values, starts, lengths, all_steps, seed, keep, carried,
+        *weights,
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=64)
@@ -132,13 +138,19 @@ class _RunLayers(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, network, pool, values, starts, lengths, all_steps, seed, keep, *weights
-    ):
+        ctx, network, pool, values, starts, lengths, all_steps, seed, keep, carried,
+        *weights,
+    ):  # fmt: skip
         keep = keep and any(ctx.needs_input_grad)
         kernel = pool.take(network)
         _pack(kernel, weights)
         rows = Rows(_array(values), starts, lengths)
-        last, steps = kernel.run(rows, all_steps=all_steps, keep=keep, seed=seed)
+        initial = None if carried is None else _array(carried.initial)
+        last, steps, final = kernel.run(
+            rows, all_steps=all_steps, keep=keep, seed=seed, initial=initial
+        )
+        if final is not None:
+            carried.final = torch.from_numpy(final)
         if keep:
             ctx.set_materialize_grads(False)  # a zero gradient of all states is large
             ctx.kernel, ctx.rows, ctx.pool = kernel, rows, pool
@@ -166,7 +178,7 @@ class _RunLayers(torch.autograd.Function):
         ctx.pool.give_back(kernel)
         d_inputs = None if d_values is None else torch.from_numpy(d_values)
         d_weights = _split(torch.from_numpy(grads), ctx.shapes)
-        return None, None, d_inputs, None, None, None, None, None, *d_weights
+        return None, None, d_inputs, None, None, None, None, None, None, *d_weights
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

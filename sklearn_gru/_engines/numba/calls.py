@@ -36,6 +36,7 @@ from sklearn_gru._engines.numba.programs.train import (
     join_blocks,
     prepare_batch,
 )
+from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._support.interrupts import stop_flag
 
@@ -445,19 +446,31 @@ class Kernel:
                 )  # fmt: skip
                 join_blocks(self.shape, layout, memory, training, shared, number)
 
-    def run(self, rows: Rows, *, all_steps: bool, keep: bool, seed: int = 0):
+    def run(
+        self, rows: Rows, *, all_steps: bool, keep: bool, seed: int = 0, initial=None
+    ):
         """Return final states (n, width), and all states (n, n_steps, width) or None.
 
-        With `keep`, what `run_backward` needs stays in the workspace.
+        With `keep`, what `run_backward` needs stays in the workspace. With `initial`
+        (n, layers, parts, hidden), the forward direction begins in these states, and
+        the third result has those at its end; otherwise it is None.
         """
         work = _threads.forward_work(self.shape, len(rows.starts), rows.n_steps)
         return _threads.stoppable(
-            work, rows.stop, self._run, rows, all_steps, keep, seed
+            work, rows.stop, self._run, rows, all_steps, keep, seed, initial
         )
 
-    def _run(self, rows: Rows, all_steps: bool, keep: bool, seed: int):
+    def _run(self, rows: Rows, all_steps: bool, keep: bool, seed: int, initial):
         self._check_width(rows)
         n, width = len(rows.starts), self.shape.width
+        final, parts = None, 1
+        if initial is not None:
+            parts = len(CELLS[self.network.cell].state)
+            size = n * self.network.num_layers * parts * self.network.hidden_size
+            checked(initial, np.float32, size, "initial")
+            if not keep:
+                raise ValueError("states at the end are known only with keep=True")
+            final = np.zeros_like(initial)
         last = np.zeros((n, width), dtype=np.float32)
         steps = None
         if all_steps:
@@ -471,13 +484,16 @@ class Kernel:
                 0 if steps is None else address(steps),
                 rows.n_steps,
                 keep,
+                0 if initial is None else address(initial),
+                0 if final is None else address(final),
+                parts,
             )
             self.programs.run_layers(
                 self.shape, layout, self._memory.addresses, rows.addresses, outputs,
                 float(self.network.dropout if keep else 0.0), seed,
             )  # fmt: skip
         self._kept = rows if keep else None
-        return last, steps
+        return last, steps, final
 
     def run_backward(self, rows: Rows, d_last, d_steps, *, inputs=False, seed=0):
         """Return gradients (flat parameters, values or None).

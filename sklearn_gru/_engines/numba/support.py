@@ -20,6 +20,8 @@ def why_unsupported(network: NetworkSpec) -> str | None:
     """Return None, or the reason for which the kernels cannot train this network."""
     if not has_cell(network.cell):
         return f"cell {network.cell!r} has no kernel"
+    if network.per_step:
+        return "an output at every step has no kernel"
     if network.pooling not in POOLINGS:
         return f"pooling {network.pooling!r} has no kernel"
     if not isinstance(network.loss, str):

@@ -13,6 +13,7 @@ from sklearn_gru._engines.numba.engine import (
     flatten_parameters,
     layers_decline,
 )
+from sklearn_gru._engines.torch.batches import Carried
 from sklearn_gru._engines.torch.session import TorchEngine, TorchSession
 from sklearn_gru._model.poolings import POOLINGS
 
@@ -47,13 +48,19 @@ class CompiledLayers:
         self.recurrent = recurrent
         self.pool = KernelPool(trains=trains)
 
-    def __call__(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self,
+        values: Tensor,
+        lengths: Tensor | None,
+        carried: Carried | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Run the layers; omit the states if only the last one is read."""
         from sklearn_gru._engines.numba.autograd import dense_sequences, run_layers
 
         spec, training = self.recurrent.spec, self.recurrent.training
         dropout = self.recurrent.dropout
         rows, starts, full = dense_sequences(values)
+        all_steps = spec.per_step or POOLINGS[spec.pooling].reads_steps
         between = spec.dropout if spec.num_layers > 1 else 0.0
         states, last = run_layers(
             spec,
@@ -61,13 +68,14 @@ class CompiledLayers:
             rows,
             starts,
             full if lengths is None else lengths.numpy(),
-            all_steps=POOLINGS[spec.pooling].reads_steps,
+            all_steps=all_steps,
             seed=dropout.stream.draw() if training and between else 0,
             training=training,
             pool=self.pool,
+            carried=carried,
         )
         # The kernels stop at the longest sequence, PyTorch at the end of the padding.
         absent = values.shape[1] - states.shape[1]
-        if absent and POOLINGS[spec.pooling].reads_steps:
+        if absent and all_steps:
             states = F.pad(states, (0, 0, 0, absent))
         return states, last

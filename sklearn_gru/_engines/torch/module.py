@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from sklearn_gru._engines.torch.batches import PADDED, Carried
 from sklearn_gru._engines.torch.convolution import Convolution
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.embedding import Embedding
@@ -27,7 +28,7 @@ from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._model.spec import NetworkSpec
 
 # Values (B, T, n_read) and lengths to states (B, T, D) and final states (B, D).
-Layers = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+Layers = Callable[..., tuple[Tensor, Tensor]]
 
 
 class SequenceModel(nn.Module):
@@ -94,17 +95,23 @@ class SequenceModel(nn.Module):
         present: Tensor | None = None,
         weight: Tensor | None = None,
         *,
+        carried: Carried | None = None,
         layers: Layers | None = None,
     ) -> Tensor:
-        """Return the outputs of a batch.
+        """Return the outputs of a batch; ``(B, T, n_outputs)`` with one at every step.
 
         With a convolution branch, `present` ``(B, T)`` is a mask of the observed steps
         (None for all), and `weight` ``(B,)`` is the weight of each sequence in the
-        statistics of a training batch. `layers` runs the recurrent layers instead of
+        statistics of a training batch. `carried` holds the states to go on from, and
+        gets those after the batch. `layers` runs the recurrent layers instead of
         PyTorch.
         """
         if self.embedding is not None:
             values = self.embedding(values)
+        if self.spec.per_step:
+            run = self.recurrent if layers is None else layers
+            states, _ = run(*self._reading(values, lengths), carried)
+            return self.head(self.dropout(states, of_steps=True))
         if self.convolution is None:
             pooled = self._pooled(values, lengths, None, layers)
             return self.head(self.dropout(pooled))
@@ -171,5 +178,9 @@ class WeightedLoss(nn.Module):
         self.loss_parameters = parameters
 
     def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        if output.ndim == 3:  # (B, T, n_outputs), an output at every step
+            real = target != PADDED
+            output, target = output[real], target[real]
+            weight = None if weight is None else weight[real]
         loss = find_loss(self.loss).per_sequence(output, target, self.loss_parameters)
         return loss.mean() if weight is None else (weight * loss).mean()

@@ -25,11 +25,12 @@ from sklearn_gru._engines.torch.adamw import (
     unusual,
 )
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
-from sklearn_gru._engines.torch.batches import Batches
+from sklearn_gru._engines.torch.batches import Batches, PieceBatches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
 from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
-from sklearn_gru._engines.torch.session import PASS_SIZE
+from sklearn_gru._engines.torch.recurrent import state_shape
+from sklearn_gru._engines.torch.session import PASS_SIZE, PASS_STEPS
 from sklearn_gru._support.interrupts import Interrupts, raise_if_stopped
 
 # Compiled code and its memory, identities of parts, signals: None in a pickle.
@@ -138,10 +139,23 @@ class SequenceNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("epoch_timer", EpochTimer())]
 
-    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+    def get_iterator(
+        self, dataset: Any, training: bool = False
+    ) -> Batches | PieceBatches:
+        if training and dataset.data.by_row:
+            assert self.shuffle_stream is not None
+            return PieceBatches(
+                dataset,
+                self.batch_size,
+                self.shuffle_stream,
+                state_shape(self.module_.spec),
+            )
         if training:
             return Batches(dataset, self.batch_size, self.shuffle_stream)
-        return Batches(dataset, PASS_SIZE)
+        if not self.module_.spec.per_step:
+            return Batches(dataset, PASS_SIZE)
+        longest = max(1, int(dataset.data.lengths.max(initial=1)))
+        return Batches(dataset, max(1, PASS_STEPS // longest))
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         layers = getattr(self.session_, "layers", None)

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sklearn_gru._engines.torch.arrays import TORCH
+from sklearn_gru._engines.torch.batches import Carried
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.uninitialized import uninitialized
 from sklearn_gru._model.cells import CELLS, Cell
@@ -33,11 +35,16 @@ class Dropout(nn.Module):
         self.p = p
         self.stream = stream
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, of_steps: bool = False) -> Tensor:
+        """Drop values; `of_steps`, the same ones at all steps of ``(B, T, D)``.
+
+        The latter is the dropout of Gal & Ghahramani (2016) and draws T times less.
+        """
         if not self.training or self.p == 0:
             return x
         keep = 1 - self.p
-        mask = torch.empty_like(x).bernoulli_(keep, generator=self.stream.generator)
+        like = x[:, :1] if of_steps else x
+        mask = torch.empty_like(like).bernoulli_(keep, generator=self.stream.generator)
         return x * mask / keep
 
 
@@ -53,8 +60,13 @@ class StepLoop(nn.Module):
         for name, shape in cell.parameters(input_size, hidden_size).items():
             self.register_parameter(f"{name}_l0", nn.Parameter(torch.empty(shape)))
 
-    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        outputs, state, _ = run_steps(self.cell, layer_weights(self), values, TORCH)
+    def forward(
+        self, values: Tensor, initial: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        begin = None if initial is None else (initial[0],)
+        outputs, state, _ = run_steps(
+            self.cell, layer_weights(self), values, TORCH, begin
+        )
         return outputs, state[0][None]
 
 
@@ -69,6 +81,11 @@ def make_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.Module:
         return StepLoop(cell, input_size, hidden_size)
     module = getattr(nn, cell.torch_layer)
     return uninitialized(module, input_size, hidden_size, batch_first=True)
+
+
+def state_shape(spec: NetworkSpec) -> tuple[int, int, int]:
+    """Return the shape of what one direction remembers: layers, parts, units."""
+    return spec.num_layers, len(CELLS[spec.cell].state), spec.hidden_size
 
 
 class Recurrent(nn.Module):
@@ -89,16 +106,31 @@ class Recurrent(nn.Module):
             for k in range(spec.num_layers)
         )
 
-    def forward(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        x = values
+    def forward(
+        self,
+        values: Tensor,
+        lengths: Tensor | None,
+        carried: Carried | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        x, finals = values, []
         for k, directions in enumerate(self.layers):
             assert isinstance(directions, nn.ModuleList)
             if k:
                 x = self.dropout(x)
-            runs = [
-                _run(layer, x, lengths, d == 1) for d, layer in enumerate(directions)
-            ]
+            if carried is None:
+                runs = [
+                    _run(layer, x, lengths, d == 1)
+                    for d, layer in enumerate(directions)
+                ]
+            else:
+                forward, *others = directions
+                outputs, final = _run_on(forward, x, lengths, carried.initial[:, k])
+                finals.append(final)
+                runs = [(outputs, final[:, 0])]
+                runs += [_run(layer, x, lengths, True) for layer in others]
             x = torch.cat([outputs for outputs, _ in runs], dim=2)  # (B, T, D)
+        if carried is not None:
+            carried.final = torch.stack(finals, dim=1).detach()
         return x, torch.cat([last for _, last in runs], dim=1)
 
     @torch.no_grad()
@@ -135,6 +167,29 @@ def _run(
     else:
         last = outputs[torch.arange(len(x), device=x.device), lengths - 1]
     return (turned(outputs, lengths) if backward else outputs), last
+
+
+def _run_on(
+    layer: nn.Module, x: Tensor, lengths: Tensor | None, initial: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Go on from states (B, n_parts, H); return the outputs and the final states."""
+    parts = tuple(part[None].contiguous() for part in initial.unbind(1))
+    begin = parts if len(parts) > 1 else parts[0]
+    if lengths is None or len(parts) == 1:
+        outputs, state = layer(x, begin)
+        if lengths is not None:
+            at = torch.arange(len(x), device=x.device)
+            state = outputs[at, lengths - 1][None]
+    else:  # the other part at the end of each sequence is nowhere else
+        packed = pack_padded_sequence(
+            x, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        found, state = layer(packed, begin)
+        outputs, _ = pad_packed_sequence(
+            found, batch_first=True, total_length=x.shape[1]
+        )
+    parts = state if isinstance(state, tuple) else (state,)
+    return outputs, torch.stack([part[0] for part in parts], dim=1)
 
 
 def turned(x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sklearn_gru._engines.base import Plan
-from sklearn_gru._engines.torch.batches import SequenceDataset, blocks_by_length
+from sklearn_gru._engines.torch.batches import (
+    PADDED,
+    SequenceDataset,
+    blocks_by_length,
+    blocks_of_steps,
+)
 from sklearn_gru._engines.torch.module import Layers
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._support.interrupts import raise_if_stopped
@@ -16,6 +22,10 @@ from sklearn_gru._support.interrupts import raise_if_stopped
 # Sequences per forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
 # 0.26 s with 64 and 0.28 s with 4096 (32 units, one core, torch 2.13).
 PASS_SIZE = 1024
+
+# Steps per pass if there is an output at each: states and outputs of all of them are in
+# memory at once.
+PASS_STEPS = 2**16
 
 
 class TorchEngine:
@@ -52,31 +62,54 @@ class TorchSession:
         """Accumulate the mean loss in float64 and read it once."""
         net, prefix = self.net, "train" if training else "valid"
         step_on = net.train_step if training else net.validation_step
+        n_judged = 0
         total = torch.zeros((), dtype=torch.float64, device=batches.dataset.device)
         net._set_training(training)
         for batch in batches:
             raise_if_stopped()
             net.notify("on_batch_begin", batch=batch, training=training)
             step = step_on(batch)
-            size = len(batch[1][0])
+            size = self._n_judged(batch[1][0])
             total += step["loss"].detach() * size
+            n_judged += size
             if net.watched_:
                 net.history.record_batch(prefix + "_loss", step["loss"].item())
                 net.history.record_batch(prefix + "_batch_size", size)
             net.notify("on_batch_end", batch=batch, training=training, **step)
-        return total.item() / len(batches.dataset)
+        return total.item() / n_judged
+
+    def _n_judged(self, target: Tensor) -> int:
+        """Return the number of losses that a batch is the mean of."""
+        if not self.net.module_.spec.per_step:
+            return len(target)
+        return int((target != PADDED).sum())
 
     def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
-        """Return the outputs (n, n_outputs) in float64."""
+        """Return the outputs (n, n_outputs), or (n_rows, n_outputs), in float64."""
         module = self.net.module_
         dataset = SequenceDataset(data, module.head.weight.device)
         module.eval()
+        if module.spec.per_step:
+            return self._of_rows(data, dataset)
         out = np.empty((len(data), module.spec.n_outputs))
         with torch.inference_mode():
             for index in blocks_by_length(data.lengths, PASS_SIZE):
                 inputs, _ = dataset.gather(torch.from_numpy(index))
                 found = module(**inputs, layers=self.layers)
                 out[index] = found.double().cpu().numpy()
+        return out
+
+    def _of_rows(self, data: Encoded, dataset: SequenceDataset) -> np.ndarray:
+        """Return the outputs at every row; those of rows in no sequence are NaN."""
+        module = self.net.module_
+        out = np.full((len(data.rows), module.spec.n_outputs), np.nan)
+        with torch.inference_mode():
+            for index in blocks_of_steps(data.lengths, PASS_STEPS):
+                inputs, _ = dataset.gather(torch.from_numpy(index))
+                found = module(**inputs, layers=self.layers).double().cpu().numpy()
+                step = np.arange(found.shape[1])
+                real = step < data.lengths[index, None]
+                out[(data.starts[index, None] + step)[real]] = found[real]
         return out
 
     def write_optimizer(self) -> None:

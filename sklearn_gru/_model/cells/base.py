@@ -93,9 +93,9 @@ class Cell:
 
 
 def run_steps(
-    cell: Cell, weights: Weights, x: Any, xp: Arrays
+    cell: Cell, weights: Weights, x: Any, xp: Arrays, state: State | None = None
 ) -> tuple[Any, State, dict[str, Any]]:
-    """Run a cell over sequences ``(B, T, n_inputs)`` from a state of zeros.
+    """Run a cell over sequences ``(B, T, n_inputs)`` from a state, or from zeros.
 
     Returns
     -------
@@ -107,7 +107,8 @@ def run_steps(
         Values of each gate at every step.
     """
     hidden_size = weights["weight_hh"].shape[1]
-    state = tuple(xp.zeros(x, x.shape[0], hidden_size) for _ in cell.state)
+    if state is None:
+        state = tuple(xp.zeros(x, x.shape[0], hidden_size) for _ in cell.state)
     # Compute all input products at once; the state products need the previous state.
     inputs = cell.inputs(weights, x, xp)
     outputs, gates = [], []

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_gru
 from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._estimators.tagger import GRUTagger
 from sklearn_gru._windows.sliding_window import SlidingWindow
 from sklearn_gru.exceptions import ExportError, InputError
 from sklearn_gru.export._described import refuse_elapsed
@@ -43,6 +44,12 @@ class Source:
     def of(cls, model: Any) -> Source:
         """Return the parts of a model; raise ExportError if there are others."""
         check_is_fitted(model)
+        if isinstance(model, GRUTagger):
+            raise ExportError(
+                "A GRUTagger answers every row and has no graph. Export a causal "
+                "GRUClassifier behind a SlidingWindow, or stream the tagger: "
+                "sklearn_gru.live.Stream(model)."
+            )
         if isinstance(model, BaseGRU):
             return cls(model, model)
         if not isinstance(model, Pipeline):

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from sklearn_gru._engines.numba.compile.jit import inner
+from sklearn_gru._engines.numba.compile.simd import floats_at
 from sklearn_gru._engines.numba.memory import LAST
 from sklearn_gru._engines.numba.parts.block import reverse_rows
 from sklearn_gru._engines.numba.parts.dropout import drop
@@ -39,12 +40,31 @@ class Work(NamedTuple):
     packed: Any  # weights
     data: Data
     dropout: Any
+    carried: Any
+
+
+class Carried(NamedTuple):
+    """The states in which the forward direction begins and ends.
+
+    Each is (n, layers, parts, hidden), the parts h and, for an LSTM, c.
+    """
+
+    given: bool
+    initial: Any
+    final: Any
+    parts: int
+
+
+@inner
+def nothing_carried():
+    """Return the states of sequences that begin with zeros."""
+    return Carried(False, floats_at(0), floats_at(0), 1)
 
 
 @inner
 def forward_stack(cell, work, keep, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
-    shape, layout, block, workspace, packed, data, dropout = work
+    shape, layout, block, workspace, packed, data, dropout, carried = work
     x = workspace + layout.x
     gather_inputs(block, data, shape.n_inputs, head_of(shape, packed).tables, x)
     for layer in range(shape.layers):
@@ -55,8 +75,13 @@ def forward_stack(cell, work, keep, all_steps):
         for direction in range(shape.directions):
             trace = trace_of(work, layer, direction, x, x_step, keep)
             start_state(shape, block, trace)
+            goes_on = carried.given and direction == 0
+            if goes_on:
+                load_states(cell, shape, block, layer, carried, trace)
             weights = weights_of(shape, packed, layer, direction)
             forward_layer(cell, shape, block, direction, weights, trace, wanted, out)
+            if goes_on:
+                store_states(cell, work, layer, trace)
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, out)
     if data.stop[0] != 0:
@@ -64,6 +89,35 @@ def forward_stack(cell, work, keep, all_steps):
     outputs = workspace + output_at(layout, shape.layers - 1, keep)
     finals, pooled = workspace + layout.finals, workspace + layout.pooled
     pool(shape, block, finals, outputs, pooled, workspace + layout.argmax)
+
+
+@inner
+def load_states(cell, shape, block, layer, carried, trace):
+    """Copy the given states to where the first step reads them."""
+    size, row = shape.padded, shape.saved * shape.padded
+    for i in range(block.rows):
+        place = (block.sequences[i] * shape.layers + layer) * carried.parts
+        source = carried.initial + place * shape.hidden
+        copy_row(trace.states + i * size, source, shape.hidden)
+        if carried.parts > 1:
+            c = trace.saved + (i * row + cell.CARRIED_SLOT * size)
+            copy_row(c, source + shape.hidden, shape.hidden)
+
+
+@inner
+def store_states(cell, work, layer, trace):
+    """Copy the states after the last step of each sequence; all steps are kept."""
+    shape, block, data, carried = work.shape, work.block, work.data, work.carried
+    size, row = shape.padded, shape.saved * shape.padded
+    for i in range(block.rows):
+        place = (block.sequences[i] * shape.layers + layer) * carried.parts
+        target = carried.final + place * shape.hidden
+        copy_row(target, trace.final + i * size, shape.hidden)
+        length = data.lengths[block.sequences[i]]
+        if carried.parts > 1 and length > 0:
+            slots = (block.rows + block.firsts[length - 1] + i) * row
+            c = trace.saved + (slots + cell.CARRIED_SLOT * size)
+            copy_row(target + shape.hidden, c, shape.hidden)
 
 
 @inner
@@ -84,7 +138,7 @@ def layer_input(shape, layout, layer, workspace, keep):
 @inner
 def trace_of(work, layer, direction, x, x_step, keep):
     """Return the trace of one direction, its inputs turned around for the second."""
-    shape, layout, block, workspace, _, data, _ = work
+    shape, layout, block, workspace, _, data, _, _ = work
     number = layer * shape.directions + direction if keep else 0
     if direction == 1:
         reversed_x = workspace + layout.x_reversed
@@ -114,7 +168,7 @@ def backward_stack(cell, work, wanted, d_out_given):
 
     They come from d_pooled and, if given, d_outputs.
     """
-    shape, layout, block, workspace, packed, data, dropout = work
+    shape, layout, block, workspace, packed, data, dropout, _ = work
     if shape.pooling != LAST:
         top = workspace + d_output_at(shape, layout, shape.layers - 1)
         d_pooled, argmax = workspace + layout.d_pooled, workspace + layout.argmax
@@ -165,7 +219,7 @@ def d_output_at(shape, layout, layer):
 @inner
 def _start_d_state(work, is_last, direction):
     """Set the gradient of the final states, which only "last" pooling reads."""
-    shape, layout, block, workspace, _, _, _ = work
+    shape, layout, block, workspace, _, _, _, _ = work
     d_state = workspace + layout.d_state
     fill(d_state, block.rows * shape.padded, 0.0)
     fill(workspace + layout.d_cell, block.rows * shape.padded, 0.0)

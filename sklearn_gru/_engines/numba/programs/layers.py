@@ -14,11 +14,13 @@ from sklearn_gru._engines.numba.parts import weights
 from sklearn_gru._engines.numba.parts.dropout import Dropout
 from sklearn_gru._engines.numba.parts.rows import add_row, copy_row, fill
 from sklearn_gru._engines.numba.parts.stack import (
+    Carried,
     Wanted,
     Work,
     backward_stack,
     d_output_at,
     forward_stack,
+    nothing_carried,
     output_at,
 )
 from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
@@ -33,6 +35,9 @@ class Outputs(NamedTuple):
     steps: int  # (n, n_steps, width), or 0 if not wanted
     n_steps: int
     keep: bool  # a backward pass will follow
+    initial: int = 0  # (n, layers, parts, hidden): states to begin in, or 0 for zeros
+    final: int = 0  # likewise, those at the end
+    parts: int = 1
 
 
 @entry
@@ -50,12 +55,18 @@ def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
     packed, data = floats_at(memory.packed), view_data(sequences)
     last, steps = floats_at(outputs.last), floats_at(outputs.steps)
     dropout = Dropout(rate, np.uint64(seed))
+    carried = Carried(
+        outputs.initial != 0,
+        floats_at(outputs.initial),
+        floats_at(outputs.final),
+        outputs.parts,
+    )
     ordered, spare = sorted_batch(layout, memory, sequences, data)
     for first in range(0, sequences.n, layout.rows):
         number = first // layout.rows if outputs.keep else 0
         workspace = floats_at(memory.workspace) + number * layout.total
         block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
-        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
         forward_stack(cell, work, outputs.keep, outputs.steps != 0)
         if data.stop[0] != 0:
             break
@@ -92,7 +103,8 @@ def run_layers_backward(
             top = workspace + d_output_at(shape, layout, shape.layers - 1)
             _spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
-        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        carried = nothing_carried()  # the states they began in are kept
+        work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
         if data.stop[0] != 0:
             break
         backward_stack(cell, work, wanted, outputs.steps != 0)

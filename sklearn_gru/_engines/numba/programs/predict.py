@@ -10,7 +10,7 @@ from sklearn_gru._engines.numba.parts import weights
 from sklearn_gru._engines.numba.parts.dropout import Dropout
 from sklearn_gru._engines.numba.parts.losses import apply_head
 from sklearn_gru._engines.numba.parts.rows import copy_row
-from sklearn_gru._engines.numba.parts.stack import Work, forward_stack
+from sklearn_gru._engines.numba.parts.stack import Work, forward_stack, nothing_carried
 from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
 
 cell: Any = None  # set by `bind`, in the copy of a program
@@ -32,7 +32,8 @@ def predict(shape, layout, memory, sequences, scores_address):
     head, block_scores = weights.head_of(shape, packed), workspace + layout.scores
     for first in range(0, sequences.n, layout.rows):
         block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
-        work = Work(shape, layout, block, workspace, packed, data, dropout)
+        carried = nothing_carried()
+        work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
         forward_stack(cell, work, False, False)
         if data.stop[0] != 0:
             break

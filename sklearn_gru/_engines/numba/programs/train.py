@@ -35,6 +35,7 @@ from sklearn_gru._engines.numba.parts.stack import (
     Work,
     backward_stack,
     forward_stack,
+    nothing_carried,
 )
 from sklearn_gru._engines.numba.parts.weights import head_of, pack, unpack_gradients
 from sklearn_gru._engines.numba.programs.batch import block_of, view_data
@@ -177,7 +178,8 @@ def _block_gradient(cell, job, batch, first):
     block = block_of(shape, layout, data, ordered, n, first, spare)
     dropout = Dropout(training.dropout, unsigned_at(training.seeds)[batch])
     workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
-    work = Work(shape, layout, block, workspace, packed, data, dropout)
+    carried = nothing_carried()
+    work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
     goal = Goal(
         floats_at(training.targets),
         training.target_width,
