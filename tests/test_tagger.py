@@ -588,7 +588,7 @@ def test_more_bad_input_is_named():
         small().fit(X, y, X_val=X, y_val=[np.full(len(x), 7) for x in X])
     with pytest.raises(InputError, match="not given together"):
         small().fit(X, y, X_val=X)
-    with pytest.raises(InputError, match="No row of X_val has a label"):
+    with pytest.raises(InputError, match="No row of X has a label"):
         small().fit(X, y, X_val=X, y_val=[np.full(len(x), np.nan) for x in X])
     with pytest.raises(InvalidParameterError, match="chunk_length"):
         small(chunk_length=0).fit(X, y)

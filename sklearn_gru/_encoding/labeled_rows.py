@@ -15,7 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.targets import check_sample_weight
+from sklearn_gru._encoding.targets import check_sample_weight, refuse_mixed
+from sklearn_gru._tables.refused import refuse_targets
 from sklearn_gru.exceptions import InputError
 
 
@@ -85,6 +86,8 @@ def labeled_rows(
     `place` is the row of `sequences` that each row of X is, `sizes` the number of rows
     of each item of a list.
     """
+    if sizes is None:
+        refuse_targets(y)
     y, known = _labels(joined(y, sizes, "y"))
     n = len(place)
     check_consistent_length(place, y)
@@ -145,6 +148,7 @@ def _labels(y: Any) -> tuple[np.ndarray, np.ndarray]:
             y = np.full(len(y), values[0], dtype=values.dtype)
             y[known] = values
     if known.any():
+        refuse_mixed(y[known])
         check_classification_targets(y[known])
     return y, known
 

@@ -176,12 +176,12 @@ def check_class_target(y: Any) -> np.ndarray:
             f"Input y contains NaN or None in {missing.sum()} of {len(y)} rows, the "
             f"first at row {int(missing.argmax())}. Drop those rows from X and y."
         )
-    _refuse_mixed(y)
+    refuse_mixed(y)
     check_classification_targets(y)
     return y
 
 
-def _refuse_mixed(y: np.ndarray) -> None:
+def refuse_mixed(y: np.ndarray) -> None:
     """Raise InputError for labels of several kinds, which have no order."""
     if y.dtype != object or len({type(label) for label in y.tolist()}) < 2:
         return

@@ -9,9 +9,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from sklearn_gru._encoding.labeled_rows import LabeledRows, joined, labeled_rows
+from sklearn_gru._encoding.labeled_rows import joined, labeled_rows
 from sklearn_gru._encoding.layouts import Ragged
-from sklearn_gru._encoding.targets import require_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.class_labels import ClassesMixin
 from sklearn_gru._estimators.fitted import Fitted, Prediction
@@ -22,7 +21,6 @@ from sklearn_gru._estimators.search_ranges import TAGGER_RANGES
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._windows.recordings import RecordingReader
 from sklearn_gru._windows.row_checks import check_same_rows
-from sklearn_gru.exceptions import InputError
 
 __all__ = ["GRUTagger"]
 
@@ -367,26 +365,24 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
 
     # -- the steps of a fit -----------------------------------------------------------
 
-    def _read(
-        self, before: Fitted | None, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Any, Any]:
-        require_target(y, type(self).__name__)
-        if before is None:
-            new = RecordingReader(
-                type(self).__name__, self.groups, self.time, self.categorical_features
-            )
-            reader, recordings = new.learn(X)
-        else:
+    def _schema(self, before: Fitted | None) -> Any:
+        if before is not None:
             assert isinstance(before, FittedRows)
-            reader, recordings = before.reader, before.reader.check(X)
-        check_same_rows(X, y)
-        return self._labeled(recordings, y, sample_weight).checked("X"), reader
+            return before.reader
+        return RecordingReader(
+            type(self).__name__, self.groups, self.time, self.categorical_features
+        )
 
-    @staticmethod
-    def _labeled(recordings: Any, y: Any, sample_weight: Any) -> LabeledRows:
-        sequences, place, sizes = recordings
-        found = labeled_rows(sequences, place, sizes, y, sample_weight)
-        return found.without_gaps()
+    def _read(self, schema: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        if y is None:
+            raise ValueError(
+                f"This {schema.owner} estimator requires y to be passed, but the "
+                "target y is None."
+            )
+        reader, (sequences, place, sizes) = schema.read(X)
+        check_same_rows(X, y)
+        data = labeled_rows(sequences, place, sizes, y, sample_weight)
+        return data.without_gaps().checked("X"), reader
 
     def _hold_out(
         self,
@@ -397,16 +393,11 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
         y_val: Any,
         sample_weight_val: Any,
     ) -> tuple[Any, Any]:
-        if (X_val is None) != (y_val is None):
-            raise InputError(
-                "X_val and y_val were not given together. Pass both to fit, or neither."
-            )
-        if X_val is not None:
-            held = self._labeled(schema.check(X_val), y_val, sample_weight_val)
-            return data, held.checked("X_val")
         n = len(data.sequences)
-        if not stops_early(self.early_stopping, n):
-            return data, None
+        given = X_val is not None or y_val is not None
+        if given or not stops_early(self.early_stopping, n):
+            validation = X_val, y_val, sample_weight_val
+            return super()._hold_out(schema, labels, data, *validation)
         if n == 1:
             first, last = data.halves(self.validation_fraction)
         else:

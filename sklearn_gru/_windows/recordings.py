@@ -19,7 +19,6 @@ from sklearn_gru._encoding.layouts import (
     Described,
     Ragged,
     layout_of,
-    without_index,
 )
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
@@ -86,9 +85,12 @@ class RecordingReader:
         assert known is not None
         return known
 
+    def read(self, X: Any) -> tuple[RecordingReader, Recordings]:
+        """Learn from the first X, and check each later one."""
+        return self.learn(X) if self.features is None else (self, self.check(X))
+
     def learn(self, X: Any) -> tuple[RecordingReader, Recordings]:
         """Return the reader of X and later ones, and X as recordings."""
-        X = without_index(X)
         if _is_list(X, self.owner):
             self._refuse_keys_of_list()
             schema = InputSchema(self.owner, 1, self.categorical_features)
@@ -108,7 +110,6 @@ class RecordingReader:
     def check(self, X: Any) -> Recordings:
         """Return a later X as recordings, after checking that it matches."""
         assert self.features is not None
-        X = without_index(X)
         if _is_list(X, self.owner):
             self._refuse_keys_of_list()
             return _of_list(self.features.check(X))
