@@ -373,9 +373,7 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
             type(self).__name__, self.groups, self.time, self.categorical_features
         )
 
-    def _read(
-        self, schema: Any, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Any, Any]:
+    def _read(self, schema: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         if y is None:
             raise ValueError(
                 f"This {schema.owner} estimator requires y to be passed, but the "
