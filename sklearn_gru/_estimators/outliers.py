@@ -221,7 +221,7 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         errors = ForecastErrors.of(regressor, context, numeric, judging, spread)
         if self.contamination == "auto":
             sizes = errors.unseen_sizes(judging, int(self.smoothing), spread)
-            offset = self._promised(-sizes)
+            offset = self._promised(sizes)
         else:
             scores = -errors.sizes(sequences, int(self.smoothing))
             offset = float(np.percentile(scores, 100 * self.contamination))
@@ -353,14 +353,14 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         }
         return made.set_params(**seeds)
 
-    def _promised(self, scores: np.ndarray) -> float:
-        """Return the threshold for scores (m,) of held-out rows in order of time.
+    def _promised(self, sizes: np.ndarray) -> float:
+        """Return the threshold from the sizes (m,) of held-out rows in order of time.
 
-        Smoothed scores of neighboring rows are nearly one score. Every `smoothing`-th
+        Smoothed sizes of neighboring rows are nearly one size. Every `smoothing`-th
         has no step in common with the others, so each such subset has a conformal
         threshold, and their mean is taken.
         """
-        m, k, rate = len(scores), int(self.smoothing), self.false_alarm_rate
+        m, k, rate = len(sizes), int(self.smoothing), self.false_alarm_rate
         if m / k < 1 / rate - 1:
             warn(
                 f"false_alarm_rate={rate:g} rests on {m} held-out rows"
@@ -370,21 +370,13 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
                 "validation_fraction, or promise less.",
                 CalibrationWarning,
             )
-        subsets = (scores[at::k] for at in range(min(k, m)))
-        return float(np.mean([_conformal_threshold(s, rate) for s in subsets]))
-
-
-def _conformal_threshold(scores: np.ndarray, rate: float) -> float:
-    """Return the threshold that a new score is below with at most this probability.
-
-    With too few scores for that, it is the least of them.
-    """
-    m = len(scores)
-    # The new row counts as one more row, so m + 1 rows share the rate.
-    n_alarms = m - int(np.ceil((1 - rate) * (m + 1) * (1 - 1e-12)))
-    if n_alarms < 0:
-        return float(scores.min()) * (1 - _MARGIN)
-    return float(np.partition(scores, n_alarms)[n_alarms]) * (1 + _MARGIN)
+        # A new row counts as one more: "weibull" takes the (m + 1) (1 - rate)-th of m
+        # sizes in order, between two of them if need be, or the largest.
+        found = [
+            np.quantile(sizes[at::k], 1 - rate, method="weibull")
+            for at in range(min(k, m))
+        ]
+        return -float(np.mean(found)) * (1 + _MARGIN)
 
 
 def _of_steps(sequences: Sequences, mask: np.ndarray) -> Sequences:
