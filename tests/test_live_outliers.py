@@ -55,9 +55,10 @@ def alone(**params):
     "params", [{}, {"smoothing": 4}, {"smoothing": 3, "horizon": 2}], ids=str
 )
 def test_rows_behind_a_window_are_scored_as_in_one_batch(params, method):
-    """Through holes and missing cells, after the rows that fit saw."""
+    """Through holes, missing cells and a fault, after the rows that fit saw."""
     model = piped(**params)
     new = make_frame(60, 1, start=200)
+    new.iloc[40:44] += 5
     stream = Stream(model, method=method)
     got = [stream.update(row, time=time) for time, row in new.iterrows()]
     expected = getattr(model, method)(new)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
@@ -61,6 +62,12 @@ def slow_residuals(fitted, items, k, horizon, size):
             z = (x[at] - forecast - fitted.center_) / fitted.scale_
             out[i, back] = np.clip(z, -50, 50)
     return out
+
+
+def neighboring_windows(rng, n, n_steps, n_channels=24):
+    """Windows over rows of noise, each one step after the one before."""
+    rows = rng.normal(size=(n + n_steps - 1, n_channels))
+    return Sequences(rows, np.arange(n), np.full(n, n_steps), order=np.arange(n))
 
 
 @pytest.mark.parametrize("smoothing", [1, 4])
@@ -154,6 +161,23 @@ def test_false_alarms_keep_their_promise_on_exchangeable_rows():
     deviation = np.std(rates) / np.sqrt(len(rates))
     assert abs(np.mean(rates) - 0.05) < 4 * deviation
     assert deviation < 0.005
+
+
+@pytest.mark.parametrize(("n_held", "smoothing"), [(60, 1), (200, 8)])
+def test_false_alarms_keep_their_promise_with_channels_and_smoothing(n_held, smoothing):
+    """Neither scales that saw the held-out rows nor shared steps raise the rate."""
+    rates = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        model = GRUOutlierDetector(
+            DummyRegressor(), false_alarm_rate=0.05, smoothing=smoothing
+        )
+        model.fit(neighboring_windows(rng, 5 * n_held, smoothing + 1))
+        new = neighboring_windows(rng, 500, smoothing + 1)
+        rates.append(np.mean(model.predict(new) == -1))
+    deviation = np.std(rates) / np.sqrt(len(rates))
+    assert np.mean(rates) - 0.05 < 2 * deviation
+    assert np.mean(rates) > 0.02
 
 
 def test_contamination_is_the_share_of_training_rows():

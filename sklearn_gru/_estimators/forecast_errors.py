@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ from sklearn_gru.exceptions import UnseenDataWarning
 # An error beyond this many deviations counts as this many: one broken reading does not
 # outweigh all others of its window.
 _CLIP = 50.0
+
+# Parts that the held-out sequences are divided into: each is judged by the scale of the
+# others.
+_PARTS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +58,7 @@ class ForecastErrors:
         """
         one = np.ones(len(channels))
         plain = cls(regressor, context, channels, 0 * one, one)
-        error = plain._raw(NewestSteps.of(sequences, context))
-        center = np.median(error, axis=0)
-        deviation = 1.4826 * np.median(np.abs(error - center), axis=0)
-        floor = 1e-3 * spread
-        scale = np.where(deviation > floor, deviation, error.std(axis=0))
-        scale = np.maximum(scale, np.where(floor > 0, floor, 1.0))
-        return cls(regressor, context, channels, center, scale)
+        return plain._scaled(plain._raw_newest(sequences), spread)
 
     def of_newest(self, sequences: Sequences) -> np.ndarray:
         """Return the errors (n, n_channels) at the newest steps."""
@@ -74,6 +72,37 @@ class ForecastErrors:
         """
         parts = [_root_mean_square(self._of_last(b, k)) for b in blocks(sequences)]
         return np.concatenate(parts)
+
+    def unseen_sizes(
+        self, sequences: Sequences, k: int, spread: np.ndarray
+    ) -> np.ndarray:
+        """Return the sizes (n,) that sequences in order of time have as new ones.
+
+        Errors that take part in the center and the scale are smaller than new ones, so
+        each part of the sequences is judged by the center and the scale of the others:
+        cross-conformal prediction (Vovk 2015). The sequences just before a part share
+        smoothed steps with it and are left out too.
+        """
+        n, error = len(sequences), self._raw_newest(sequences)
+        shared = min(k - 1, n // 2)
+        sizes = np.empty(n)
+        for part in np.array_split(np.arange(n), min(_PARTS, n)):
+            near = slice(max(0, part[0] - shared), part[-1] + 1)
+            apart = self._scaled(np.delete(error, near, axis=0), spread)
+            sizes[part] = apart.sizes(sequences[part], k)
+        return sizes
+
+    def _scaled(self, error: np.ndarray, spread: np.ndarray) -> ForecastErrors:
+        """Return the same with the center and the scale of errors (m, n_channels)."""
+        center = np.median(error, axis=0)
+        deviation = 1.4826 * np.median(np.abs(error - center), axis=0)
+        floor = 1e-3 * spread
+        scale = np.where(deviation > floor, deviation, error.std(axis=0))
+        scale = np.maximum(scale, np.where(floor > 0, floor, 1.0))
+        return replace(self, center=center, scale=scale)
+
+    def _raw_newest(self, sequences: Sequences) -> np.ndarray:
+        return self._raw(NewestSteps.of(sequences, self.context))
 
     def _of_last(self, sequences: Sequences, k: int) -> np.ndarray:
         """Return the errors (n, k, n_channels) at the last `k` steps."""

@@ -77,6 +77,13 @@ def group_codes(sequences: Sequences) -> np.ndarray:
     return pd.factorize(sequences.groups, use_na_sentinel=False)[0]
 
 
+def in_time(sequences: Sequences) -> Sequences:
+    """Return the sequences in order of time, one group after the other."""
+    if sequences.order is None:
+        return sequences
+    return sequences[np.lexsort((sequences.order, group_codes(sequences)))]
+
+
 def latest(order: np.ndarray, codes: np.ndarray, share: float) -> np.ndarray:
     """Return a mask (n,) of the latest share of the sequences, at least one.
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._estimators.forecast_errors import ForecastErrors
-from sklearn_gru._estimators.hold_out import held_out
+from sklearn_gru._estimators.hold_out import held_out, in_time
 from sklearn_gru._estimators.newest_steps import (
     Context,
     NewestSteps,
@@ -76,10 +76,11 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         "auto" takes the threshold from `false_alarm_rate`.
     false_alarm_rate : float, default=0.01
         Share of normal sequences to mark as outliers, above 0 and below 1. The
-        threshold is the conformal quantile of the scores of held-out sequences [2]_, so
-        the share holds for later sequences that are exchangeable with them. Series that
-        drift have more. The most abnormal held-out sequence is an outlier if there are
-        fewer than ``1 / false_alarm_rate - 1``, and fit warns.
+        threshold is the conformal quantile of the scores of held-out sequences [2]_,
+        each with the scale of the others [3]_, so the share holds for later sequences
+        that are exchangeable with them. Series that drift have more. It needs
+        ``smoothing * (1 / false_alarm_rate - 1)`` held-out sequences; with fewer, fit
+        warns, and the threshold is the most abnormal of their scores.
     validation_fraction : float, default=0.2
         Share of the sequences that the regressor does not learn from: the latest ones,
         as in the estimators. The scale of the errors and the threshold come from them.
@@ -122,6 +123,8 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
        in Time Series. ESANN.
     .. [2] Laxhammar & Falkman (2010). Conformal prediction for distribution-independent
        anomaly detection in streaming vessel data. StreamKDD.
+    .. [3] Vovk (2015). Cross-conformal predictors. Annals of Mathematics and
+       Artificial Intelligence 74.
 
     Examples
     --------
@@ -213,10 +216,15 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
 
         enough = held.sum() >= _FEW
         usable[usable] = held if enough else True
-        judging = _of_steps(sequences, usable)
+        judging = in_time(_of_steps(sequences, usable))
         spread = np.atleast_1d(target.std(axis=0))
         errors = ForecastErrors.of(regressor, context, numeric, judging, spread)
-        offset = self._threshold(errors, sequences, judging)
+        if self.contamination == "auto":
+            sizes = errors.unseen_sizes(judging, int(self.smoothing), spread)
+            offset = self._promised(sizes)
+        else:
+            scores = -errors.sizes(sequences, int(self.smoothing))
+            offset = float(np.percentile(scores, 100 * self.contamination))
 
         self._schema, self._errors, self.regressor_ = schema, errors, regressor
         self.center_, self.scale_, self.offset_ = errors.center, errors.scale, offset
@@ -345,29 +353,30 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         }
         return made.set_params(**seeds)
 
-    def _threshold(
-        self, errors: ForecastErrors, sequences: Sequences, judging: Sequences
-    ) -> float:
-        if self.contamination != "auto":
-            scores = -errors.sizes(sequences, int(self.smoothing))
-            return float(np.percentile(scores, 100 * self.contamination))
-        scores = np.sort(-errors.sizes(judging, int(self.smoothing)))
-        m, rate = len(scores), self.false_alarm_rate
-        independent = m / self.smoothing
-        if independent < 1 / rate - 1:
+    def _promised(self, sizes: np.ndarray) -> float:
+        """Return the threshold from the sizes (m,) of held-out rows in order of time.
+
+        Smoothed sizes of neighboring rows are nearly one size. Every `smoothing`-th
+        has no step in common with the others, so each such subset has a conformal
+        threshold, and their mean is taken.
+        """
+        m, k, rate = len(sizes), int(self.smoothing), self.false_alarm_rate
+        if m / k < 1 / rate - 1:
             warn(
                 f"false_alarm_rate={rate:g} rests on {m} held-out rows"
-                + (f" in {independent:.0f} stretches" if self.smoothing > 1 else "")
-                + f", but needs at least {1 / rate - 1:.0f}: the true rate may be "
-                f"higher, about {1 / (independent + 1):.2g}. Fit on more rows, raise "
+                + (f" in {m / k:.0f} stretches" if k > 1 else "")
+                + f", but needs at least {k * (1 / rate - 1):.0f}: the true rate may "
+                f"be higher, about {1 / (m / k + 1):.2g}. Fit on more rows, raise "
                 "validation_fraction, or promise less.",
                 CalibrationWarning,
             )
-        # The future row counts as one more row, so m + 1 rows share the rate.
-        n_alarms = m - int(np.ceil((1 - rate) * (m + 1) * (1 - 1e-12)))
-        if n_alarms < 0:
-            return float(scores[0]) * (1 - _MARGIN)
-        return float(scores[n_alarms]) * (1 + _MARGIN)
+        # A new row counts as one more: "weibull" takes the (m + 1) (1 - rate)-th of m
+        # sizes in order, between two of them if need be, or the largest.
+        found = [
+            np.quantile(sizes[at::k], 1 - rate, method="weibull")
+            for at in range(min(k, m))
+        ]
+        return -float(np.mean(found)) * (1 + _MARGIN)
 
 
 def _of_steps(sequences: Sequences, mask: np.ndarray) -> Sequences:

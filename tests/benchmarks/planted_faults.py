@@ -7,13 +7,15 @@ one, and the share of alarms on noise whose rows are exchangeable.
 """
 
 import argparse
+import warnings
 
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUOutlierDetector, SlidingWindow
+from sklearn_gru import GRUOutlierDetector, Sequences, SlidingWindow
+from sklearn_gru.exceptions import CalibrationWarning
 from tests.benchmarks.machine import describe, use_one_thread
 
 N_CHANNELS = 8
@@ -108,7 +110,13 @@ def plant(model, kind, n_draws, seed=1):
     return alarms.any(axis=1).mean(), np.mean(named == channel)
 
 
-def false_alarms(n_draws, rate, n_fit, n_new=300):
+def noise(rng, n, n_steps):
+    """Return n neighboring windows over rows of noise."""
+    rows = rng.normal(size=(n + n_steps - 1, N_CHANNELS))
+    return Sequences(rows, np.arange(n), np.full(n, n_steps), order=np.arange(n))
+
+
+def false_alarms(n_draws, rate, n_held, smoothing=1, n_new=500):
     """Return the mean share of alarms on noise, and its standard error.
 
     Each draw has a detector of its own, because a threshold that was drawn low raises
@@ -117,11 +125,17 @@ def false_alarms(n_draws, rate, n_fit, n_new=300):
     """
     shares = []
     for seed in range(n_draws):
-        rows = np.random.default_rng(seed).normal(size=(n_fit + n_new, 2, N_CHANNELS))
+        rng = np.random.default_rng(seed)
         model = GRUOutlierDetector(
-            DummyRegressor(), false_alarm_rate=rate, random_state=seed
+            DummyRegressor(),
+            false_alarm_rate=rate,
+            smoothing=smoothing,
+            random_state=seed,
         )
-        alarms = model.fit(rows[:n_fit]).predict(rows[n_fit:]) == -1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CalibrationWarning)
+            model.fit(noise(rng, 5 * n_held, smoothing + 1))
+        alarms = model.predict(noise(rng, n_new, smoothing + 1)) == -1
         shares.append(alarms.mean())
     return np.mean(shares), np.std(shares) / np.sqrt(n_draws)
 
@@ -138,10 +152,11 @@ def main():
         found, named = plant(model, kind, options.draws)
         print(f"{kind}: found {found:.1%}, right channel {named:.1%} of "
               f"{options.draws} draws", flush=True)  # fmt: skip
-    for n_fit, rate in [(400, 0.05), (2000, 0.05), (2000, 0.01)]:
-        share, error = false_alarms(options.draws, rate, n_fit)
-        print(f"false alarms, {n_fit // 5} rows held out: {rate:.1%} asked, "
-              f"{share:.2%} +- {error:.2%} got", flush=True)  # fmt: skip
+    cases = [(n, 0.05, k) for k in (1, 8) for n in (80, 200, 400)]
+    for n_held, rate, smoothing in [*cases, (400, 0.01, 1)]:
+        share, error = false_alarms(options.draws, rate, n_held, smoothing)
+        print(f"false alarms, {n_held} rows held out, smoothing={smoothing}: "
+              f"{rate:.1%} asked, {share:.2%} +- {error:.2%} got", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
