@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.sequences import Sequences, may_have_nan
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import UnseenDataWarning
 
@@ -120,13 +120,17 @@ def _means(sequences: Sequences, column: np.ndarray) -> np.ndarray:
     """Return the mean (n,) over the steps of each sequence; NaN without a value."""
     with np.errstate(invalid="ignore", over="ignore"):
         values = column.astype(np.float64)
-        seen = ~np.isnan(values)
         center = np.fmin.reduce(values, initial=np.nan)  # keeps the sums exact
-        sums = _running(np.where(seen, values - center, 0.0))
-        counts = _running(seen)
-        ends = sequences.starts + sequences.lengths
-        total = sums[ends] - sums[sequences.starts]
-        return center + total / (counts[ends] - counts[sequences.starts])
+        values -= center
+        starts, ends = sequences.starts, sequences.starts + sequences.lengths
+        counts = sequences.lengths
+        if may_have_nan(values):
+            missing = np.isnan(values)
+            seen = _running(~missing)
+            counts = seen[ends] - seen[starts]
+            values[missing] = 0.0
+        sums = _running(values)
+        return center + (sums[ends] - sums[starts]) / counts
 
 
 def _running(column: np.ndarray) -> np.ndarray:
