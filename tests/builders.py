@@ -89,7 +89,7 @@ def seasonal_naive(y):
 def minimised(fitted, items, y, weights, prediction):
     """The training loss were these the predictions."""
     kept = fitted._fitted
-    data, _ = fitted._read(kept, items, y, weights)
+    data, _ = fitted._read(kept.encoder.schema, items, y, weights)
     encoded, _ = kept.training_pair(data, data.weights, None, None)
     dataset = SequenceDataset(encoded, torch.device("cpu"))
     shift, scale = kept.continuation.levels(data.sequences)

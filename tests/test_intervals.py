@@ -234,7 +234,7 @@ def test_errors_are_those_of_the_weights_that_were_kept(loss):
 
 def held_out(fitted, X, y):
     """Mask of the sequences that a fit of X and y holds out."""
-    data, _ = fitted._read(fitted._fitted, X, y, None)
+    data, _ = fitted._read(fitted._fitted.encoder.schema, X, y, None)
     numbered = data._replace(y=np.arange(len(y)))
     share, seed = fitted.validation_fraction, fitted._seed
     _, held = hold_out(numbered, share, seed, None)

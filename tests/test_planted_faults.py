@@ -12,7 +12,7 @@ EASY = [kind for kind in planted_faults.FAULTS if kind != "reordered values"]
 @pytest.fixture(scope="module")
 def model():
     """A detector of runs without faults."""
-    return planted_faults.fit_detector(n_runs=40)
+    return planted_faults.fit_detector()
 
 
 @pytest.mark.parametrize("kind", EASY)

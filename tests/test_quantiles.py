@@ -248,7 +248,7 @@ def test_the_loss_is_one_in_own_units():
     items, y = make_walks()
     fitted = model(0.3, normalization="standard", target_feature=1, dtype="float64")
     fitted.fit(items, y)
-    data, _ = fitted._read(fitted._fitted, items, y, None)
+    data, _ = fitted._read(fitted._fitted.encoder.schema, items, y, None)
     _, deviation = fitted._fitted.continuation.levels(data.sequences)
     ratios = []
     for seed in range(3):

@@ -275,13 +275,14 @@ def _refuse_1d(X: Any) -> None:
 
 def _refuse_texts(X: Any, n_features: int) -> None:
     """Raise InputError for texts in an array, none of which is named a category."""
-    found = texts_in(X) if np.ndim(X) == 2 else texts_in(X, n_features)
+    is_flat = getattr(X, "ndim", 2) == 2
+    found = texts_in(X) if is_flat else texts_in(X, n_features)
     if not found:
         return
     features = sorted({j % n_features for j in found})
     seen = f"X is an array with texts in the features {named_texts(found)}"
     remedy = f"If they are categories, name them: categorical_features={features}."
-    if np.ndim(X) == 2:
+    if is_flat:
         seen = f"X is an array with texts in the columns {named_texts(found)}"
         remedy = (
             "If its rows are time steps, let a window read them from a frame: "
