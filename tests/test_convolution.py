@@ -388,6 +388,7 @@ def test_it_finds_a_pattern_wherever_it_stands():
         x[at : at + 6, 0] += 4 if label else [4, -4, 4, -4, 4, -4]
     params = {"hidden_size": 8, "max_iter": 15, "batch_size": 32}
     params |= {"pooling": "last", "add_differences": False, "linear_share": 0}
+    params["segment_length"] = None  # two steps at a time see the differences, too
     fitted = model(GRUClassifier, conv_filters=(8, 8), **params).fit(X[:120], y[:120])
     assert fitted.score(X[120:], y[120:]) > 0.9
     plain = model(GRUClassifier, conv_filters=None, **params).fit(X[:120], y[:120])
