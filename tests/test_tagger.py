@@ -27,15 +27,11 @@ from sklearn_gru import (
     datasets,
     export,
 )
-from sklearn_gru._engines.torch import batches
-from sklearn_gru._engines.torch.batches import (
-    PADDED,
-    Carried,
-    PieceBatches,
-    SequenceDataset,
-)
+from sklearn_gru._engines.torch import pieces
+from sklearn_gru._engines.torch.batches import PADDED, SequenceDataset
 from sklearn_gru._engines.torch.compiled_layers import CompiledLayers
 from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.pieces import Carried, PieceBatches
 from sklearn_gru._engines.torch.recurrent import state_shape
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru.callbacks import Checkpoint
@@ -657,8 +653,8 @@ def test_state_is_carried_from_piece_to_piece(monkeypatch):
         random_state=0,
     )
     loss = {}
-    for share in (0.0, batches.RESTARTS, 1.0):
-        monkeypatch.setattr(batches, "RESTARTS", share)
+    for share in (0.0, pieces.RESTARTS, 1.0):
+        monkeypatch.setattr(pieces, "RESTARTS", share)
         loss[share] = model.fit(X, y).loss_curve_[-1]
     # Of seven pieces, the six that see nothing cost log(2) each.
     assert loss[0.0] < 0.1
@@ -683,11 +679,11 @@ def test_pieces_hold_every_row_once(length):
     )
     dataset = SequenceDataset(data, torch.device("cpu"))
     stream = RandomStream(0, torch.device("cpu"))
-    pieces = PieceBatches(dataset, 4, stream, (1, 1, 2))
+    all_pieces = PieceBatches(dataset, 4, stream, (1, 1, 2))
     seen = []
     for _ in range(3):
         found, sizes = [], []
-        for inputs, (target, _) in pieces:
+        for inputs, (target, _) in all_pieces:
             real = target != PADDED
             assert_array_equal(inputs["values"][..., 0][real], target[real])
             found.append(target[real])
@@ -696,7 +692,7 @@ def test_pieces_hold_every_row_once(length):
         assert_array_equal(np.sort(torch.cat(found)), np.arange(n))
         assert min(sizes) > 0
         assert max(sizes) <= (length or 65)
-        assert len(sizes) == pieces.n_pieces
+        assert len(sizes) == all_pieces.n_pieces
         seen.append(torch.cat(found).tolist())
     assert seen[0] != seen[1]
 

@@ -133,7 +133,7 @@ class Rows2D(Layout):
     ndim = 2
 
     def accepts(self, X: Any) -> bool:
-        refuse_kinds(X, _EXPECTED)
+        refuse_kinds(X, _EXPECTED)  # nothing else would accept them
         return True
 
     def read(self, X: Any, schema: Any) -> Read:

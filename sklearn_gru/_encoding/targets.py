@@ -1,4 +1,4 @@
-"""Checks of y and sample_weight, and the selection of the data used for training."""
+"""The data of a fit: X read by its schema, y and weights checked, the rest left out."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ class TrainingData(NamedTuple):
         return TrainingData(self.sequences[mask], self.y[mask], weights)
 
 
+def require_target(y: Any, owner: str) -> None:
+    """Raise an error if y is missing, before any other check."""
+    if y is None:
+        raise ValueError(
+            f"This {owner} estimator requires y to be passed, but the target y is None."
+        )
+
+
 def read_training_data(
     schema: InputSchema,
     X: Any,
@@ -48,11 +56,7 @@ def read_training_data(
 
     `keeps_gaps` tells from the schema whether a step without any value keeps its place.
     """
-    if y is None:
-        raise ValueError(
-            f"This {schema.owner} estimator requires y to be passed, but the target y "
-            "is None."
-        )
+    require_target(y, schema.owner)
     schema, sequences = schema.read(X)
     y = check_y(y)
     if len(sequences) != len(y):

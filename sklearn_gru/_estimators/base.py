@@ -58,7 +58,7 @@ _SOMETIMES_FITTED = ("feature_names_in_", "validation_scores_", "best_iteration_
 
 # Steps from which segment_length="auto" reads two at a time: as accurate on five tasks
 # of 100 to 361 steps, in half of the time.
-LONG = 100
+_LONG = 100
 
 
 class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
@@ -328,7 +328,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """Return what the parameter asks for; "auto" reads long sequences by twos."""
         if self.segment_length != "auto":
             return int(self.segment_length or 1)
-        is_long = schema.n_steps >= LONG and schema.is_categorical is None
+        is_long = schema.n_steps >= _LONG and schema.is_categorical is None
         return 2 if is_long else 1
 
     def _keeps_gaps(self, schema: InputSchema) -> bool:

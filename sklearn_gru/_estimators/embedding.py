@@ -17,10 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.training import headless, outputs
-from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._estimators.classifier import GRUClassifier
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, numeric_channels
 from sklearn_gru._estimators.regressor import GRURegressor
-from sklearn_gru._estimators.tagger import GRUTagger
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
     Boolean,
@@ -105,7 +104,7 @@ class SequenceEmbedding(
         "estimator": [
             OneOf((None,)),
             Satisfies(
-                lambda v: isinstance(v, BaseGRU) and not isinstance(v, GRUTagger),
+                lambda v: isinstance(v, (GRURegressor, GRUClassifier)),
                 "a GRURegressor or GRUClassifier",
             ),
         ],

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score
 
 from sklearn_gru._encoding.labeled_rows import joined, labeled_rows
 from sklearn_gru._encoding.layouts import Ragged
+from sklearn_gru._encoding.targets import require_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.class_labels import ClassesMixin
 from sklearn_gru._estimators.fitted import Fitted, Prediction
@@ -374,11 +375,7 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
         )
 
     def _read(self, schema: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        if y is None:
-            raise ValueError(
-                f"This {schema.owner} estimator requires y to be passed, but the "
-                "target y is None."
-            )
+        require_target(y, schema.owner)
         reader, (sequences, place, sizes) = schema.read(X)
         check_same_rows(X, y)
         data = labeled_rows(sequences, place, sizes, y, sample_weight)

@@ -142,6 +142,8 @@ class Rows:
         self.embeddings = tuple(embeddings)
         self._tables = np.array(self.embeddings, dtype=np.int64).reshape(-1, 2)
         self._check_indices()
+        n_dense = self.values.shape[1] - len(self.embeddings)
+        self.n_read = n_dense + sum(width for _, width in self.embeddings)
         self.stop = stop_flag()
         self.addresses = self.part(0, n)
 
@@ -186,14 +188,13 @@ class Rows:
     def part(self, begin: int, end: int) -> RowAddresses:
         """Return the addresses of some of the sequences."""
         shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
-        n_columns, n_tables = self.values.shape[-1], len(self.embeddings)
         return RowAddresses(
             address(self.values),
             address(self.starts[begin:]),
             address(self.lengths[begin:]),
             end - begin,
             self.segment_length,
-            n_columns,
+            self.values.shape[-1],
             address(self.absent[begin:]),
             shift.shape[1],
             address(shift[begin:]),
@@ -201,9 +202,9 @@ class Rows:
             self.leading.shape[1],
             address(self.leading[begin:]),
             self.leading.strides[0] // 8,
-            n_tables,
+            len(self.embeddings),
             address(self._tables),
-            n_columns - n_tables + int(self._tables[:, 1].sum()),
+            self.n_read,
             address(self.stop),
         )
 
@@ -273,7 +274,7 @@ class Kernel:
                 f"{self.network.embeddings}"
             )
         n_read, rest = divmod(self.network.n_read, rows.segment_length)
-        if rest or rows.addresses.n_read != n_read:
+        if rest or rows.n_read != n_read:
             raise ValueError(
                 f"values have {rows.values.shape[1]} columns, read "
                 f"{rows.segment_length} rows at a time; the network reads "

@@ -13,7 +13,7 @@ from sklearn_gru._engines.numba.engine import (
     flatten_parameters,
     layers_decline,
 )
-from sklearn_gru._engines.torch.batches import Carried
+from sklearn_gru._engines.torch.pieces import Carried
 from sklearn_gru._engines.torch.session import TorchEngine, TorchSession
 from sklearn_gru._model.poolings import POOLINGS
 

@@ -16,18 +16,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from sklearn_gru._engines.torch.batches import PADDED, Carried
+from sklearn_gru._engines.torch.batches import PADDED
 from sklearn_gru._engines.torch.convolution import Convolution
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.embedding import Embedding
 from sklearn_gru._engines.torch.gates import gate_values
+from sklearn_gru._engines.torch.pieces import Carried
 from sklearn_gru._engines.torch.pooling import Pool
 from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, step_mask
 from sklearn_gru._engines.torch.uninitialized import uninitialized
 from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._model.spec import NetworkSpec
 
-# Values (B, T, n_read) and lengths to states (B, T, D) and final states (B, D).
+# Values (B, T, n_read), lengths and, for an output at every step, the states to go on
+# from; to states (B, T, D) and final states (B, D).
 Layers = Callable[..., tuple[Tensor, Tensor]]
 
 

@@ -25,10 +25,11 @@ from sklearn_gru._engines.torch.adamw import (
     unusual,
 )
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
-from sklearn_gru._engines.torch.batches import Batches, PieceBatches
+from sklearn_gru._engines.torch.batches import Batches
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
 from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
+from sklearn_gru._engines.torch.pieces import PieceBatches
 from sklearn_gru._engines.torch.recurrent import state_shape
 from sklearn_gru._engines.torch.session import PASS_SIZE, PASS_STEPS
 from sklearn_gru._support.interrupts import Interrupts, raise_if_stopped

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sklearn_gru._engines.torch.arrays import TORCH
-from sklearn_gru._engines.torch.batches import Carried
 from sklearn_gru._engines.torch.device import RandomStream
+from sklearn_gru._engines.torch.pieces import Carried
 from sklearn_gru._engines.torch.uninitialized import uninitialized
 from sklearn_gru._model.cells import CELLS, Cell
 from sklearn_gru._model.cells.base import run_steps
