@@ -73,7 +73,8 @@ def test_rows_behind_a_window_are_scored_as_in_one_batch(params, method):
 def test_a_series_alone_is_scored_as_its_rows_so_far(params, method):
     """Also long after the sequences of fit would have ended."""
     model = alone(**params)
-    rows = make_frame(50, 1).to_numpy()
+    rows = make_frame(50, 1).to_numpy(copy=True)
+    rows[30:34] += 5
     stream = Stream(model, method=method)
     got = [stream.update(row) for row in rows]
     so_far = [rows[: k + 1] for k in range(len(rows))]

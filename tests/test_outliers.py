@@ -70,12 +70,23 @@ def neighboring_windows(rng, n, n_steps, n_channels=24):
     return Sequences(rows, np.arange(n), np.full(n, n_steps), order=np.arange(n))
 
 
+def slow_score(errors, correlation):
+    """Minus the root of the mean squared Mahalanobis distance per channel."""
+    total, n_judged = 0.0, 0
+    for e in errors:
+        kept = ~np.isnan(e)
+        total += e[kept] @ np.linalg.solve(correlation[kept][:, kept], e[kept])
+        n_judged += kept.sum()
+    return -np.sqrt(total / max(n_judged, 1))
+
+
 @pytest.mark.parametrize("smoothing", [1, 4])
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_scores_are_those_of_the_definition(smoothing, horizon):
-    """Root mean square over the last steps and the observed channels."""
+    """Distances over the last steps and the observed channels, which are related."""
     rng = np.random.default_rng(0)
-    items = [rng.normal(size=(n, 2)) for n in rng.integers(1, 12, size=150)]
+    mixing = rng.normal(size=(3, 3))
+    items = [rng.normal(size=(n, 3)) @ mixing for n in rng.integers(1, 12, size=150)]
     for x in items[::7]:
         x[-1, 0] = np.nan
     params = {"smoothing": smoothing, "horizon": horizon, "random_state": 0}
@@ -85,11 +96,48 @@ def test_scores_are_those_of_the_definition(smoothing, horizon):
     size = 11 - smoothing - horizon + 1
     slow = slow_residuals(fitted, items, smoothing, horizon, size)
     np.testing.assert_allclose(fitted.residuals(items), slow[:, 0])
-    flat = slow.reshape(len(items), -1)
-    judged = ~np.isnan(flat).all(axis=1)
-    expected = np.zeros(len(items))
-    expected[judged] = -np.sqrt(np.nanmean(flat[judged] ** 2, axis=1))
+    correlation = fitted.correlation_
+    assert np.abs(correlation - np.eye(3)).max() > 0.3
+    expected = [slow_score(errors, correlation) for errors in slow]
     np.testing.assert_allclose(fitted.score_samples(items), expected)
+    alone = [float(fitted.score_samples(items[k : k + 1])[0]) for k in range(40)]
+    assert alone == fitted.score_samples(items)[:40].tolist()
+
+
+def test_one_channel_has_the_root_mean_square():
+    """A single channel has no other to be related to."""
+    items = list(np.random.default_rng(0).normal(size=(200, 9, 1)))
+    fitted = detector(smoothing=3, false_alarm_rate=0.1).fit(items)
+    assert fitted.correlation_.tolist() == [[1.0]]
+    slow = slow_residuals(fitted, items, 3, 1, 6)[:, :, 0]
+    expected = -np.sqrt(np.mean(slow**2, axis=1))
+    np.testing.assert_allclose(fitted.score_samples(items), expected)
+
+
+def test_related_channels_betray_one_of_them():
+    """Two channels go together; a step against the other is found at a usual size."""
+    rng = np.random.default_rng(0)
+    both = rng.normal(size=(3000, 1)) + 0.1 * rng.normal(size=(3000, 2))
+    model = make_pipeline(SlidingWindow(4), GRUOutlierDetector(random_state=0))
+    rows = pd.DataFrame(both, columns=["a", "b"])
+    model.fit(rows[:2000])
+    rows.iloc[2500] = [1.0, -1.0]
+    assert model.score_samples(rows[2000:]).argmin() == 500
+    assert model.predict(rows[2000:])[500] == -1
+
+
+@pytest.mark.parametrize("n", [6, 400])
+def test_more_channels_than_errors_have_a_distance(n):
+    """The correlation is shrunk until it has an inverse; constant channels have one."""
+    rng = np.random.default_rng(0)
+    items = list(rng.normal(size=(n, 5, 1)) + 1e-9 * rng.normal(size=(n, 5, 40)))
+    for x in items:
+        x[:, 7] = 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CalibrationWarning)
+        fitted = detector().fit(items)
+    assert np.isfinite(fitted.score_samples(items)).all()
+    assert np.linalg.eigvalsh(fitted.correlation_).min() > 0
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +261,8 @@ def test_holes_and_missing_channels_take_no_part():
     assert np.isnan(residuals[30]).all()
     assert scores[30] == 0
     assert np.isnan(residuals[40]).tolist() == [False, False, True]
-    assert scores[40] == pytest.approx(-np.sqrt(np.mean(residuals[40, :2] ** 2)))
+    expected = slow_score(residuals[40:41], model[-1].correlation_)
+    assert scores[40] == pytest.approx(expected)
 
 
 def test_every_run_of_a_panel_is_held_out():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.covariance import ledoit_wolf
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, blocks
@@ -15,6 +16,9 @@ from sklearn_gru.exceptions import UnseenDataWarning
 # An error beyond this many deviations counts as this many: one broken reading does not
 # outweigh all others of its window.
 _CLIP = 50.0
+
+# The same for the correlation of channels, which outliers would make 1 or -1.
+_CORRELATION_CLIP = 3.0
 
 # Parts that the held-out sequences are divided into: each is judged by the scale of the
 # others.
@@ -35,6 +39,8 @@ class ForecastErrors:
         Positions of the channels that it forecasts.
     center, scale : ndarray of shape (n_channels,)
         Median and robust standard deviation of the errors.
+    correlation : ndarray of shape (n_channels, n_channels)
+        Correlation between the errors of two channels.
     """
 
     regressor: Any
@@ -42,6 +48,7 @@ class ForecastErrors:
     channels: np.ndarray
     center: np.ndarray
     scale: np.ndarray
+    correlation: np.ndarray
 
     @classmethod
     def of(
@@ -57,7 +64,7 @@ class ForecastErrors:
         The deviation is at least 0.001 of the `spread` of each channel.
         """
         one = np.ones(len(channels))
-        plain = cls(regressor, context, channels, 0 * one, one)
+        plain = cls(regressor, context, channels, 0 * one, one, np.diag(one))
         return plain._scaled(plain._raw_newest(sequences), spread)
 
     def of_newest(self, sequences: Sequences) -> np.ndarray:
@@ -66,11 +73,13 @@ class ForecastErrors:
         return np.concatenate(parts)
 
     def sizes(self, sequences: Sequences, k: int) -> np.ndarray:
-        """Return the root mean square (n,) of the errors at the last `k` steps.
+        """Return the size (n,) of the errors at the last `k` steps.
 
-        It is 0 where there was nothing to judge.
+        It is the root of the mean squared Mahalanobis distance per channel: the root
+        mean square, if the channels are not correlated. It is 0 where there was nothing
+        to judge.
         """
-        parts = [_root_mean_square(self._of_last(b, k)) for b in blocks(sequences)]
+        parts = [self._size(self._of_last(block, k)) for block in blocks(sequences)]
         return np.concatenate(parts)
 
     def unseen_sizes(
@@ -99,7 +108,8 @@ class ForecastErrors:
         floor = 1e-3 * spread
         scale = np.where(deviation > floor, deviation, error.std(axis=0))
         scale = np.maximum(scale, np.where(floor > 0, floor, 1.0))
-        return replace(self, center=center, scale=scale)
+        found = correlation_of((error - center) / scale)
+        return replace(self, center=center, scale=scale, correlation=found)
 
     def _raw_newest(self, sequences: Sequences) -> np.ndarray:
         return self._raw(NewestSteps.of(sequences, self.context))
@@ -110,6 +120,13 @@ class ForecastErrors:
         error = np.clip((self._raw(steps) - self.center) / self.scale, -_CLIP, _CLIP)
         absent = np.full((1, error.shape[1]), np.nan)
         return np.concatenate([error, absent])[steps.place]
+
+    def _size(self, errors: np.ndarray) -> np.ndarray:
+        """Return the size (n,) of errors (n, k, n_channels)."""
+        n, k, n_channels = errors.shape
+        squares = squared_distances(errors.reshape(-1, n_channels), self.correlation)
+        judged = (~np.isnan(errors)).sum(axis=(1, 2))
+        return np.sqrt(squares.reshape(n, k).sum(axis=1) / np.maximum(judged, 1))
 
     def _raw(self, steps: NewestSteps) -> np.ndarray:
         """Return value minus forecast (m, n_channels); NaN without input or value."""
@@ -124,9 +141,34 @@ class ForecastErrors:
         return found
 
 
-def _root_mean_square(errors: np.ndarray) -> np.ndarray:
-    """Return the value per sequence over what was judged; 0 where nothing was."""
-    squares = errors.reshape(len(errors), -1) ** 2
-    judged = ~np.isnan(squares)
-    total = np.where(judged, squares, 0.0).sum(axis=1)
-    return np.sqrt(total / np.maximum(judged.sum(axis=1), 1))
+def correlation_of(errors: np.ndarray) -> np.ndarray:
+    """Return the correlation of scaled errors (m, n_channels), robust and shrunk.
+
+    Shrunk, it has an inverse also if there are more channels than errors.
+    """
+    n, n_channels = errors.shape
+    if n < 2 or n_channels < 2:
+        return np.eye(n_channels)
+    covariance, _ = ledoit_wolf(
+        np.clip(errors, -_CORRELATION_CLIP, _CORRELATION_CLIP), assume_centered=True
+    )
+    deviation = np.sqrt(np.diag(covariance))
+    deviation[deviation == 0] = 1.0
+    found = covariance / np.outer(deviation, deviation)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def squared_distances(errors: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+    """Return the squared Mahalanobis distances (m,) over what is not NaN."""
+    known = ~np.isnan(errors)
+    found = np.zeros(len(errors))
+    patterns, members = np.unique(known, axis=0, return_inverse=True)
+    for k, kept in enumerate(patterns):
+        rows = np.flatnonzero(members.reshape(-1) == k)
+        e = errors[np.ix_(rows, kept)]
+        inverse = np.linalg.inv(correlation[np.ix_(kept, kept)])
+        # A matrix product would round a row by how many are beside it.
+        product = sum(e[:, [i]] * row for i, row in enumerate(inverse))
+        found[rows] = (e * product).sum(axis=1)
+    return found

@@ -95,6 +95,8 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         Threshold: a score below it is an outlier.
     center_, scale_ : ndarray of shape (n_channels,)
         Median and robust standard deviation of the errors of each channel.
+    correlation_ : ndarray of shape (n_channels, n_channels)
+        Correlation between the errors of two channels.
     n_held_out_ : int
         Number of sequences that the scale and the threshold come from.
     n_features_in_ : int
@@ -110,7 +112,10 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
     Notes
     -----
     The scale of each channel is the median absolute deviation of its held-out errors
-    times 1.4826. A channel that is not observed at the newest step takes no part in the
+    times 1.4826. The errors of several channels are combined by their Mahalanobis
+    distance, as in [1]_: an error counts more if those of related channels do not go
+    with it. Their correlation is that of the errors within 3 deviations, shrunk as in
+    [4]_. A channel that is not observed at the newest step takes no part in the
     score; a sequence without anything to judge (its first step, or a newest step
     without any value) gets score 0, the most normal one.
 
@@ -125,6 +130,8 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
        anomaly detection in streaming vessel data. StreamKDD.
     .. [3] Vovk (2015). Cross-conformal predictors. Annals of Mathematics and
        Artificial Intelligence 74.
+    .. [4] Ledoit & Wolf (2004). A Well-Conditioned Estimator for Large-Dimensional
+       Covariance Matrices. Journal of Multivariate Analysis 88.
 
     Examples
     --------
@@ -228,6 +235,7 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
 
         self._schema, self._errors, self.regressor_ = schema, errors, regressor
         self.center_, self.scale_, self.offset_ = errors.center, errors.scale, offset
+        self.correlation_ = errors.correlation
         self.n_held_out_ = len(judging)
         self.n_features_in_ = schema.n_features
         if schema.feature_names is not None:
@@ -275,8 +283,9 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n,)
-            Negative root mean square of the residuals over the observed channels and
-            the newest `smoothing` steps.
+            Negative root of the mean squared Mahalanobis distance of the residuals per
+            observed channel over the newest `smoothing` steps. For one channel, it is
+            the root mean square.
         """
         check_is_fitted(self)
         sequences = self._schema.check(X)

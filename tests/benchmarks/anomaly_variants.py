@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.anomaly_variants --data folder`` reads ``NAB.zip``. Only the
 rows before the first labeled anomaly are used, so that no label chooses a variant: a
-detector is fitted to the first 60 %, and four faults are planted in the rest.
+detector is fitted to the first 60 %, and four faults are planted in the rest. Then a
+panel of eight channels, made by a script, has each channel forecast from the others.
 """
 
 import argparse
@@ -15,10 +16,16 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_gru import GRUOutlierDetector, SequenceEmbedding, SlidingWindow
+from sklearn_gru import (
+    GRUOutlierDetector,
+    GRURegressor,
+    SequenceEmbedding,
+    SlidingWindow,
+)
 from sklearn_gru.exceptions import CalibrationWarning, LostHistoryWarning
 from tests.benchmarks.anomalies import WINDOW, FarFrom, _flat, judge, read_series
 from tests.benchmarks.machine import describe, use_one_thread
+from tests.benchmarks.planted_faults import FAULTS, fit_detector, panel, plant
 
 LENGTH = 24
 
@@ -88,6 +95,90 @@ def _surprise(badness, usual):
     return np.where(badness > start, np.log(10) + (badness - start) / excess, inside)
 
 
+class FromOthers(BaseEstimator):
+    """Each channel from the past and from the other channels at the same step.
+
+    One network learns all channels: the one that is missing at the newest step is the
+    one to forecast. Errors are in robust deviations of the latest fifth of the rows,
+    and the threshold is their quantile.
+    """
+
+    def __init__(self, rate=0.01, smoothing=8, random_state=0):
+        self.rate = rate
+        self.smoothing = smoothing
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn from the first four fifths of the windows."""
+        dense = np.asarray(X, dtype=np.float32)
+        learned, held = np.split(dense, [len(dense) * 4 // 5])
+        masked, target = _without_each(learned)
+        self.regressor_ = GRURegressor(
+            32,
+            normalization=None,
+            linear_share=0,
+            loss="huber",
+            max_iter=15,
+            random_state=self.random_state,
+        ).fit(masked, target)
+        errors = self._errors(held)
+        self.scale_ = 1.4826 * np.median(np.abs(errors), axis=0)
+        sizes = self._sizes(errors / self.scale_)
+        self.threshold_ = np.quantile(sizes, 1 - self.rate)
+        return self
+
+    def residuals(self, X):
+        """Return the errors (n, n_channels) in robust deviations."""
+        return self._errors(np.asarray(X, dtype=np.float32)) / self.scale_
+
+    def predict(self, X):
+        """Return -1 for windows above the threshold; rows are in order of time."""
+        return np.where(self._sizes(self.residuals(X)) > self.threshold_, -1, 1)
+
+    def _errors(self, dense):
+        masked, target = _without_each(dense)
+        found = target - self.regressor_.predict(masked)
+        return found.reshape(dense.shape[2], len(dense)).T
+
+    def _sizes(self, errors):
+        squares = pd.Series(np.mean(errors**2, axis=1))
+        return np.sqrt(squares.rolling(self.smoothing, min_periods=1).mean())
+
+
+def _without_each(dense):
+    """Return the windows once per channel, without its newest value, and these."""
+    channels = range(dense.shape[2])
+    masked = np.concatenate([dense] * len(channels))
+    for j, part in zip(channels, np.split(masked, len(channels)), strict=True):
+        part[:, -1, j] = np.nan
+    return masked, np.concatenate([dense[:, -1, j] for j in channels])
+
+
+def panel_variants(seed):
+    """Each variant for the panel, fitted, by its name."""
+    window = SlidingWindow(17, groups="run", time="time")
+    others = make_pipeline(window, FromOthers(random_state=seed))
+    return {
+        "each channel from the past": fit_detector(seed=seed),
+        "each channel from the past and the others": others.fit(panel(0, 60)),
+    }
+
+
+def measure_panel(seeds, n_draws):
+    """Print how often each fault is found and its channel named, and false alarms."""
+    rows = []
+    for seed in range(seeds):
+        for name, model in panel_variants(seed).items():
+            for kind in FAULTS:
+                found, named = plant(model, kind, n_draws)
+                rows.append((name, kind, found, named))
+            usual = model.predict(panel(2, n_draws)) == -1
+            rows.append((name, "none", usual.mean(), np.nan))
+    columns = ["variant", "fault", "found", "named"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.groupby(["variant", "fault"], sort=False).mean()
+
+
 def variants(seed):
     """Each variant by its name."""
     one = GRUOutlierDetector(random_state=seed)
@@ -142,7 +233,8 @@ def main():
     """Print the means, and on how many series a variant beats the forecaster."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=200)
     options = parser.parse_args()
     use_one_thread()
     print(describe(), flush=True)
@@ -160,6 +252,8 @@ def main():
     with pd.option_context("display.width", 200, "display.max_columns", 20):
         print(table.round(3).to_string())
         print(thresholds.mean().round(3).to_string())
+    print(f"\npanel of 8 channels, {options.draws} draws, 1 % of false alarms asked")
+    print(measure_panel(options.seeds, options.draws).round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -81,11 +81,11 @@ def panel(seed, n_runs):
     return pd.concat(parts, ignore_index=True).rename(columns=str)
 
 
-def fit_detector(n_runs=60, smoothing=8):
+def fit_detector(n_runs=60, smoothing=8, seed=0):
     """Return a detector of runs without faults."""
     model = make_pipeline(
         SlidingWindow(16 + smoothing, groups="run", time="time"),
-        GRUOutlierDetector(smoothing=smoothing, random_state=0),
+        GRUOutlierDetector(smoothing=smoothing, random_state=seed),
     )
     return model.fit(panel(0, n_runs))
 
