@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import InputSchema
+from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData, read_training_data
 from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.members import make_nets, train_all
@@ -67,6 +68,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     _fitted: Fitted
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]]
+    _writes_texts: ClassVar[bool] = False  # answers that no stream or graph gives
 
     # -- the contract -----------------------------------------------------------------
 
@@ -166,7 +168,13 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     ) -> tuple[TrainingData, InputSchema]:
         """Check the arguments of fit, against the schema if it has learned."""
         return read_training_data(
-            schema, X, y, sample_weight, self._check_y, keeps_gaps=self._keeps_gaps
+            schema,
+            X,
+            y,
+            sample_weight,
+            self._check_y,
+            check_pairs=self._check_pairs,
+            keeps_gaps=self._keeps_gaps,
         )
 
     def _hold_out(
@@ -195,6 +203,11 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     def _check_y(self, y: Any) -> np.ndarray:
         """Return y as an array; finiteness is checked after weighting."""
         raise NotImplementedError(f"{type(self).__name__} defines no _check_y")
+
+    def _check_pairs(
+        self, sequences: Sequences, y: np.ndarray, part: np.ndarray
+    ) -> None:
+        """Refuse targets that do not fit their sequences; `part` is the mask in use."""
 
     def _learn_labels(
         self, before: Fitted | None, y: np.ndarray, classes: Any = None
@@ -471,9 +484,13 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """Return the decoded prediction; a stream passes one that it has made."""
         if isinstance(X, Prediction):
             return X
+        return self._for_prediction().predict(X)
+
+    def _for_prediction(self) -> Any:
+        """Return the fitted model; raise NotFittedError without one."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)  # with a message, and much slower
-        return self._check_same_network().predict(X)
+        return self._check_same_network()
 
     def _check_same_network(self) -> Fitted:
         """Return the fitted model, if no other network was assigned to an attribute."""

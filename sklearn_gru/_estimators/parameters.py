@@ -116,6 +116,12 @@ PARAMETERS: dict[str, Parameter] = {
         "half of the pieces begin anew, to learn to begin anywhere. Predictions read a "
         "recording in one pass.",
     ),
+    "beam_width": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of candidates that a search for the most probable text keeps at a time "
+        "[6]_; 1 takes the most probable token at every step.",
+    ),
     "pooling": Parameter(
         [NameIn(POOLINGS)],
         _choice(POOLINGS),
@@ -366,6 +372,35 @@ OF_ROWS: dict[str, str] = {
     "feature, too.",
     "dtype": 'Precision of the network. "auto" is float64 for fewer than 1000 rows of '
     "float64, else float32, which the kernels take.",
+}
+
+
+# What an estimator that reads a text off the frames says differently.
+OF_FRAMES: dict[str, str] = {
+    "bidirectional": "Read each sequence in both directions, so that a token knows the "
+    "frames after it.",
+    "beam_width": "Number of candidates that the search for the most probable text "
+    "keeps at each frame [6]_; 1 takes the most probable token or blank at every frame "
+    "on its own.",
+    "dropout": "Share of features dropped between layers and before the head, in "
+    "training; before the head, the same ones at all frames [7]_.",
+    "batch_size": 'Number of sequences per optimizer step, of similar length. "auto" '
+    "takes about 4096 frames, and at most a sixteenth of the sequences.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
+    "keep the best weights. The validation set is a random part of the sequences, or "
+    'the most recent ones if they carry times. "auto" stops early from 1000 sequences '
+    "on.",
+    "validation_fraction": "Share of the sequences held out for early stopping.",
+    "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
+    "value is 0 after that.",
+    "categorical_features": "Features that are categories, by name, position or "
+    "boolean mask; each category is learned as a vector (an embedding [5]_). "
+    '"from_dtype" takes those of category dtype, None allows none. Values are compared '
+    "with those of fit; an unknown one is missing.",
+    "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
+    "standardization, alphabet and optimizer.",
+    "dtype": 'Precision of the network. "auto" is float64 for fewer than 1000 frames '
+    "of float64, else float32, which the kernels take.",
 }
 
 

@@ -40,3 +40,6 @@ TAGGER_RANGES: dict[str, Any] = {
     **_BOTH,
     "hidden_size": [32, 64, 128],
 }
+
+# A text per sequence asks the network for a label at every frame, too.
+TRANSCRIBER_RANGES = TAGGER_RANGES

@@ -40,11 +40,15 @@ class Encoded:
         Mask of the rows that hold a value, for a network that needs it.
     target : ndarray of shape (n, n_targets) or (n,), or None
         Encoded target of each sequence; of each row, (n_rows,), for a network with an
-        output at every step. No two sequences share a row then.
+        output at every step. No two sequences share a row then. Of texts, codes
+        (n, longest) filled with -1.
     weight : ndarray of shape (n,), or None
         Weights with mean 1; those of rows, (n_rows,), with targets of rows.
     by_row : bool
         Whether targets and weights are those of rows.
+    texts : bool
+        Whether targets are texts, which the loss aligns with the steps. No two
+        sequences share a row then.
     piece_length : int or None
         Most rows that training reads at once of a sequence with targets of rows; None
         for all of them.
@@ -60,6 +64,7 @@ class Encoded:
     target: np.ndarray | None = None
     weight: np.ndarray | None = None
     by_row: bool = False
+    texts: bool = False
     piece_length: int | None = None
 
     def __len__(self) -> int:

@@ -23,7 +23,8 @@ from sklearn_gru._model.encoded import Encoded
 
 PADDED = -1  # target at a step after the end of a sequence, with targets of steps
 
-Batch = tuple[dict[str, Any], tuple[Tensor, Tensor | None]]
+# Inputs by name; target, weights and, with texts, lengths.
+Batch = tuple[dict[str, Any], tuple[Any, ...]]
 
 
 class SequenceDataset(Dataset):
@@ -153,7 +154,11 @@ class SequenceDataset(Dataset):
         weight = None if self.weight is None else self.weight[index]
         if self.observed is not None and weight is not None:
             inputs["weight"] = weight
-        return inputs, (self.target[index], weight)
+        target = self.target[index]
+        if self.data.texts:
+            longest = max(1, int((target != PADDED).sum(dim=1).max()))
+            return inputs, (target[:, :longest], weight, counts)
+        return inputs, (target, weight)
 
     def _of_rows(self, at: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return targets and weights (B, T) of the rows `at`, marked where padded."""
@@ -201,6 +206,29 @@ class Batches:
         moved = order.to(self.dataset.device)  # once per epoch
         for at in range(0, n, size):
             yield self.dataset.gather(order[at : at + size], moved[at : at + size])
+
+
+class BatchesByLength(Batches):
+    """Batches of sequences of similar length, in random order, to pad little.
+
+    Sequences are sorted by their length times a random number from 1 to 1 + `SPREAD`,
+    so that a batch has other sequences in each pass.
+    """
+
+    SPREAD = 0.2
+
+    def __iter__(self) -> Iterator[Batch]:
+        order, size = self.order(), self.batch_size
+        starts = torch.arange(0, len(order), size)
+        if self.stream is not None:
+            generator = self.stream.generator
+            lengths = self.dataset.lengths[order].double()
+            noise = torch.rand(len(order), generator=generator, dtype=torch.float64)
+            by_length = (lengths * (1 + self.SPREAD * noise)).argsort(stable=True)
+            order = order[by_length]
+            starts = starts[torch.randperm(len(starts), generator=generator)]
+        for at in starts.tolist():
+            yield self.dataset.gather(order[at : at + size])
 
 
 def blocks_of_steps(lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:

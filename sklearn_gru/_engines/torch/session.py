@@ -69,7 +69,8 @@ class TorchSession:
             raise_if_stopped()
             net.notify("on_batch_begin", batch=batch, training=training)
             step = step_on(batch)
-            size = self._n_judged(batch[1][0])
+            target = batch[1][0]
+            size = n_losses(target) if batches.dataset.data.by_row else len(target)
             total += step["loss"].detach() * size
             n_judged += size
             if net.watched_:
@@ -77,12 +78,6 @@ class TorchSession:
                 net.history.record_batch(prefix + "_batch_size", size)
             net.notify("on_batch_end", batch=batch, training=training, **step)
         return total.item() / n_judged
-
-    def _n_judged(self, target: Tensor) -> int:
-        """Return the number of losses that a batch is the mean of."""
-        if not self.net.module_.spec.per_step:
-            return len(target)
-        return int((target != PADDED).sum())
 
     def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
         """Return the outputs (n, n_outputs), or (n_rows, n_outputs), in float64."""
@@ -117,3 +112,8 @@ class TorchSession:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def n_losses(target: Tensor) -> int:
+    """Return the number of losses that a batch with targets of rows is the mean of."""
+    return int((target != PADDED).sum())
