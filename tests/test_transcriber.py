@@ -81,7 +81,7 @@ def test_loss_is_the_sum_over_all_paths(n_frames):
         target = torch.full((2, 7), -1)
         target[0, : len(text)] = torch.tensor(text)
         target[1, :2] = torch.tensor([1, 2])
-        loss = LOSSES["ctc"].per_text(output, target, torch.tensor([n_frames, 8]))
+        loss = LOSSES["ctc"].per_text(output, target, torch.tensor([n_frames, 8]), ())
         assert loss[0].item() == pytest.approx(-np.log(expected) / max(1, len(text)))
 
 

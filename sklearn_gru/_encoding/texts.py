@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_gru._model.vocabulary import Vocabulary
 from sklearn_gru._tables.codebook import object_array, sorted_order
 from sklearn_gru.exceptions import InputError
 
@@ -79,3 +80,14 @@ def alphabet_of(texts: Iterable[Iterable[Any]]) -> np.ndarray:
     """Return the different tokens of texts, sorted if they can be sorted."""
     found = list(dict.fromkeys(token for text in texts for token in text))
     return object_array(found[k] for k in sorted_order(found))
+
+
+def check_same_kind(text: Any, known: Vocabulary, name: str) -> None:
+    """Refuse a text in another form than the texts of fit had."""
+    if isinstance(text, str) != known.are_strings:
+        kinds = "lists of tokens", "strings"
+        now, then = kinds[isinstance(text, str)], kinds[known.are_strings]
+        raise InputError(
+            f"{name} holds {now}, such as {given_as(text)}, but fit was given {then}. "
+            "Pass the same kind."
+        )

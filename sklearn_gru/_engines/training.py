@@ -27,8 +27,9 @@ from sklearn_gru._engines.torch.callbacks import (
     StopTraining,
 )
 from sklearn_gru._engines.torch.device import RandomStream, spawn_seeds
-from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
+from sklearn_gru._engines.torch.module import WeightedLoss
 from sklearn_gru._engines.torch.net import Opened, SequenceNet
+from sklearn_gru._engines.torch.networks import make_module
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.tasks import Task
@@ -70,7 +71,7 @@ def make_net(
     generator = torch.Generator().manual_seed(seeds[0])
     # Parameters are always drawn in float32, so that a seed gives the same initial
     # parameters for every dtype.
-    module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
+    module = make_module(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
     net = SequenceNet(
         module.to(device=device, dtype=dtype),

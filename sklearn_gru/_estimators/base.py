@@ -268,17 +268,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """Freeze everything that later fits reuse, and make the nets."""
         weights = self._sequence_weights(labels, data)
         normalization, continued = self._choose_levels(schema, data)
-        encoder = Encoder.learn(
-            schema,
-            data.sequences,
-            weights,
-            standardize=self.standardize,
-            normalization=normalization,
-            add_differences=bool(self.add_differences),
-            precision=float(np.finfo(np.float32).eps),
-            segment_length=self._segment_length(schema),
-            convolves=self.conv_filters is not None,
-        )
+        encoder = self._learn_encoder(schema, data, weights, normalization)
         task, continuation = self._make_task(labels, data, encoder, continued)
         params = TrainingParams(
             learning_rate=self.learning_rate,
@@ -310,6 +300,26 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 work=work,
             )
         return Fitted(encoder, task, continuation, nets)
+
+    def _learn_encoder(
+        self,
+        schema: InputSchema,
+        data: TrainingData,
+        weights: np.ndarray | None,
+        normalization: str | None,
+    ) -> Encoder:
+        """Learn how X is read."""
+        return Encoder.learn(
+            schema,
+            data.sequences,
+            weights,
+            standardize=self.standardize,
+            normalization=normalization,
+            add_differences=bool(self.add_differences),
+            precision=float(np.finfo(np.float32).eps),
+            segment_length=self._segment_length(schema),
+            convolves=self.conv_filters is not None,
+        )
 
     def _spec(self, encoder: Encoder, task: Task) -> NetworkSpec:
         tables = tuple((n, embedding_width(n)) for n in encoder.categories.sizes)
@@ -450,19 +460,13 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         """Return all attributes that a fit sets on the estimator."""
-        net, nets, schema = fitted.net, fitted.nets, fitted.encoder.schema
-        normalizer, linear = fitted.encoder.normalizer, fitted.linear
+        net, nets = fitted.net, fitted.nets
         losses = [row["train_loss"] for row in net.history if "train_loss" in row]
         scores = [-row["valid_loss"] for row in net.history if "valid_loss" in row]
         found = {
             "_fitted": fitted,
-            "n_features_in_": schema.n_features,
-            "is_categorical_": schema.is_categorical,
-            "categories_": fitted.encoder.categories.categories,
             "n_outputs_": len(fitted.task.without_input),
-            "normalization_": None if normalizer is None else normalizer.kind,
-            "segment_length_": fitted.encoder.segment_length,
-            "linear_share_": 0.0 if linear is None else linear.share,
+            **self._attributes_of_features(fitted),
             **_of_the_nets(fitted),
             "engine_": net.engine_,
             "n_parameters_": sum(
@@ -471,13 +475,27 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
             "loss_curve_": losses,
             "n_iter_": max(_n_trained(net) for net in nets),
         }
-        if schema.feature_names is not None:
-            found["feature_names_in_"] = schema.feature_names
         if scores:
             found["validation_scores_"] = scores
         best = fitted.best_epochs[0] if fitted.best_epochs else None
         if best is not None:
             found["best_iteration_"] = best
+        return found
+
+    def _attributes_of_features(self, fitted: Fitted) -> dict[str, Any]:
+        """Return the attributes that say how X is read."""
+        schema = fitted.encoder.schema
+        normalizer, linear = fitted.encoder.normalizer, fitted.linear
+        found = {
+            "n_features_in_": schema.n_features,
+            "is_categorical_": schema.is_categorical,
+            "categories_": fitted.encoder.categories.categories,
+            "normalization_": None if normalizer is None else normalizer.kind,
+            "segment_length_": fitted.encoder.segment_length,
+            "linear_share_": 0.0 if linear is None else linear.share,
+        }
+        if schema.feature_names is not None:
+            found["feature_names_in_"] = schema.feature_names
         return found
 
     def _prediction(self, X: Any) -> Prediction:

@@ -15,7 +15,12 @@ from sklearn_gru._encoding.targets import (
     check_sample_weight,
     require_target,
 )
-from sklearn_gru._encoding.texts import alphabet_of, given_as, read_texts
+from sklearn_gru._encoding.texts import (
+    alphabet_of,
+    check_same_kind,
+    given_as,
+    read_texts,
+)
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._estimators.fitted_texts import FittedTexts
@@ -308,7 +313,7 @@ class GRUTranscriber(BaseGRU):
         require_target(y, type(self).__name__)
         texts, found = self._check_y(y), self.predict(X)
         check_consistent_length(found, texts)
-        _same_kind(texts, self._fitted.task)
+        check_same_kind(texts[0], _vocabulary(self._fitted), "y")
         weights = check_sample_weight(sample_weight, len(texts))
         return 1.0 - token_error_rate(found, texts, weights)
 
@@ -339,7 +344,9 @@ class GRUTranscriber(BaseGRU):
         self, before: Fitted | None, y: np.ndarray, classes: Any = None
     ) -> Vocabulary:
         if before is not None:
-            return _same_kind(y, before.task)
+            known = _vocabulary(before)
+            check_same_kind(y[0], known, "y")
+            return known
         alphabet = alphabet_of(y)
         if not len(alphabet):
             raise InputError(
@@ -372,22 +379,12 @@ class GRUTranscriber(BaseGRU):
         size = _FRAMES_PER_STEP / data.sequences.lengths.mean()
         return max(1, round(min(size, len(data.sequences) / _FEWEST_STEPS)))
 
-    def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
-        found = super()._fitted_attributes(fitted)
+    def _attributes_of_features(self, fitted: Fitted) -> dict[str, Any]:
+        found = super()._attributes_of_features(fitted)
         for name in ("normalization_", "linear_share_", "segment_length_"):
             del found[name]
-        task: Any = fitted.task
-        return {**found, "alphabet_": task.vocabulary.tokens}
+        return {**found, "alphabet_": _vocabulary(fitted).tokens}
 
 
-def _same_kind(texts: np.ndarray, task: Any) -> Vocabulary:
-    """Return the vocabulary, if texts are of the kind that the first fit was given."""
-    known: Vocabulary = task.vocabulary
-    if len(texts) and isinstance(texts[0], str) != known.are_strings:
-        kinds = "strings", "lists of tokens"
-        now, then = kinds if known.are_strings is False else kinds[::-1]
-        raise InputError(
-            f"y holds {now}, such as {given_as(texts[0])}, but fit was given {then}. "
-            "Pass the same kind."
-        )
-    return known
+def _vocabulary(fitted: Any) -> Vocabulary:
+    return fitted.task.vocabulary

@@ -49,6 +49,8 @@ class Encoded:
     texts : bool
         Whether targets are texts, which the loss aligns with the steps. No two
         sequences share a row then.
+    reads_target : bool
+        Whether the network reads the texts that it is to write, in training.
     piece_length : int or None
         Most rows that training reads at once of a sequence with targets of rows; None
         for all of them.
@@ -65,6 +67,7 @@ class Encoded:
     weight: np.ndarray | None = None
     by_row: bool = False
     texts: bool = False
+    reads_target: bool = False
     piece_length: int | None = None
 
     def __len__(self) -> int:

@@ -46,7 +46,9 @@ class Loss:
         """Return the loss of each sequence, averaged over its outputs."""
         raise NotImplementedError(f"{type(self).__name__} defines no per_sequence")
 
-    def per_text(self, output: Any, target: Any, lengths: Any) -> Any:
+    def per_text(
+        self, output: Any, target: Any, lengths: Any, parameters: Parameters
+    ) -> Any:
         """Return the loss of each text, of outputs (B, T, n_outputs) at all steps.
 
         Targets are codes (B, L), filled with negative numbers; `lengths` (B,) is the
@@ -152,7 +154,7 @@ class TemporalClassification(Loss):
     name = "ctc"
     task = "texts"
 
-    def per_text(self, output: Any, target: Any, lengths: Any) -> Any:
+    def per_text(self, output: Any, target: Any, lengths: Any, parameters: Any) -> Any:
         from torch.nn import functional as F
 
         sizes = (target >= 0).sum(dim=1)
@@ -165,6 +167,28 @@ class TemporalClassification(Loss):
             zero_infinity=True,  # rows of unknown categories may leave too few steps
         )
         return loss / sizes.clamp(min=1)
+
+
+class TokenCrossEntropy(Loss):
+    """Cross-entropy of every token of a text; `parameters` is the label smoothing.
+
+    Outputs are those of all tokens, one text after the other.
+    """
+
+    name = "token_cross_entropy"
+    task = "texts"
+
+    def per_text(self, output: Any, target: Any, lengths: Any, parameters: Any) -> Any:
+        """Return the sum over the tokens of each text, over their mean number."""
+        from torch.nn import functional as F
+
+        (smoothing,) = parameters or (0.0,)
+        real = target >= 0
+        loss = F.cross_entropy(
+            output, target[real], reduction="none", label_smoothing=smoothing
+        )
+        sums = output.new_zeros(target.shape).masked_scatter(real, loss).sum(dim=1)
+        return sums * (len(target) / len(loss))
 
 
 class Custom(Loss):
@@ -200,6 +224,7 @@ LOSSES: dict[str, Loss] = {
         Quantile(),
         Poisson(),
         TemporalClassification(),
+        TokenCrossEntropy(),
     )
 }
 

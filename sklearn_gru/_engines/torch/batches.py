@@ -157,7 +157,10 @@ class SequenceDataset(Dataset):
         target = self.target[index]
         if self.data.texts:
             longest = max(1, int((target != PADDED).sum(dim=1).max()))
-            return inputs, (target[:, :longest], weight, counts)
+            target = target[:, :longest]
+            if self.data.reads_target:
+                inputs["target"] = target
+            return inputs, (target, weight, counts)
         return inputs, (target, weight)
 
     def _of_rows(self, at: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:

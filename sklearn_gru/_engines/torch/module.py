@@ -186,8 +186,9 @@ class WeightedLoss(nn.Module):
         weight: Tensor | None,
         lengths: Tensor | None = None,
     ) -> Tensor:
-        if lengths is not None:  # texts, and an output at every step
-            loss = find_loss(self.loss).per_text(output, target, lengths)
+        if lengths is not None:  # targets are texts
+            parameters = self.loss_parameters
+            loss = find_loss(self.loss).per_text(output, target, lengths, parameters)
             return loss.mean() if weight is None else (weight * loss).mean()
         if output.ndim == 3:  # (B, T, n_outputs), an output at every step
             real = target != PADDED

@@ -155,6 +155,8 @@ class SequenceNet(NeuralNet):
             return BatchesByLength(dataset, self.batch_size, self.shuffle_stream)
         if training:
             return Batches(dataset, self.batch_size, self.shuffle_stream)
+        if dataset.data.reads_target:  # an output per token of the vocabulary
+            return Batches(dataset, self.batch_size)
         if not self.module_.spec.per_step:
             return Batches(dataset, PASS_SIZE)
         longest = max(1, int(dataset.data.lengths.max(initial=1)))

@@ -63,6 +63,8 @@ class TorchSession:
         net, prefix = self.net, "train" if training else "valid"
         step_on = net.train_step if training else net.validation_step
         n_judged = 0
+        data = batches.dataset.data
+        by_token = data.by_row or data.reads_target
         total = torch.zeros((), dtype=torch.float64, device=batches.dataset.device)
         net._set_training(training)
         for batch in batches:
@@ -70,7 +72,7 @@ class TorchSession:
             net.notify("on_batch_begin", batch=batch, training=training)
             step = step_on(batch)
             target = batch[1][0]
-            size = n_losses(target) if batches.dataset.data.by_row else len(target)
+            size = n_losses(target) if by_token else len(target)
             total += step["loss"].detach() * size
             n_judged += size
             if net.watched_:
@@ -115,5 +117,5 @@ class TorchSession:
 
 
 def n_losses(target: Tensor) -> int:
-    """Return the number of losses that a batch with targets of rows is the mean of."""
+    """Return the number of rows or tokens that the loss of a batch is the mean of."""
     return int((target != PADDED).sum())
