@@ -1,5 +1,6 @@
 """The translator: against the equations and all possible answers, and its contract."""
 
+import importlib.util
 import pickle
 
 import numpy as np
@@ -379,6 +380,22 @@ def test_pickle_keeps_the_answers():
     ):
         assert_array_equal(a, b)
     assert copied.fit(X, y).loss_curve_ == model.fit(X, y).loss_curve_
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("sklearn.callback") is None,
+    reason="sklearn.callback is new in scikit-learn 1.9",
+)
+def test_epochs_are_scored():
+    """scikit-learn's callbacks see the model after each epoch."""
+    from sklearn.callback import ScoringMonitor
+
+    X, y = make_texts()
+    monitor = ScoringMonitor(scoring={"chrf": lambda model, X, y: model.score(X, y)})
+    model = small(max_iter=3).set_callbacks(monitor).fit(X, y)
+    rows = [r for r in monitor.get_logs().data if r["task_name"] == "epoch"]
+    assert [row["task_id"] for row in rows] == [0, 1, 2]
+    assert rows[-1]["chrf"] == model.score(X, y)
 
 
 # -- inside scikit-learn -------------------------------------------------------------------

@@ -70,6 +70,18 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     _parameter_rules: ClassVar[dict[str, list[Rule]]]
     _writes_texts: ClassVar[bool] = False  # answers that no stream or graph gives
 
+    # What an estimator does whose constructor lacks the parameter.
+    pooling: Any = "last"
+    n_estimators: Any = 1
+    conv_filters: Any = None
+    segment_length: Any = None
+    normalization: Any = None
+    add_differences: Any = False
+    linear_share: Any = 0
+    features_per_step: Any = 1
+    standardize: Any = False
+    categorical_features: Any = None
+
     # -- the contract -----------------------------------------------------------------
 
     @transaction(continues=lambda self: bool(self.warm_start))

@@ -147,17 +147,7 @@ class GRUTranscriber(BaseGRU):
 
     _search_ranges: ClassVar[dict[str, Any]] = TRANSCRIBER_RANGES
     _writes_texts = True
-
-    # A distribution per frame comes from the state at the frame alone, and those of
-    # several networks are not aligned.
-    pooling = "last"
-    n_estimators = 1
-    conv_filters = None
-    segment_length = None
-    normalization = None
-    add_differences = False
-    linear_share = 0
-    features_per_step = 1
+    _doc_module = "text."
 
     def __init__(
         self,

@@ -136,17 +136,7 @@ class GRUTranslator(BaseGRU):
 
     _search_ranges: ClassVar[dict[str, Any]] = TRANSLATOR_RANGES
     _writes_texts = True
-
-    # The parameters of other estimators that a translator does not have.
-    bidirectional = True
-    pooling = "last"
-    n_estimators = 1
-    conv_filters = None
-    segment_length = None
-    normalization = None
-    add_differences = False
-    linear_share = 0
-    standardize = False
+    _doc_module = "text."
 
     def __init__(
         self,

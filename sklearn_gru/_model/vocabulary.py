@@ -33,6 +33,9 @@ class Vocabulary:
     are_strings: bool
     separator: str = ""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "_codes"}
+
     def __len__(self) -> int:
         return len(self.tokens)
 

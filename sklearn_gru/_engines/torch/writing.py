@@ -65,7 +65,8 @@ class _Beam:
     def __init__(self, module: Translator, source: Source, width: int) -> None:
         self.module = module
         self.n, self.width = len(source.first), width
-        self.source = source.select(torch.arange(self.n).repeat_interleave(width))
+        self.row = torch.arange(self.n, device=source.first.device)
+        self.source = source.select(self.row.repeat_interleave(width))
         self.read = self.source.first
         self.state = module.begin(self.source)
         self.scores = self.read.new_full((self.n, width), -torch.inf)
@@ -95,7 +96,7 @@ class _Beam:
         code = best - origin * n_outputs
         self.sizes = self.sizes.gather(1, origin) + ~self.done.gather(1, origin)
         self.done = self.done.gather(1, origin) | (code == END)
-        flat = (torch.arange(self.n)[:, None] * self.width + origin).view(-1)
+        flat = (self.row[:, None] * self.width + origin).view(-1)
         self.state, self.read = state[flat], self.module.read(code.view(-1))
         self.codes.append(code)
         self.origins.append(origin)
@@ -104,8 +105,7 @@ class _Beam:
     def best(self, lengths: np.ndarray) -> list[Written]:
         """Return the best text of each source, which has so many tokens."""
         place = (self.scores / self.sizes).argmax(dim=1)
-        row = torch.arange(self.n)
-        codes, weights = [], []
+        row, codes, weights = self.row, [], []
         steps = zip(self.codes, self.origins, self.weights, strict=True)
         for code, origin, weight in reversed(list(steps)):
             codes.append(code[row, place])
