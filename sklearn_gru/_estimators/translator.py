@@ -96,7 +96,8 @@ class GRUTranslator(BaseGRU):
     source token that attention looks at is copied: a name, a number.
 
     Training reads the true tokens before each token; predictions read those that were
-    written.
+    written. The outputs share their matrix with the vectors of the tokens that the
+    decoder reads [7]_. The score is that of Popović [9]_.
 
     References
     ----------
@@ -268,7 +269,7 @@ class GRUTranslator(BaseGRU):
         return [weights for _, weights in self._write(X)[2]]
 
     def score(self, X, y, sample_weight=None):
-        """Return the F-score of character n-grams, chrF [9]_, from 0 to 1.
+        """Return the F-score of character n-grams, chrF, from 0 to 1.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ from sklearn_gru._estimators.text_scores import chrf
 from sklearn_gru.text import GRUTranslator
 from tests.benchmarks.machine import describe, use_one_thread
 
-EPOCHS, BATCH, UNITS, WIDTH = 6, 64, 256, 128
+EPOCHS, BATCH, UNITS, WIDTH = 4, 64, 256, 128
 RATE, DROPOUT, SMOOTHING, MIN_COUNT = 0.003, 0.3, 0.1, 2
 PAD, UNK, BEGIN, END = range(4)
 
