@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_gru._encoding.consecutive import ConsecutiveSequences
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.on_disk import BLOCK_ROWS, blank
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between
 from sklearn_gru._windows.timeline import Reach, Timeline
@@ -127,6 +129,29 @@ def _first_cells(
         cell = coordinate[np.minimum(at, len(coordinate) - 1)] + shift
         low = np.where(exists, np.minimum(low, cell), low)
     return low
+
+
+def windows_on_disk(values: np.ndarray, reach: Reach, known: np.ndarray) -> Sequences:
+    """Return the windows of :func:`window_view` over rows that stay in their file."""
+    n, lag = len(values), reach.lag
+    if lag and known.any() and not known.all():
+        return ConsecutiveSequences(
+            _cells_on_disk(values, lag, known), n, 1, reach.window
+        )
+    return ConsecutiveSequences(values, n, 1 if known.all() else 1 - lag, reach.window)
+
+
+def _cells_on_disk(values: np.ndarray, lag: int, known: np.ndarray) -> np.ndarray:
+    """Return the rows with the columns known ahead, and the others of earlier rows."""
+    cells = blank(values.shape, values.dtype, like=values)
+    for at in range(0, len(values), BLOCK_ROWS):
+        block = values[at : at + BLOCK_ROWS]
+        early = values[max(at - lag, 0) : max(at - lag + len(block), 0)]
+        part = cells[at : at + len(block)]
+        part[:, known] = block[:, known]
+        part[: len(block) - len(early), ~known] = np.nan
+        part[len(block) - len(early) :, ~known] = early[:, ~known]
+    return cells
 
 
 def window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.on_disk import is_on_disk
 from sklearn_gru._support.rules import (
     Boolean,
     OneOf,
@@ -56,6 +57,7 @@ from sklearn_gru._windows.placement import (
     long_windows,
     previous_rows,
     window_view,
+    windows_on_disk,
 )
 from sklearn_gru._windows.row_checks import (
     check_same_rows,
@@ -155,7 +157,8 @@ class SlidingWindow(
     -----
     Key columns are dropped from the features. An array without `time` or `groups` gives
     a read-only view over its rows, everything else a
-    :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
+    :class:`~sklearn_gru.Sequences`; neither copies windows. The rows of such an array
+    that lies in a file (``np.memmap``) stay there, as Sequences. The same row twice (a
     bootstrap sample) is one row; different rows of the same group and time are an
     error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` reports windows that
     are shorter than the data could make them.
@@ -675,6 +678,8 @@ class SlidingWindow(
         }
         if line is not None:
             windows: Any = lay_windows(line, reach, columns.known, **about)
+        elif is_on_disk(values):
+            windows = windows_on_disk(values, reach, columns.known)._with(**about)
         elif reach.window > _MOST_PADDING + len(values):
             windows = replace(long_windows(values, reach, columns.known), **about)
         else:
