@@ -26,6 +26,7 @@ _HOME = {
     "make_targets": "sklearn_gru.windows",
     "metrics": "sklearn_gru",
     "model_selection": "sklearn_gru",
+    "store": "sklearn_gru",
     "to_sequences": "sklearn_gru.windows",
     "windows": "sklearn_gru",
 }
@@ -48,6 +49,7 @@ __all__ = [
     "make_targets",
     "metrics",
     "model_selection",
+    "store",
     "to_sequences",
     "windows",
 ]

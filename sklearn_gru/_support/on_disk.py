@@ -50,6 +50,32 @@ def blank(shape: tuple[int, int], dtype: Any, like: np.ndarray) -> np.ndarray:
         return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
+def gathered(values: np.ndarray, rows: Any) -> np.ndarray:
+    """Return some rows, by a slice, a mask or positions; many of a file in a file."""
+    if isinstance(rows, slice) or not is_on_disk(values):
+        return values[rows]
+    rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+    if len(rows) <= BLOCK_ROWS:
+        return np.array(values[rows])
+    found = blank((len(rows), values.shape[1]), values.dtype, like=values)
+    for at in range(0, len(rows), BLOCK_ROWS):
+        found[at : at + BLOCK_ROWS] = values[rows[at : at + BLOCK_ROWS]]
+    return found
+
+
+def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the rows of both; in a file if those of the second are in one."""
+    if not is_on_disk(second):
+        return np.concatenate([first, second])
+    shape = len(first) + len(second), second.shape[1]
+    found = blank(shape, np.result_type(first, second), like=second)
+    found[: len(first)] = first
+    for at in range(0, len(second), BLOCK_ROWS):
+        block = second[at : at + BLOCK_ROWS]
+        found[len(first) + at : len(first) + at + len(block)] = block
+    return found
+
+
 def count_missing(values: np.ndarray) -> np.ndarray:
     """Return the number of NaN in each column, block by block."""
     count = np.zeros(values.shape[1], dtype=np.int64)

@@ -35,6 +35,7 @@ from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
 from sklearn_gru._tables.keys import read_keys
+from sklearn_gru._tables.row_store import RowStore
 from sklearn_gru._windows.elapsed import (
     RULES,
     elapsed_since,
@@ -235,7 +236,7 @@ class SlidingWindow(
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_columns)
+        X : DataFrame, RowStore or array-like of shape (n_rows, n_columns)
             Rows in any order, with their keys.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             Only compared with the columns, to refuse one that gives it away.
@@ -526,6 +527,8 @@ class SlidingWindow(
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
         """Return features (n_rows, n_features), keys, and columns with new codes."""
+        if isinstance(X, RowStore):
+            return self._read_store(X, reset=reset)
         refuse_other_shapes(X)
         frame = as_frame(X)
         table: Any = frame
@@ -552,6 +555,30 @@ class SlidingWindow(
             refuse_infinity(values, columns.names)
         elif not len(values):
             raise InputError("Found array with 0 sample(s): X has no rows.")
+        return values, keys, columns
+
+    def _read_store(
+        self, X: RowStore, *, reset: bool
+    ) -> tuple[np.ndarray, Keys, Columns]:
+        """Read the rows of a store, which stay in their file."""
+        head = X.head()
+        validate_data(self, head, reset=reset, skip_check_array=True)
+        keys = X.keys(self.time, self.groups)
+        if not len(X):
+            raise InputError("Found array with 0 sample(s): X has no rows.")
+        if reset:
+            if self.add_elapsed:
+                require_time(keys.axis)
+            self._from_frame = True
+            self._columns = Columns.find(
+                head,
+                [],
+                categorical=self.categorical_features,
+                known_future=self.known_future,
+            ).with_codes_of(X.categories)
+        else:
+            self._fitted.axis.check_same(keys.axis)
+        values, columns = self._columns.recoded(X.values(), X.categories)
         return values, keys, columns
 
     def _read_frame(self, X: Any, frame: pd.DataFrame, *, reset: bool) -> Keys | None:
