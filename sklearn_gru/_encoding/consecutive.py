@@ -115,6 +115,11 @@ class ConsecutiveSequences(Sequences):
         described = {f.name: getattr(self, f.name) for f in fields(Sequences)}
         return Sequences(**{**described, **changes})
 
+    def _shortest(self) -> int:
+        # Windows grow from the first row on, and shrink behind the last.
+        ends = (self[:1], self[max(len(self) - 1, 0) :])
+        return min(int(part.lengths.min(initial=self.shape[1])) for part in ends)
+
     def _between(self, first: int, last: int) -> Sequences:
         n, end, window, rank = self._rule
         return self._ruled(self.values[first:last], n, end - first, window, rank)

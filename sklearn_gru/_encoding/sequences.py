@@ -194,12 +194,15 @@ class Sequences:
             groups=None if self.groups is None else self.groups[key],
         )
 
+    def _shortest(self) -> int:
+        return int(self.lengths.min(initial=self.shape[1]))
+
     def _with(self, **changes: Any) -> Sequences:
         return replace(self, **changes)
 
     def __repr__(self) -> str:
         n, n_steps, n_features = self.shape
-        shortest = int(self.lengths.min(initial=n_steps))
+        shortest = self._shortest()
         steps = str(n_steps) if shortest == n_steps else f"{shortest} to {n_steps}"
         return (
             f"Sequences({n} sequences of {steps} steps, {n_features} features, "
