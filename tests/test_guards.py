@@ -36,6 +36,7 @@ def test_public_names_are_sorted_and_documented():
         "inspection",
         "metrics",
         "model_selection",
+        "store",
         "text",
     ):
         names = getattr(sklearn_gru, module).__all__

@@ -39,8 +39,8 @@ from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru._estimators.transaction import transaction
-from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
@@ -263,7 +263,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         self,
         fitted: Fitted,
         validation: TrainingData | None,
-        encoded: Encoded | None,
+        encoded: Data | None,
         threads: int,
     ) -> Fitted:
         """Learn anything that the validation set is needed for after training."""

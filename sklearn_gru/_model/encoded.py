@@ -72,3 +72,21 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of encoded columns."""
+        return self.rows.shape[1]
+
+    @property
+    def n_differences(self) -> int:
+        """Number of encoded columns that are differences; they come first."""
+        return 0 if self.leading is None else self.leading.shape[1]
+
+    def at(self, index: np.ndarray) -> tuple[Encoded, np.ndarray]:
+        """Return encoded data with some of the sequences, and their positions in it."""
+        return self, index
+
+    def sample(self) -> Encoded:
+        """Return sequences that stand for all of them: all of them."""
+        return self

@@ -17,6 +17,7 @@ from sklearn_gru._engines.torch.batches import (
 )
 from sklearn_gru._engines.torch.module import Layers
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.streamed import Data, Streamed
 from sklearn_gru._support.interrupts import raise_if_stopped
 
 # Sequences per forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
@@ -81,9 +82,11 @@ class TorchSession:
             net.notify("on_batch_end", batch=batch, training=training, **step)
         return total.item() / n_judged
 
-    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+    def outputs(self, data: Data, threads: int = 1) -> np.ndarray:
         """Return the outputs (n, n_outputs), or (n_rows, n_outputs), in float64."""
         module = self.net.module_
+        if isinstance(data, Streamed):
+            return np.concatenate([self.outputs(part) for part in data.parts()])
         dataset = SequenceDataset(data, module.head.weight.device)
         module.eval()
         if module.spec.per_step:
