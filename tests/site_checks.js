@@ -133,6 +133,23 @@ function overflowing() {
   return found;
 }
 
+// Outputs of the page's code that show nothing, or an error; figures without words.
+function wrongOutputs() {
+  const found = [];
+  for (const output of document.querySelectorAll(
+    ".output > *, .sphx-glr-script-out, .output_subarea",
+  )) {
+    const words = output.textContent.trim();
+    if (!words && !output.matches("img, a:has(img)")) found.push(`empty: ${label(output)}`);
+    if (/Traceback \(most recent call last\)|Warning: /.test(words))
+      found.push(words.slice(0, 200));
+  }
+  for (const picture of document.querySelectorAll(".output img, .sphx-glr-single-img"))
+    if ((picture.getAttribute("alt") || "").trim().length < 5)
+      found.push(`no words: ${picture.getAttribute("src")}`);
+  return found;
+}
+
 const brokenPictures = () =>
   [...document.images]
     .filter((picture) => visible(picture) && !(picture.complete && picture.naturalWidth))

@@ -1,6 +1,7 @@
 """The documentation as its readers meet it: built, and opened in a real browser."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from filelock import FileLock
 
 import sklearn_gru
 from tests import site as tools
+from tests.pages import PAGES, ROOT
 
+DOCS = [page for page in PAGES if page.name != "README.md"]
 WIDE, PHONE = 1280, 390
 
 
@@ -117,6 +120,60 @@ def test_pictures_have_words(pages):
     } == {}
 
 
+# Blocks whose library cannot be installed beside the others; `make interop` runs these
+# libraries in an environment of their own.
+LEFT_OUT = [
+    ("user_guide/ecosystem.html", "aeon"),
+    ("user_guide/ecosystem.html", "sktime"),
+]
+
+
+@pytest.mark.slow
+def test_the_code_of_the_pages_was_run(site):
+    """Every page with code shows outputs; exactly the listed blocks were left out."""
+    shown = {
+        path.relative_to(site).as_posix(): path.read_text(encoding="utf-8")
+        for path in site.rglob("*.html")
+    }
+    if not any('class="output ' in html for html in shown.values()):
+        assert os.environ.get("SITE_TEST") != "required"
+        pytest.skip("the site was built without running its code: make docs-test")
+    pages = [p.relative_to(ROOT / "docs").with_suffix(".html") for p in DOCS]
+    silent = [
+        p.as_posix() for p in pages if 'class="output ' not in shown[p.as_posix()]
+    ]
+    assert silent == []
+    absent = re.compile(r"Not run here: the library (\w+) was not installed")
+    left_out = [(page, name) for page in shown for name in absent.findall(shown[page])]
+    assert sorted(left_out) == LEFT_OUT
+    thumbnails = re.findall(r'src="(\S+thumb\S+)"', shown["auto_examples/index.html"])
+    assert len(set(thumbnails)) == len(list((ROOT / "examples").glob("plot_*.py")))
+
+
+def test_the_charts_of_the_home_page_are_those_of_the_benchmarks():
+    """Numbers on the bars, and in the alternative text, are in the benchmarks' pages.
+
+    Matplotlib leaves each text of a chart in a comment beside its letters.
+    """
+    import draw_benchmarks
+
+    seconds = [f"{value:.2f}" for value in draw_benchmarks.epoch_seconds().values()]
+    tasks = draw_benchmarks.accuracies()
+    percent = [f"{value:.1f}" for scores in tasks.values() for value in scores.values()]
+    assert len(seconds) == 3
+    assert len(percent) == 3 * len(tasks) == 24
+    for theme in ("light", "dark"):
+        for chart, numbers in (("speed", seconds), ("accuracy", percent)):
+            file = ROOT / "docs" / "figures" / f"benchmark_{chart}_{theme}.svg"
+            words = re.findall(r"<!-- ([\d.]+)", file.read_text(encoding="utf-8"))
+            assert sorted(words) == sorted(numbers), (
+                f"python {draw_benchmarks.__file__}"
+            )
+    home = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    bars = zip(draw_benchmarks.epoch_seconds(), seconds, strict=True)
+    assert home.count(", ".join(f"{name} {value}" for name, value in bars)) == 2
+
+
 @pytest.mark.slow
 def test_every_page_in_the_browser(site, pages, address, browser):
     """No console message; legible light and dark; as wide as the window, or the phone."""
@@ -131,6 +188,7 @@ def test_every_page_in_the_browser(site, pages, address, browser):
         tools.set_width(browser, WIDE)
         browser.get(f"{address}/{page}")
         note(page, "console", tools.complaints(browser))
+        note(page, "outputs", tools.ask(browser, "wrongOutputs"))
         note(page, "broken pictures", tools.ask(browser, "brokenPictures"))
         for theme in ("light", "dark"):
             tools.set_theme(browser, theme)
