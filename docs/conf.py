@@ -126,6 +126,14 @@ def _math(as_block):
     return visit, None
 
 
+def _make_folder_of_logos(app):
+    """Make the folder that the theme copies the logos into, even if a build fails.
+
+    It would write a file of that name, at which the next build ends.
+    """
+    (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
+
+
 def setup(app):
     """Formulas are MathML, which browsers draw by themselves.
 
@@ -133,3 +141,4 @@ def setup(app):
     here anyway, converts what these pages need.
     """
     app.add_html_math_renderer("mathml", _math(False), _math(True))
+    app.connect("builder-inited", _make_folder_of_logos, priority=1)

@@ -4,7 +4,9 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 
 import sklearn_gru
@@ -232,4 +234,61 @@ def test_search_finds_pages_that_exist(site, address, browser, query, among_the_
         assert (site / link.split("#")[0]).is_file(), link
     browser.find_element(By.CSS_SELECTOR, found).click()
     WebDriverWait(browser, 20).until(lambda b: "search.html" not in b.current_url)
+    assert tools.complaints(browser) == []
+
+
+def states_of_the_package(values):
+    """Gates and state at each step, by an estimator that got the weights of the page."""
+    w = {name: float(value) for name, value in values.items()}
+    x = np.array([w[f"x{k}"] for k in range(1, 9)])
+    model = sklearn_gru.GRURegressor(
+        1, standardize=False, normalization=None, linear_share=0, max_iter=1
+    )
+    model.fit(x.reshape(8, 1, 1), x)
+    new = {
+        "weight_ih_l0": [w["w_ir"], w["w_iz"], w["w_in"]],
+        "weight_hh_l0": [w["w_hr"], w["w_hz"], w["w_hn"]],
+        "bias_ih_l0": [w["b_r"], w["b_z"], w["b_n"]],
+        "bias_hh_l0": [0, 0, 0],
+        "head.weight": [1],
+        "head.bias": [0],
+    }
+    with torch.no_grad():
+        for name, parameter in model.module_.named_parameters():
+            (key,) = (key for key in new if name.endswith(key))
+            parameter.copy_(torch.tensor(new[key]).reshape(parameter.shape))
+    gates = model.gate_activations(x.reshape(1, 8, 1))
+    state = model.predict([x[: k + 1, None] for k in range(8)])
+    reset, update = (np.ravel(g) for g in (gates.reset_gate, gates.update_gate))
+    return np.column_stack([x, reset, update, state])
+
+
+@pytest.mark.slow
+def test_the_gru_to_touch(address, browser):
+    """Its numbers are those of the package; arrow keys move it; other pages lack it."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    def numbers():
+        cells = browser.find_elements(By.CSS_SELECTOR, "#gru-touch td")
+        values = [float(cell.get_attribute("data-value")) for cell in cells]
+        return np.delete(np.reshape(values, (8, 5)), 3, axis=1)  # no candidates there
+
+    def sliders():
+        inputs = browser.find_elements(By.CSS_SELECTOR, "#gru-touch input")
+        return {i.get_attribute("name"): i.get_attribute("value") for i in inputs}
+
+    tools.set_width(browser, WIDE)
+    browser.get(f"{address}/user_guide/touch_a_gru.html")
+    examples = browser.find_elements(By.CSS_SELECTOR, ".gru-examples button")
+    assert len(examples) == 4
+    for example in examples:
+        example.send_keys(Keys.ENTER)
+        assert numbers() == pytest.approx(states_of_the_package(sliders()), abs=1e-5)
+    before = numbers()
+    weight = browser.find_element(By.ID, "gru-w_hr")
+    weight.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert float(weight.get_attribute("value")) == -0.2
+    assert numbers() == pytest.approx(states_of_the_package(sliders()), abs=1e-5)
+    assert np.abs(numbers() - before).max() > 1e-3
     assert tools.complaints(browser) == []

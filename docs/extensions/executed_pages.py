@@ -199,22 +199,23 @@ def output_nodes(block, outputs, folder):
             yield make[output["kind"]](output)
 
 
+def blocks_on(doctree, sources):
+    """Nodes of the blocks that were run; others may show code of other libraries."""
+    waiting = [source.strip() for source in sources]
+    for node in doctree.findall(nodes.literal_block):
+        if waiting and node.astext().strip() == waiting[0]:
+            waiting.pop(0)
+            yield node
+
+
 def show_outputs(app, doctree):
     """Put the outputs of each block below it."""
     run = app.executed_pages.get(app.env.docname)
     if run is None:
         return
-    shown = list(
-        doctree.findall(
-            lambda node: (
-                isinstance(node, nodes.literal_block)
-                and node.get("language") == "python"
-                and "source" not in node  # a file that is included is not run here
-            )
-        )
-    )
-    if [node.astext().strip() for node in shown] != [b.strip() for b in run.blocks]:
-        raise ExtensionError(f"{run.name}.md: its blocks are not those that were run")
+    shown = list(blocks_on(doctree, run.blocks))
+    if len(shown) != len(run.blocks):
+        raise ExtensionError(f"{run.name}.md: not all blocks that were run are shown")
     folder = run.folder.relative_to(app.srcdir).as_posix()
     for node, outputs in zip(shown, run.outputs(), strict=True):
         found = list(output_nodes(node, outputs, folder))
