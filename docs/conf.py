@@ -62,6 +62,9 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "reset_modules": ("matplotlib", "gallery.no_warnings"),
     "backreferences_dir": "generated/backreferences",
+    "image_scrapers": ("gallery.scrape",),
+    # Pages of code do not end each fit with a diagram, whose links are faint besides.
+    "ignore_repr_types": r"sklearn",
     "doc_module": ("sklearn_gru",),
     "minigallery_sort_order": "gallery.place",
     "image_srcset": ["2x"],

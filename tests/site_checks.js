@@ -104,8 +104,8 @@ function glaringPictures() {
     const below = over(rgba(backgroundColor), page);
     const corners = [[1, 1], [48, 1], [1, 48], [48, 48]].map(([x, y]) => {
       const [r, g, b, a] = pen.getImageData(x, y, 1, 1).data;
-      const shown = luminance(over([r, g, b, a / 255], below));
-      return turned ? 1 - shown : shown;
+      const shown = [r, g, b].map((c) => (turned ? 255 - c : c)); // not what is below
+      return luminance(over([...shown, a / 255], below));
     });
     if (corners.every((corner) => corner > 0.4))
       found.push(`${picture.getAttribute("src")} (${filter})`);

@@ -136,6 +136,18 @@ def test_every_script_of_the_gallery_is_run():
         assert "__name__ ==" not in path.read_text(), path.name
 
 
+def test_the_gallery_lists_every_script_once():
+    """Each stands under its task, a new one at the end until it has one."""
+    gallery = pytest.importorskip("gallery")  # docs/extensions; needs sphinx-gallery
+    scripts = {path.stem.removeprefix("plot_") for path in ROOT.glob("examples/plot_*")}
+    assert len(set(gallery.NAMED)) == len(gallery.NAMED)
+    assert set(gallery.NAMED) <= scripts
+    page = gallery.index_page([f"plot_{name}.py" for name in [*scripts, "of_tomorrow"]])
+    for name in scripts:
+        assert page.count(f"../examples/plot_{name}.py\n") == 1
+    assert page.index("More\n----") < page.index("../examples/plot_of_tomorrow.py")
+
+
 def test_the_check_sees_what_is_not_run(tmp_path):
     """A block in another notation, an unlabelled one and a doctest are found."""
     page = tmp_path / "page.md"

@@ -146,6 +146,8 @@ def text_node(output):
     """A text as it was printed."""
     node = nodes.literal_block(output["text"], output["text"], language="text")
     node["classes"].append("output-text")
+    if "  " not in output["text"]:  # a sentence; columns would lose their places
+        node["classes"].append("output-wrapped")
     return node
 
 

@@ -1,10 +1,13 @@
 """The gallery by task; it runs again when the package changed; warnings fail it."""
 
+import re
 import shutil
 import warnings
 from pathlib import Path
 
 from executed_pages import fingerprint
+from run_page import words_of
+from sphinx_gallery.scrapers import matplotlib_scraper
 
 # Scripts of each task, in the order of their tiles. One that is named nowhere stands at
 # the end of the gallery.
@@ -62,6 +65,19 @@ def write_index(app):
     scripts = sorted(examples.glob("plot_*.py"), key=place)
     index = Path(app.srcdir) / "auto_examples" / "index.rst"
     index.write_text(index_page(scripts), encoding="utf-8")
+
+
+def scrape(block, block_vars, gallery_conf):
+    """Save the open figures, with the words on them as their alternative texts.
+
+    sphinx-gallery takes the title, or the name of the script where there is none.
+    """
+    import matplotlib.pyplot as plt
+
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    words = iter([" ".join(words_of(figure).split()) for figure in figures])
+    text = matplotlib_scraper(block, block_vars, gallery_conf)
+    return re.sub(r":alt: (.*)", lambda old: f":alt: {next(words) or old[1]}", text)
 
 
 def no_warnings(gallery_conf, script):

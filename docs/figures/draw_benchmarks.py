@@ -86,7 +86,7 @@ def draw_speed(axis, seconds, palette):
     axis.set_yticks(range(len(seconds)), seconds)
     axis.invert_yaxis()
     axis.set_xlim(0, 1.45 * max(seconds.values()))
-    axis.set_title("Seconds an epoch, one thread", loc="left", fontsize=13)
+    axis.set_title("Seconds per epoch, one thread", loc="left", fontsize=13)
 
 
 def draw_accuracy(axis, tasks, palette):

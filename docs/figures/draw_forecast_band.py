@@ -54,7 +54,7 @@ def draw(observed, median, interval, ink, grid, line):
         locator = mpl.dates.DayLocator()
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(mpl.dates.ConciseDateFormatter(locator))
-        axis.set_ylabel("rented bikes an hour")
+        axis.set_ylabel("rented bikes per hour")
         axis.grid(color=grid, lw=0.8)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
