@@ -97,12 +97,15 @@ types: $(STAMP)
 layers: $(STAMP)
 	$(BIN)/lint-imports
 
+# Runs the code of the pages and of the gallery, two at a time on two cores; what did not
+# change is not run again.
 docs: $(STAMP)
 	$(BIN)/sphinx-build -b html -W --keep-going docs docs/_build/html
 
-# The same tests run in `make test`, which skips them where there is no browser.
-docs-test: $(STAMP)
-	SITE_TEST=required $(BIN)/python -m pytest tests/test_site.py
+# The site of `make docs` in a real browser. In `make test`, the same tests meet a site
+# whose code was not run, and are skipped where there is no browser.
+docs-test: docs
+	SITE_TEST=required SITE_HTML=docs/_build/html $(BIN)/python -m pytest tests/test_site.py
 
 # sktime and aeon ask for an older pandas and numba than the rest: an environment for them.
 INTEROP := .venv-interop

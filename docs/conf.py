@@ -1,16 +1,20 @@
 """Configuration of the documentation; builds without a network.
 
-``DOCS_GALLERY=1`` also runs the examples (minutes), ``DOCS_ONLINE=1`` also links to the
-documentation of the libraries the package stands on.
+The code of the pages and the gallery is run (minutes, then kept): ``DOCS_RUN=0`` leaves
+that out. ``DOCS_ONLINE=1`` also links to the documentation of the libraries the package
+stands on.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 import sklearn_gru
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "sklearn-gru"
 author = "The sklearn-gru developers"
@@ -22,6 +26,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "myst_parser",
+    "executed_pages",
+    "gallery",
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
     "sphinx_design",
@@ -45,13 +51,23 @@ autosummary_generate = True
 toc_object_entries_show_parents = "hide"  # "fit()" fits the sidebar, its class is known
 numpydoc_show_class_members = False  # the template of a class lists its methods
 
+run_pages = os.environ.get("DOCS_RUN") != "0"
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
-    "plot_gallery": os.environ.get("DOCS_GALLERY") == "1",
+    "plot_gallery": run_pages,
+    "parallel": os.cpu_count(),
     "abort_on_example_error": True,
+    "reset_modules": ("matplotlib", "gallery.no_warnings"),
+    "backreferences_dir": "generated/backreferences",
+    "image_scrapers": ("gallery.scrape",),
+    # Pages of code do not end each fit with a diagram, whose links are faint besides.
+    "ignore_repr_types": r"sklearn",
+    "doc_module": ("sklearn_gru",),
+    "minigallery_sort_order": "gallery.place",
+    "image_srcset": ["2x"],
     "write_computation_times": False,  # that page loads scripts from elsewhere
     "show_memory": False,
     "download_all_examples": False,
@@ -73,11 +89,18 @@ html_sidebars = {
     if "toctree" not in page.read_text()
 } | {"changes/index": []}
 html_theme_options = {
+    "logo": {
+        "text": project,
+        "image_light": "_static/logo_light.svg",
+        "image_dark": "_static/logo_dark.svg",
+        "alt_text": "",  # the name stands beside it
+    },
     "navigation_with_keys": False,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
 }
 
+copybutton_selector = "div:not(.output-text) > div.highlight > pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -106,6 +129,14 @@ def _math(as_block):
     return visit, None
 
 
+def _make_folder_of_logos(app):
+    """Make the folder that the theme copies the logos into, even if a build fails.
+
+    It would write a file of that name, at which the next build ends.
+    """
+    (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
+
+
 def setup(app):
     """Formulas are MathML, which browsers draw by themselves.
 
@@ -113,3 +144,4 @@ def setup(app):
     here anyway, converts what these pages need.
     """
     app.add_html_math_renderer("mathml", _math(False), _math(True))
+    app.connect("builder-inited", _make_folder_of_logos, priority=1)

@@ -26,6 +26,8 @@ _HOME = {
     "make_targets": "sklearn_gru.windows",
     "metrics": "sklearn_gru",
     "model_selection": "sklearn_gru",
+    "store": "sklearn_gru",
+    "text": "sklearn_gru",
     "to_sequences": "sklearn_gru.windows",
     "windows": "sklearn_gru",
 }
@@ -48,6 +50,8 @@ __all__ = [
     "make_targets",
     "metrics",
     "model_selection",
+    "store",
+    "text",
     "to_sequences",
     "windows",
 ]

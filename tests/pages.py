@@ -1,15 +1,11 @@
 """The pages of the project and the Python blocks in them."""
 
-import re
 from pathlib import Path
+
+from executed_pages import blocks  # docs/extensions
 
 ROOT = Path(__file__).parent.parent
 
-
-def blocks(path):
-    """Python blocks of a Markdown page, in order."""
-    return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S)
-
-
+MADE = {"_build", "auto_examples", "generated"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PAGES = [p for p in PAGES if "_build" not in p.parts and blocks(p)]
+PAGES = [p for p in PAGES if not MADE & set(p.parts) and blocks(p)]

@@ -32,7 +32,7 @@ def programs():
 
 
 def build(folder):
-    """Build the site without the gallery's figures; warnings are errors.
+    """Build the site without running its code; warnings are errors.
 
     It is built from a copy, because sphinx writes what it generates beside its sources,
     and without a network where the system lets a user take it away.
@@ -53,7 +53,7 @@ def build(folder):
     sphinx = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q"]
     done = subprocess.run(
         [*offline, *sphinx, str(source / "docs"), str(folder / "html")],
-        env={**os.environ, "DOCS_GALLERY": "0", "DOCS_ONLINE": "0"},
+        env={**os.environ, "DOCS_RUN": "0", "DOCS_ONLINE": "0"},
         capture_output=True,
         text=True,
         check=False,

@@ -104,8 +104,8 @@ function glaringPictures() {
     const below = over(rgba(backgroundColor), page);
     const corners = [[1, 1], [48, 1], [1, 48], [48, 48]].map(([x, y]) => {
       const [r, g, b, a] = pen.getImageData(x, y, 1, 1).data;
-      const shown = luminance(over([r, g, b, a / 255], below));
-      return turned ? 1 - shown : shown;
+      const shown = [r, g, b].map((c) => (turned ? 255 - c : c)); // not what is below
+      return luminance(over([...shown, a / 255], below));
     });
     if (corners.every((corner) => corner > 0.4))
       found.push(`${picture.getAttribute("src")} (${filter})`);
@@ -130,6 +130,23 @@ function overflowing() {
     });
     found.push(`${label(box)}: ${box.scrollWidth} px`, ...reaching.slice(-3).map(label));
   }
+  return found;
+}
+
+// Outputs of the page's code that show nothing, or an error; figures without words.
+function wrongOutputs() {
+  const found = [];
+  for (const output of document.querySelectorAll(
+    ".output > *, .sphx-glr-script-out, .output_subarea",
+  )) {
+    const words = output.textContent.trim();
+    if (!words && !output.matches("img, a:has(img)")) found.push(`empty: ${label(output)}`);
+    if (/Traceback \(most recent call last\)|Warning: /.test(words))
+      found.push(words.slice(0, 200));
+  }
+  for (const picture of document.querySelectorAll(".output img, .sphx-glr-single-img"))
+    if ((picture.getAttribute("alt") || "").trim().length < 5)
+      found.push(`no words: ${picture.getAttribute("src")}`);
   return found;
 }
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def test_issue_forms(form):
     assert all(field["attributes"]["label"] for field in fields)
     (versions,) = (f for f in fields if f["id"] == "versions")
     assert "python -m sklearn_gru" in versions["attributes"]["description"]
+
+
+def test_the_site_can_be_built_elsewhere():
+    """Read the Docs finds the configuration, and installs extras that exist."""
+    content = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text(encoding="utf-8"))
+    assert content["version"] == 2
+    assert (ROOT / content["sphinx"]["configuration"]).is_file()
+    commands = " ".join(content["build"]["jobs"]["install"])
+    (extras,) = re.findall(r'"\.\[(.+)\]"', commands)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
+    assert "constraints.txt" in commands
 
 
 def test_the_changelog_can_be_printed():

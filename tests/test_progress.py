@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._support import progress
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
+from sklearn_gru.text import GRUTranslator
 from tests.builders import Terminal
 
 since_1_9 = pytest.mark.skipif(
@@ -526,13 +527,19 @@ def test_html_is_no_larger_than_that_of_scikit_learn():
 
 
 @pytest.mark.parametrize(
-    "estimator", [GRURegressor(), GRUClassifier(), SlidingWindow(2)]
+    ("estimator", "name"),
+    [
+        (GRURegressor(), "GRURegressor"),
+        (GRUClassifier(), "GRUClassifier"),
+        (SlidingWindow(2), "SlidingWindow"),
+        (GRUTranslator(), "text.GRUTranslator"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_documentation_link(estimator, monkeypatch):
+def test_documentation_link(estimator, name, monkeypatch):
     """It names the page that the API reference makes, of this version."""
     import sklearn_gru
 
-    name = type(estimator).__name__
     base = "https://sklearn-gru.readthedocs.io/en"
     page = f"generated/sklearn_gru.{name}.html"
     monkeypatch.setattr(sklearn_gru, "__version__", "1.2.0")

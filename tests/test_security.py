@@ -13,6 +13,7 @@ import pytest
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru.export import PortableError, load_portable, to_portable
+from sklearn_gru.text import GRUTranscriber, GRUTranslator
 from tests.tampering import sealed
 
 PAGE = (Path(__file__).parents[1] / "SECURITY.md").read_text(encoding="utf-8")
@@ -79,6 +80,20 @@ def test_a_skops_file_needs_classes_of_this_package_only(kind, params):
     assert {name.split(".")[0] for name in types} == {"sklearn_gru"}, types
     again = skops.loads(data, trusted=types)
     assert np.array_equal(again.predict(X), model.predict(X))
+
+
+def test_models_of_texts_in_skops_need_no_others():
+    """Their vocabularies are arrays, and the loaded model is the same."""
+    skops = pytest.importorskip("skops.io")
+    frames = [np.random.default_rng(k).normal(size=(9, 2)) for k in range(8)]
+    texts = ["ab", "b"] * 4
+    for model, X in ((GRUTranscriber(4), frames), (GRUTranslator(4, 3), texts)):
+        model.set_params(max_iter=2, random_state=0).fit(X, texts)
+        data = skops.dumps(model)
+        types = skops.get_untrusted_types(data=data)
+        assert {name.split(".")[0] for name in types} == {"sklearn_gru"}, types
+        again = skops.loads(data, trusted=types)
+        assert np.array_equal(again.predict(X), model.predict(X))
 
 
 def test_windows_and_sequences_in_skops_need_no_others():

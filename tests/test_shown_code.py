@@ -1,7 +1,7 @@
 """Code that readers are shown is run; what is not is listed here, with the reason.
 
-`test_guards.py` runs the blocks of the pages and the gallery's scripts, pytest the
-examples of docstrings. This module looks for Python that none of them would meet.
+`make docs` runs the blocks of the pages and the gallery's scripts, pytest the README and
+the examples of docstrings. This module looks for Python that none of them would meet.
 """
 
 import ast
@@ -65,7 +65,7 @@ def first_line(text):
 
 
 def unrun_blocks(path):
-    """First lines of the Python blocks of a page that no test runs."""
+    """First lines of the Python blocks of a page that nothing runs."""
     for _, kind, body in FENCE.findall(path.read_text()):
         kind = kind.strip()
         if kind.startswith("{literalinclude}"):
@@ -87,7 +87,7 @@ def test_the_blocks_that_are_not_run_are_known():
 
 
 def test_every_page_with_a_python_block_is_run():
-    """No page with code is missing from those that test_guards.py runs."""
+    """No page with code is missing from those that are run."""
     with_code = {p for p in MARKDOWN if re.search(r"^```python$", p.read_text(), re.M)}
     assert with_code == set(PAGES)
 
@@ -128,12 +128,24 @@ def test_the_recipe_for_long_look_backs_runs(tmp_path, monkeypatch):
 
 
 def test_every_script_of_the_gallery_is_run():
-    """The gallery shows what test_guards.py runs: examples/plot_*.py, nothing else."""
+    """The gallery shows what `make docs` runs: examples/plot_*.py, nothing else."""
     shown = set((ROOT / "examples").rglob("*.py"))
     assert shown == set((ROOT / "examples").glob("plot_*.py"))
     for path in shown:
         assert "sphinx_gallery_dummy" not in path.read_text()
         assert "__name__ ==" not in path.read_text(), path.name
+
+
+def test_the_gallery_lists_every_script_once():
+    """Each stands under its task, a new one at the end until it has one."""
+    gallery = pytest.importorskip("gallery")  # docs/extensions; needs sphinx-gallery
+    scripts = {path.stem.removeprefix("plot_") for path in ROOT.glob("examples/plot_*")}
+    assert len(set(gallery.NAMED)) == len(gallery.NAMED)
+    assert set(gallery.NAMED) <= scripts
+    page = gallery.index_page([f"plot_{name}.py" for name in [*scripts, "of_tomorrow"]])
+    for name in scripts:
+        assert page.count(f"../examples/plot_{name}.py\n") == 1
+    assert page.index("More\n----") < page.index("../examples/plot_of_tomorrow.py")
 
 
 def test_the_check_sees_what_is_not_run(tmp_path):

@@ -1,14 +1,19 @@
 """The documentation as its readers meet it: built, and opened in a real browser."""
 
 import os
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 
 import sklearn_gru
 from tests import site as tools
+from tests.pages import PAGES, ROOT
 
+DOCS = [page for page in PAGES if page.name != "README.md"]
 WIDE, PHONE = 1280, 390
 
 
@@ -117,6 +122,60 @@ def test_pictures_have_words(pages):
     } == {}
 
 
+# Blocks whose library cannot be installed beside the others; `make interop` runs these
+# libraries in an environment of their own.
+LEFT_OUT = [
+    ("user_guide/ecosystem.html", "aeon"),
+    ("user_guide/ecosystem.html", "sktime"),
+]
+
+
+@pytest.mark.slow
+def test_the_code_of_the_pages_was_run(site):
+    """Every page with code shows outputs; exactly the listed blocks were left out."""
+    shown = {
+        path.relative_to(site).as_posix(): path.read_text(encoding="utf-8")
+        for path in site.rglob("*.html")
+    }
+    if not any('class="output ' in html for html in shown.values()):
+        assert os.environ.get("SITE_TEST") != "required"
+        pytest.skip("the site was built without running its code: make docs-test")
+    pages = [p.relative_to(ROOT / "docs").with_suffix(".html") for p in DOCS]
+    silent = [
+        p.as_posix() for p in pages if 'class="output ' not in shown[p.as_posix()]
+    ]
+    assert silent == []
+    absent = re.compile(r"Not run here: the library (\w+) was not installed")
+    left_out = [(page, name) for page in shown for name in absent.findall(shown[page])]
+    assert sorted(left_out) == LEFT_OUT
+    thumbnails = re.findall(r'src="(\S+thumb\S+)"', shown["auto_examples/index.html"])
+    assert len(set(thumbnails)) == len(list((ROOT / "examples").glob("plot_*.py")))
+
+
+def test_the_charts_of_the_home_page_are_those_of_the_benchmarks():
+    """Numbers on the bars, and in the alternative text, are in the benchmarks' pages.
+
+    Matplotlib leaves each text of a chart in a comment beside its letters.
+    """
+    import draw_benchmarks
+
+    seconds = [f"{value:.2f}" for value in draw_benchmarks.epoch_seconds().values()]
+    tasks = draw_benchmarks.accuracies()
+    percent = [f"{value:.1f}" for scores in tasks.values() for value in scores.values()]
+    assert len(seconds) == 3
+    assert len(percent) == 3 * len(tasks) == 24
+    for theme in ("light", "dark"):
+        for chart, numbers in (("speed", seconds), ("accuracy", percent)):
+            file = ROOT / "docs" / "figures" / f"benchmark_{chart}_{theme}.svg"
+            words = re.findall(r"<!-- ([\d.]+)", file.read_text(encoding="utf-8"))
+            assert sorted(words) == sorted(numbers), (
+                f"python {draw_benchmarks.__file__}"
+            )
+    home = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    bars = zip(draw_benchmarks.epoch_seconds(), seconds, strict=True)
+    assert home.count(", ".join(f"{name} {value}" for name, value in bars)) == 2
+
+
 @pytest.mark.slow
 def test_every_page_in_the_browser(site, pages, address, browser):
     """No console message; legible light and dark; as wide as the window, or the phone."""
@@ -131,6 +190,7 @@ def test_every_page_in_the_browser(site, pages, address, browser):
         tools.set_width(browser, WIDE)
         browser.get(f"{address}/{page}")
         note(page, "console", tools.complaints(browser))
+        note(page, "outputs", tools.ask(browser, "wrongOutputs"))
         note(page, "broken pictures", tools.ask(browser, "brokenPictures"))
         for theme in ("light", "dark"):
             tools.set_theme(browser, theme)
@@ -174,4 +234,61 @@ def test_search_finds_pages_that_exist(site, address, browser, query, among_the_
         assert (site / link.split("#")[0]).is_file(), link
     browser.find_element(By.CSS_SELECTOR, found).click()
     WebDriverWait(browser, 20).until(lambda b: "search.html" not in b.current_url)
+    assert tools.complaints(browser) == []
+
+
+def states_of_the_package(values):
+    """Gates and state at each step, by an estimator that got the weights of the page."""
+    w = {name: float(value) for name, value in values.items()}
+    x = np.array([w[f"x{k}"] for k in range(1, 9)])
+    model = sklearn_gru.GRURegressor(
+        1, standardize=False, normalization=None, linear_share=0, max_iter=1
+    )
+    model.fit(x.reshape(8, 1, 1), x)
+    new = {
+        "weight_ih_l0": [w["w_ir"], w["w_iz"], w["w_in"]],
+        "weight_hh_l0": [w["w_hr"], w["w_hz"], w["w_hn"]],
+        "bias_ih_l0": [w["b_r"], w["b_z"], w["b_n"]],
+        "bias_hh_l0": [0, 0, 0],
+        "head.weight": [1],
+        "head.bias": [0],
+    }
+    with torch.no_grad():
+        for name, parameter in model.module_.named_parameters():
+            (key,) = (key for key in new if name.endswith(key))
+            parameter.copy_(torch.tensor(new[key]).reshape(parameter.shape))
+    gates = model.gate_activations(x.reshape(1, 8, 1))
+    state = model.predict([x[: k + 1, None] for k in range(8)])
+    reset, update = (np.ravel(g) for g in (gates.reset_gate, gates.update_gate))
+    return np.column_stack([x, reset, update, state])
+
+
+@pytest.mark.slow
+def test_the_gru_to_touch(address, browser):
+    """Its numbers are those of the package; arrow keys move it; other pages lack it."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    def numbers():
+        cells = browser.find_elements(By.CSS_SELECTOR, "#gru-touch td")
+        values = [float(cell.get_attribute("data-value")) for cell in cells]
+        return np.delete(np.reshape(values, (8, 5)), 3, axis=1)  # no candidates there
+
+    def sliders():
+        inputs = browser.find_elements(By.CSS_SELECTOR, "#gru-touch input")
+        return {i.get_attribute("name"): i.get_attribute("value") for i in inputs}
+
+    tools.set_width(browser, WIDE)
+    browser.get(f"{address}/user_guide/touch_a_gru.html")
+    examples = browser.find_elements(By.CSS_SELECTOR, ".gru-examples button")
+    assert len(examples) == 4
+    for example in examples:
+        example.send_keys(Keys.ENTER)
+        assert numbers() == pytest.approx(states_of_the_package(sliders()), abs=1e-5)
+    before = numbers()
+    weight = browser.find_element(By.ID, "gru-w_hr")
+    weight.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert float(weight.get_attribute("value")) == -0.2
+    assert numbers() == pytest.approx(states_of_the_package(sliders()), abs=1e-5)
+    assert np.abs(numbers() - before).max() > 1e-3
     assert tools.complaints(browser) == []

@@ -2,7 +2,8 @@
 
 ``python docs/figures/draw_forecast_band.py`` fits a model to half a year of rented
 bikes, forecasts the weeks after it, each hour the day before, and writes the last five
-days as two SVG files beside itself. It prints how often the band held.
+days as two SVG files beside itself, narrow enough for a phone. It prints how often the
+band held.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ N_TEST, SHOWN = 700, 120
 
 
 def forecast():
-    """What was observed in the test part and the three quantiles, a day ahead."""
+    """What was observed in the test part, the median a day ahead and its interval."""
     df = datasets.load_bike_sharing().frame.iloc[1000:5000].astype(float)
     df["hour_sin"] = np.sin(2 * np.pi * df["hour"] / 24)
     df["hour_cos"] = np.cos(2 * np.pi * df["hour"] / 24)
@@ -34,26 +35,26 @@ def forecast():
     )
     model.fit(X.iloc[:-N_TEST], y.iloc[:-N_TEST])
     windows = model[0].transform(X.iloc[-N_TEST:])
-    return y.iloc[-N_TEST:], model[-1].predict_quantiles(windows)
+    interval = model[-1].predict_interval(windows, coverage=0.8)
+    return y.iloc[-N_TEST:], model[-1].predict(windows), interval
 
 
-def draw(observed, quantiles, ink, grid, line):
+def draw(observed, median, interval, ink, grid, line):
     """The figure, on nothing: the page is its background."""
     colours = {"text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": grid}
-    ticks = {"xtick.color": ink, "ytick.color": ink, "font.size": 11}
-    with mpl.rc_context({**colours, **ticks, "svg.fonttype": "none"}):
-        figure, axis = plt.subplots(figsize=(8.4, 3.3), layout="constrained")
+    ticks = {"xtick.color": ink, "ytick.color": ink, "font.size": 12}
+    with mpl.rc_context({**colours, **ticks}):
+        figure, axis = plt.subplots(figsize=(6.2, 3.4), layout="constrained")
         time = observed.index
-        low, median, high = quantiles.T
         axis.fill_between(
-            time, low, high, color=line, alpha=0.3, lw=0, label="80 % band"
+            time, *interval.T, color=line, alpha=0.3, lw=0, label="80 % band"
         )
         axis.plot(time, median, color=line, lw=1.8, label="forecast the day before")
         axis.plot(time, observed, ".", color=ink, ms=5, label="observed")
         locator = mpl.dates.DayLocator()
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(mpl.dates.ConciseDateFormatter(locator))
-        axis.set_ylabel("rented bikes an hour")
+        axis.set_ylabel("rented bikes per hour")
         axis.grid(color=grid, lw=0.8)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
@@ -66,12 +67,13 @@ def draw(observed, quantiles, ink, grid, line):
 
 def main():
     """Write both files."""
-    observed, quantiles = forecast()
-    inside = (quantiles[:, 0] <= observed) & (observed <= quantiles[:, 2])
-    print(f"{inside.mean():.0%} of {N_TEST} hours in the band from 10 % to 90 %")
+    observed, median, interval = forecast()
+    inside = (interval[:, 0] <= observed) & (observed <= interval[:, 1])
+    print(f"{inside.mean():.0%} of {N_TEST} hours in the band for 80 %")
+    shown = slice(-SHOWN, None)
     mpl.rcParams["svg.hashsalt"] = "forecast"  # the same file every time
     for name, palette in PALETTES.items():
-        figure = draw(observed[-SHOWN:], quantiles[-SHOWN:], **palette)
+        figure = draw(observed[shown], median[shown], interval[shown], **palette)
         path = Path(__file__).with_name(f"forecast_band_{name}.svg")
         figure.savefig(path, transparent=True, metadata={"Date": None})
         plt.close(figure)

@@ -15,6 +15,7 @@ from sklearn_gru._encoding.normalizations import (
 )
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.numbers import evenly
+from sklearn_gru._support.on_disk import is_on_disk
 
 _LOOKED_AT = 4096  # sequences
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
@@ -45,6 +46,8 @@ def continued_channel(
         return None
     by_row = _shares_by_row(sequences[some], first, numeric)
     found = numeric[by_row >= _ALIKE]
+    if is_on_disk(sequences.values):  # the rows after a few sequences say enough
+        return int(found[0]) if len(found) == 1 and y.shape[1] == 1 else None
     values = sequences.values
     if len(found) == 0:
         shares = [np.isin(first, column).mean() for column in values[:, numeric].T]
@@ -88,7 +91,7 @@ def choose_normalization(
     which a network does not: they are scaled without asking it.
     """
     some = evenly(len(sequences), _LOOKED_AT)
-    sequences, y = sequences[some], y[some]
+    sequences, y = sequences[some].compact(), y[some]
     weights = np.ones(len(some)) if weights is None else weights[some]
     channel = _latest_steps(sequences, column)
     shift, own = moments(channel)

@@ -22,6 +22,7 @@ import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
 from sklearn_gru._support.numbers import nonzero_scale
+from sklearn_gru._support.on_disk import is_on_disk
 
 # The variance is computed from sums: below this share of the mean, it is rounding.
 _ROUNDING = 1e-7
@@ -69,7 +70,7 @@ class Differences:
         w = np.ones(len(order)) if weights is None else weights[order]
         for j, column in enumerate(columns):
             own = 1.0 if scales is None else scales[order, j]
-            count, first, second = _sums(sequences, order, column, unit[j])
+            count, first, second = _all_sums(sequences, order, column, unit[j])
             total = max(w @ count, np.finfo(float).tiny)
             mean[j] = w @ (first / own) / total
             spread = second / own**2 - 2 * mean[j] * first / own + mean[j] ** 2 * count
@@ -122,6 +123,22 @@ def _leading(sequences: Sequences, observed: np.ndarray) -> np.ndarray:
     at = np.append(np.flatnonzero(observed), len(observed))
     first = at[np.searchsorted(at, sequences.starts)]
     return np.minimum(first - sequences.starts + 1, sequences.lengths)
+
+
+def _all_sums(
+    sequences: Sequences, order: np.ndarray, column: int, unit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return :func:`_sums`, block by block for rows in a file."""
+    if not is_on_disk(sequences.values):
+        return _sums(sequences, order, column, unit)
+    found = np.empty((3, len(sequences)))
+    for index, part in sequences.row_blocks():
+        own = np.argsort(part.starts, kind="stable")
+        sums = np.empty((3, len(part)))
+        sums[:, own] = _sums(part, own, column, unit)
+        found[:, index] = sums
+    count, first, second = found[:, order]
+    return count, first, second
 
 
 def _sums(

@@ -21,6 +21,7 @@ import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.standardizer import Standardizer
+from sklearn_gru._support.on_disk import is_on_disk
 
 # Share of the typical scale below which no target is scaled; series of a panel may be
 # this much smaller than the typical one.
@@ -108,9 +109,14 @@ class Normalizer:
         They are NaN where a channel of the sequence was never observed; the scale is
         also NaN where the channel is constant.
         """
-        return NORMALIZATIONS[self.kind].levels(
-            sequences, self.standardizer, self.precision
-        )
+        kind = NORMALIZATIONS[self.kind]
+        if not is_on_disk(sequences.values):
+            return kind.levels(sequences, self.standardizer, self.precision)
+        shift, scale = np.full((2, len(sequences), sequences.shape[2]), np.nan)
+        for index, part in sequences.row_blocks():
+            found = kind.levels(part, self.standardizer, self.precision)
+            shift[index], scale[index] = found
+        return shift, scale
 
     def inputs(
         self, sequences: Sequences, dtype: np.dtype
@@ -199,8 +205,8 @@ class Continuation:
             Standardizer(whole.mean[one], whole.scale[one], whole.marked[:0]),
             self.normalizer.precision,
         )
-        channel = Sequences(
-            sequences.values[:, one], sequences.starts, sequences.lengths
+        channel = sequences._with(
+            values=sequences.values[:, one], categories=None, feature_names=None
         )
         shift, scale = normalizer.levels(channel)
         return shift[:, 0], scale[:, 0]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
+from sklearn_gru._support.on_disk import BLOCK_ROWS
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import UnseenDataWarning
 
@@ -61,11 +62,12 @@ class SeenRange:
         high = np.fmax.reduce(sequences.values, axis=0)
         usual = float(np.median(sequences.lengths)) / 2 if len(sequences) else 0.0
         lowest, highest = np.full((2, len(low)), np.nan)
-        whole = sequences.lengths >= usual
-        for j in range(len(low)):  # a column at a time, for the sake of memory
-            means = _means(sequences, sequences.values[:, j])[whole]
-            lowest[j] = np.fmin.reduce(means, initial=np.nan)
-            highest[j] = np.fmax.reduce(means, initial=np.nan)
+        for _, part in sequences.row_blocks():
+            whole = part.lengths >= usual
+            for j in range(len(low)):
+                means = _means(part, part.values[:, j])[whole]
+                lowest[j] = np.fmin.reduce(means, initial=lowest[j])
+                highest[j] = np.fmax.reduce(means, initial=highest[j])
         if before is not None:
             low, high = np.fmin(low, before.low), np.fmax(high, before.high)
             lowest = np.fmin(lowest, before.lowest)
@@ -84,14 +86,18 @@ class SeenRange:
             span = self.high.astype(np.float64) - self.low
             margin = _MARGIN * span
             under, over = self.lowest - margin, self.highest + margin
-        beyond = ~self.is_code & ((values < under) | (values > over)).any(axis=0)
+        beyond = np.zeros(len(span), dtype=bool)
+        for at in range(0, len(values), BLOCK_ROWS):
+            block = values[at : at + BLOCK_ROWS]
+            beyond |= ((block < under) | (block > over)).any(axis=0)
+        beyond &= ~self.is_code
         if not beyond.any():
             return
         short = sequences.lengths < self.usual
         far = {}
         for j in np.flatnonzero(beyond):
             ends = self.low[j] - _OUTLIER * span[j], self.high[j] + _OUTLIER * span[j]
-            means = _means(sequences, np.clip(values[:, j], *ends))
+            means = _all_means(sequences, int(j), ends)
             far[j] = means < np.where(short, self.low[j] - margin[j], under[j])
             far[j] |= means > np.where(short, self.high[j] + margin[j], over[j])
         worst = max(far, key=lambda j: far[j].sum())
@@ -102,7 +108,7 @@ class SeenRange:
     def _warn(self, sequences: Sequences, j: int, far: np.ndarray) -> None:
         names = sequences.feature_names
         name: Any = j if names is None else names[j]
-        means = _means(sequences, sequences.values[:, j])
+        means = _all_means(sequences, j)
         low, high = np.nanmin(means), np.nanmax(means)
         beyond = high if high > self.highest[j] else low
         warn(
@@ -114,6 +120,17 @@ class SeenRange:
             "that y continues); otherwise fit on data that reach as far.",
             UnseenDataWarning,
         )
+
+
+def _all_means(
+    sequences: Sequences, j: int, ends: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Return the mean (n,) of a feature in each sequence, clipped to the ends."""
+    means = np.full(len(sequences), np.nan)
+    for index, part in sequences.row_blocks():
+        column = part.values[:, j]
+        means[index] = _means(part, column if ends is None else np.clip(column, *ends))
+    return means
 
 
 def _means(sequences: Sequences, column: np.ndarray) -> np.ndarray:

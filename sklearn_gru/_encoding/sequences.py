@@ -18,10 +18,13 @@ array ``(n, n_steps, n_features)``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from sklearn_gru._support.on_disk import BLOCK_ROWS, Place, blank, is_on_disk
 
 __all__ = ["Sequences"]
 
@@ -38,7 +41,8 @@ class Sequences:
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_features)
-        The rows, float32 or float64. NaN marks a missing value.
+        The rows, float32 or float64. NaN marks a missing value. Those of a file
+        (``np.memmap``) stay there, and a pickle holds its path.
     starts : ndarray of shape (n_sequences,)
         Row at which each sequence starts.
     lengths : ndarray of shape (n_sequences,)
@@ -131,7 +135,7 @@ class Sequences:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of the dense array, ``(n_sequences, n_steps, n_features)``."""
-        return len(self.starts), int(self.n_steps or 0), self.values.shape[1]
+        return len(self), int(self.n_steps or 0), self.values.shape[1]
 
     @property
     def ndim(self) -> int:
@@ -190,12 +194,15 @@ class Sequences:
             groups=None if self.groups is None else self.groups[key],
         )
 
+    def _shortest(self) -> int:
+        return int(self.lengths.min(initial=self.shape[1]))
+
     def _with(self, **changes: Any) -> Sequences:
         return replace(self, **changes)
 
     def __repr__(self) -> str:
         n, n_steps, n_features = self.shape
-        shortest = int(self.lengths.min(initial=n_steps))
+        shortest = self._shortest()
         steps = str(n_steps) if shortest == n_steps else f"{shortest} to {n_steps}"
         return (
             f"Sequences({n} sequences of {steps} steps, {n_features} features, "
@@ -205,14 +212,17 @@ class Sequences:
     # -- pickling, which keeps only the rows in use ------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        packed = self._keep_rows(self.coverage() > 0)
+        place = Place.of(self.values)
+        packed = self if place is not None else self._keep_rows(self.coverage() > 0)
         state = {f.name: getattr(packed, f.name) for f in fields(packed)}
-        state["values"] = np.ascontiguousarray(packed.values)
+        rows = packed.values
+        state["values"] = np.ascontiguousarray(rows) if place is None else place
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            object.__setattr__(self, name, value)
+            rows = value.open() if isinstance(value, Place) else value
+            object.__setattr__(self, name, rows)
         self.__post_init__()  # a file may have been changed
 
     # -- other views and selections ----------------------------------------------------
@@ -247,11 +257,84 @@ class Sequences:
         # exact integer count.
         return np.where(self.coverage() > 0, np.cumsum(change)[:n], 0.0)
 
+    def coverage_blocks(
+        self, weights: np.ndarray | None = None, size: int = BLOCK_ROWS
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield slices of the rows, and the :meth:`coverage` of each, to the bit."""
+        n = len(self.values)
+        if n <= size:
+            yield slice(0, n), self.coverage(weights)
+            return
+        some = self.lengths > 0
+        starts, ends = self.starts[some], (self.starts + self.lengths)[some]
+        weights = None if weights is None else weights[some]
+        begins, ends = _ByRow.of(starts), _ByRow.of(ends)
+        count, total = 0, 0.0
+        for at in range(0, n, size):
+            stop = min(at + size, n)
+            change = begins.counts(at, stop) - ends.counts(at, stop)
+            change[0] += count
+            covered = np.cumsum(change)
+            count = covered[-1]
+            if weights is None:
+                yield slice(at, stop), covered
+                continue
+            heavy = begins.counts(at, stop, weights)
+            heavy -= ends.counts(at, stop, weights)
+            heavy[0] += total
+            heavy = np.cumsum(heavy)
+            total = heavy[-1]
+            yield slice(at, stop), np.where(covered > 0, heavy, 0.0)
+
     def observed_rows(self) -> np.ndarray:
         """Return a mask (n_rows,) of the rows with at least one value."""
-        if not may_have_nan(self.values):
-            return np.ones(len(self.values), dtype=bool)
-        return ~np.isnan(self.values).all(axis=1)
+        found = np.ones(len(self.values), dtype=bool)
+        for at in range(0, len(found), BLOCK_ROWS):
+            rows = self.values[at : at + BLOCK_ROWS]
+            if may_have_nan(rows):
+                found[at : at + BLOCK_ROWS] = ~np.isnan(rows).all(axis=1)
+        return found
+
+    def row_blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[Any, Sequences]]:
+        """Yield positions of sequences, and them over a part of the rows, to the last.
+
+        A part reaches over about `size` rows, or one sequence.
+        """
+        order: Any = slice(None)
+        starts = self.starts
+        if (starts[1:] < starts[:-1]).any():
+            order = np.argsort(starts, kind="stable")
+            starts = starts[order]
+        at = 0
+        while at < len(starts):
+            stop = int(np.searchsorted(starts, starts[at] + size))
+            index = slice(at, stop) if isinstance(order, slice) else order[at:stop]
+            yield index, self[index].within()
+            at = stop
+
+    def within(self) -> Sequences:
+        """Return the same sequences over the rows from the first to the last in use."""
+        some = self.lengths > 0
+        if not some.any():
+            return self._with(values=self.values[:0], starts=np.zeros_like(self.starts))
+        first = int(self.starts[some].min())
+        last = int((self.starts + self.lengths)[some].max())
+        return self._between(first, last)
+
+    def compact(self) -> Sequences:
+        """Return the same sequences over a copy in memory of the rows in use."""
+        order = np.argsort(self.starts, kind="stable")
+        starts, ends = self.starts[order], (self.starts + self.lengths)[order]
+        reach = np.maximum.accumulate(ends)
+        begins = np.ones(len(starts), dtype=bool)
+        begins[1:] = starts[1:] > reach[:-1]
+        low = starts[begins]
+        high = reach[np.append(np.flatnonzero(begins)[1:] - 1, len(reach) - 1)]
+        moved = np.cumsum(high - low) - high  # from a row to its place in the copy
+        place = np.empty_like(starts)
+        place[order] = starts + moved[np.cumsum(begins) - 1]
+        row = np.arange(int((high - low).sum())) - np.repeat(moved, high - low)
+        return self._with(values=self.values[row], starts=place, lengths=self.lengths)
 
     def without_leading_gaps(self) -> Sequences:
         """Return the same sequences, each starting at its first observed step."""
@@ -273,10 +356,25 @@ class Sequences:
         such steps are dropped at both ends only: layers that read neighbors together
         need the gap between two steps.
         """
+        cut = self.within() if is_on_disk(self.values) else self
+        if not interior:
+            cut = cut.without_leading_gaps().without_trailing_gaps()
+        return cut._keep_rows(cut._rows_to_keep(interior=interior))
+
+    def _rows_to_keep(self, *, interior: bool) -> np.ndarray:
+        """Return a mask of the rows in use, and of others that cost a copy to drop."""
+        kept = np.ones(len(self.values), dtype=bool)
         if interior:
-            return self._keep_rows((self.coverage() > 0) & self.observed_rows())
-        cut = self.without_leading_gaps().without_trailing_gaps()
-        return cut._keep_rows(cut.coverage() > 0)
+            kept = self.observed_rows()
+        on_disk = is_on_disk(self.values)
+        if on_disk and kept.all():
+            return kept
+        for rows, covered in self.coverage_blocks():
+            if on_disk:
+                kept[rows] |= covered == 0
+            else:
+                kept[rows] &= covered > 0
+        return kept
 
     def without_trailing_gaps(self) -> Sequences:
         """Return the same sequences, each ending at its last observed step."""
@@ -291,10 +389,53 @@ class Sequences:
     def _keep_rows(self, kept: np.ndarray) -> Sequences:
         if kept.all():
             return self
+        first, n = int(kept.argmax()), int(np.count_nonzero(kept))
+        if kept[first : first + n].all():  # without a copy
+            return self._between(first, first + n)
         before = np.concatenate([[0], np.cumsum(kept)])
         starts = before[self.starts]
         lengths = before[self.starts + self.lengths] - starts
-        return self._with(values=self.values[kept], starts=starts, lengths=lengths)
+        values = blank((n, self.values.shape[1]), self.values.dtype, like=self.values)
+        for at in range(0, len(kept), BLOCK_ROWS):
+            part = slice(at, at + BLOCK_ROWS)
+            block = self.values[part][kept[part]]
+            values[before[at] : before[at] + len(block)] = block
+        return self._with(values=values, starts=starts, lengths=lengths)
+
+    def _between(self, first: int, last: int) -> Sequences:
+        """Return the sequences over a run of the rows, without steps outside it."""
+        if (first, last) == (0, len(self.values)):
+            return self
+        starts = np.clip(self.starts - first, 0, last - first)
+        ends = np.clip(self.starts + self.lengths - first, 0, last - first)
+        return self._with(
+            values=self.values[first:last], starts=starts, lengths=ends - starts
+        )
+
+
+class _ByRow(NamedTuple):
+    """Rows at which sequences begin, or end, in order."""
+
+    rows: np.ndarray
+    order: Any  # of the sequences
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> _ByRow:
+        if (rows[1:] >= rows[:-1]).all():
+            return cls(rows, slice(None))
+        order = np.argsort(rows, kind="stable")
+        return cls(rows[order], order)
+
+    def counts(
+        self, first: int, last: int, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return how many sequences, or with what weight, are at each row of a run."""
+        low, high = np.searchsorted(self.rows, (first, last))
+        row, n = self.rows[low:high] - first, last - first
+        if weights is None:
+            return np.bincount(row, minlength=n)
+        found = np.bincount(row, weights[self.order][low:high], minlength=n)
+        return found.astype(np.float64)  # integers, if there are none
 
 
 def may_have_nan(values: np.ndarray) -> bool:

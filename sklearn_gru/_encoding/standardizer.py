@@ -74,11 +74,10 @@ class Standardizer:
     def _moments(
         cls, sequences: Sequences, weights: np.ndarray | None, *, identity: bool
     ) -> Standardizer:
-        coverage = sequences.coverage(weights).astype(np.float64)
-        origin = _origin(sequences.values, coverage)
+        origin = _origin(sequences, weights)
         total, first = np.zeros((2, len(origin)))
         marked = np.zeros(len(origin), dtype=bool)
-        for rows, weight in _blocks(sequences.values, coverage):
+        for rows, weight in _blocks(sequences, weights):
             rows -= origin
             if may_have_nan(rows):
                 missing = np.isnan(rows)
@@ -93,7 +92,7 @@ class Standardizer:
             return cls(zeros, zeros + 1, np.flatnonzero(marked))
         total = np.maximum(total, np.finfo(float).tiny)
         mean = origin + first / total
-        std = _deviation(sequences.values, coverage, mean, total)
+        std = _deviation(sequences, weights, mean, total)
         return cls(mean, nonzero_scale(std, mean), np.flatnonzero(marked))
 
     @property
@@ -144,30 +143,36 @@ class Standardizer:
 
 
 def _deviation(
-    values: np.ndarray, coverage: np.ndarray, mean: np.ndarray, total: np.ndarray
+    sequences: Sequences,
+    weights: np.ndarray | None,
+    mean: np.ndarray,
+    total: np.ndarray,
 ) -> np.ndarray:
     """Return the weighted standard deviation of each column."""
     with np.errstate(over="ignore", invalid="ignore"):
-        second = _squares(values, coverage, mean, np.zeros(len(mean), dtype=int))
+        second = _squares(sequences, weights, mean, np.zeros(len(mean), dtype=int))
     ordinary = (second > 1e-200) & (second < 1e200)
     if ordinary.all():
         return np.sqrt(second / total)
     # Squares of huge or tiny numbers leave the range of float64; so does no power of
     # two times them.
     largest = np.zeros(len(mean))
-    for rows, _ in _blocks(values, coverage):
+    for rows, _ in _blocks(sequences, weights):
         largest = np.fmax(largest, np.nan_to_num(np.abs(rows - mean)).max(axis=0))
     exponent = np.where(ordinary, 0, unit_exponent(largest))
-    second = _squares(values, coverage, mean, exponent)
+    second = _squares(sequences, weights, mean, exponent)
     return np.ldexp(np.sqrt(second / total), exponent)
 
 
 def _squares(
-    values: np.ndarray, coverage: np.ndarray, mean: np.ndarray, exponent: np.ndarray
+    sequences: Sequences,
+    weights: np.ndarray | None,
+    mean: np.ndarray,
+    exponent: np.ndarray,
 ) -> np.ndarray:
     """Return the weighted sums of the squares of ``(x - mean) / 2**exponent``."""
     total = np.zeros(len(mean))
-    for rows, weight in _blocks(values, coverage):
+    for rows, weight in _blocks(sequences, weights):
         rows -= mean
         if exponent.any():
             np.ldexp(rows, -exponent, out=rows)
@@ -178,10 +183,10 @@ def _squares(
     return total
 
 
-def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+def _origin(sequences: Sequences, weights: np.ndarray | None) -> np.ndarray:
     """Return the first value of each column, relative to which a constant is 0."""
-    origin = np.full(values.shape[1], np.nan)
-    for rows, _ in _blocks(values, coverage):
+    origin = np.full(sequences.shape[2], np.nan)
+    for rows, _ in _blocks(sequences, weights):
         known = ~np.isnan(rows)
         at = known.argmax(axis=0)
         found = rows[at, np.arange(len(origin))] if len(rows) else origin
@@ -192,11 +197,15 @@ def _origin(values: np.ndarray, coverage: np.ndarray) -> np.ndarray:
 
 
 def _blocks(
-    values: np.ndarray, coverage: np.ndarray
+    sequences: Sequences, weights: np.ndarray | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the rows in use in float64 with their weights, block by block."""
-    for at in range(0, len(values), _ROWS_PER_BLOCK):
-        weight = coverage[at : at + _ROWS_PER_BLOCK]
-        used = weight > 0
-        rows = values[at : at + _ROWS_PER_BLOCK].astype(np.float64)
-        yield (rows, weight) if used.all() else (rows[used], weight[used])
+    for part, coverage in sequences.coverage_blocks(weights):
+        for at in range(0, len(coverage), _ROWS_PER_BLOCK):
+            weight = coverage[at : at + _ROWS_PER_BLOCK].astype(np.float64)
+            used = weight > 0
+            if not used.any():
+                continue
+            first = part.start + at
+            rows = sequences.values[first : first + len(weight)].astype(np.float64)
+            yield (rows, weight) if used.all() else (rows[used], weight[used])

@@ -50,10 +50,12 @@ def read_training_data(
     sample_weight: Any,
     check_y: Callable[[Any], np.ndarray],
     *,
+    check_pairs: Callable[[Sequences, np.ndarray, np.ndarray], None],
     keeps_gaps: Callable[[InputSchema], bool],
 ) -> tuple[TrainingData, InputSchema]:
     """Return the data used for training, and the schema, which learns the first X.
 
+    `check_pairs` is given all sequences, y and the mask of those that take part.
     `keeps_gaps` tells from the schema whether a step without any value keeps its place.
     """
     require_target(y, schema.owner)
@@ -82,6 +84,7 @@ def read_training_data(
                 "is nothing to learn from."
             )
     _check_finite_target(y, part)
+    check_pairs(sequences, y, part)
     if not part.all():
         sequences, y = sequences[part], y[part]
         weights = None if weights is None else weights[part]

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.streamed import Data
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Session(Protocol):
         """Return the mean loss of held-out batches."""
         ...
 
-    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+    def outputs(self, data: Data, threads: int = 1) -> np.ndarray:
         """Return the outputs (n, n_outputs) of every sequence."""
         ...
 

@@ -22,8 +22,8 @@ from sklearn_gru._engines.torch.callbacks import EpochReports, Progress
 from sklearn_gru._engines.torch.device import member_seed, torch_threads
 from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import Stopping, TrainingParams, make_net, train
-from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.interrupts import (
     deferred_interrupts,
@@ -85,8 +85,8 @@ def _copied(entry: Any, number: int, n: int) -> Any:
 
 def train_all(
     nets: Nets,
-    training: Encoded,
-    validation: Encoded | None,
+    training: Data,
+    validation: Data | None,
     epochs: int,
     *,
     scheduled: bool,

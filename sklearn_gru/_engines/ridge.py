@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._support.numbers import evenly
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
@@ -47,7 +47,7 @@ class Ridge:
         Coefficients.
     """
 
-    data: Encoded
+    data: Data
     target: np.ndarray
     weight: np.ndarray
     n_steps: int
@@ -60,13 +60,13 @@ class Ridge:
 
     @classmethod
     def fit(
-        cls, data: Encoded, target: np.ndarray, n_columns: int, penalty: float
+        cls, data: Data, target: np.ndarray, n_columns: int, penalty: float
     ) -> Ridge:
         """Solve the normal equations of a training set, block by block.
 
         The penalty is in units of the number of sequences, for columns of deviation 1.
         """
-        first = 0 if data.leading is None else data.leading.shape[1]
+        first = data.n_differences
         n_read = n_columns - first
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
         weight = np.ones(len(data)) if data.weight is None else data.weight

@@ -85,7 +85,7 @@ class Run:
             "random_state or initial weights": _digest(_bytes_of(arrays)),
         }
         for name, dataset in (("", training), ("validation ", validation)):
-            data = None if dataset is None else dataset.data
+            data = None if dataset is None else dataset.data.sample()
             for part, arrays_of in _DATA.items():
                 values = [] if data is None else [getattr(data, a) for a in arrays_of]
                 found[name + part] = _digest(_bytes_of(dict(enumerate(values))))

@@ -27,10 +27,11 @@ from sklearn_gru._engines.torch.callbacks import (
     StopTraining,
 )
 from sklearn_gru._engines.torch.device import RandomStream, spawn_seeds
-from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
+from sklearn_gru._engines.torch.module import WeightedLoss
 from sklearn_gru._engines.torch.net import Opened, SequenceNet
-from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._engines.torch.networks import make_module
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.interrupts import Interrupts
 
@@ -70,7 +71,7 @@ def make_net(
     generator = torch.Generator().manual_seed(seeds[0])
     # Parameters are always drawn in float32, so that a seed gives the same initial
     # parameters for every dtype.
-    module = SequenceModel(spec, generator, RandomStream(seeds[1], device))
+    module = make_module(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
     net = SequenceNet(
         module.to(device=device, dtype=dtype),
@@ -93,8 +94,8 @@ def make_net(
 
 def train(
     net: SequenceNet,
-    training: Encoded,
-    validation: Encoded | None,
+    training: Data,
+    validation: Data | None,
     epochs: int,
     *,
     scheduled: bool,
@@ -194,7 +195,7 @@ class Sessions(Callback):
             session.close()
 
 
-def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
+def outputs(net: SequenceNet, data: Data, threads: int = 1) -> np.ndarray:
     """Return the outputs (n, n_outputs) of a trained net in float64."""
     check_shape(net.module_.spec, data)
     known = net.prediction_
@@ -205,10 +206,10 @@ def outputs(net: SequenceNet, data: Encoded, threads: int = 1) -> np.ndarray:
     return known.session.outputs(data, threads).astype(np.float64, copy=False)
 
 
-def check_shape(spec: NetworkSpec, data: Encoded) -> None:
+def check_shape(spec: NetworkSpec, data: Data) -> None:
     """Refuse rows of another width than the network reads, as of a changed file."""
     expected = spec.n_columns, spec.segment_length
-    found = data.rows.shape[1], data.segment_length
+    found = data.n_columns, data.segment_length
     if found != expected:
         raise ValueError(
             f"The network reads {expected[0]} columns in segments of {expected[1]} "

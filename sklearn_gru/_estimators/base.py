@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import InputSchema
+from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData, read_training_data
 from sklearn_gru._engines.base import Plan
 from sklearn_gru._engines.members import make_nets, train_all
@@ -38,8 +39,8 @@ from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru._estimators.transaction import transaction
-from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.rules import (
@@ -67,6 +68,19 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     _fitted: Fitted
 
     _parameter_rules: ClassVar[dict[str, list[Rule]]]
+    _writes_texts: ClassVar[bool] = False  # answers that no stream or graph gives
+
+    # What an estimator does whose constructor lacks the parameter.
+    pooling: Any = "last"
+    n_estimators: Any = 1
+    conv_filters: Any = None
+    segment_length: Any = None
+    normalization: Any = None
+    add_differences: Any = False
+    linear_share: Any = 0
+    features_per_step: Any = 1
+    standardize: Any = False
+    categorical_features: Any = None
 
     # -- the contract -----------------------------------------------------------------
 
@@ -166,7 +180,13 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     ) -> tuple[TrainingData, InputSchema]:
         """Check the arguments of fit, against the schema if it has learned."""
         return read_training_data(
-            schema, X, y, sample_weight, self._check_y, keeps_gaps=self._keeps_gaps
+            schema,
+            X,
+            y,
+            sample_weight,
+            self._check_y,
+            check_pairs=self._check_pairs,
+            keeps_gaps=self._keeps_gaps,
         )
 
     def _hold_out(
@@ -195,6 +215,11 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     def _check_y(self, y: Any) -> np.ndarray:
         """Return y as an array; finiteness is checked after weighting."""
         raise NotImplementedError(f"{type(self).__name__} defines no _check_y")
+
+    def _check_pairs(
+        self, sequences: Sequences, y: np.ndarray, part: np.ndarray
+    ) -> None:
+        """Refuse targets that do not fit their sequences; `part` is the mask in use."""
 
     def _learn_labels(
         self, before: Fitted | None, y: np.ndarray, classes: Any = None
@@ -238,7 +263,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         self,
         fitted: Fitted,
         validation: TrainingData | None,
-        encoded: Encoded | None,
+        encoded: Data | None,
         threads: int,
     ) -> Fitted:
         """Learn anything that the validation set is needed for after training."""
@@ -255,17 +280,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """Freeze everything that later fits reuse, and make the nets."""
         weights = self._sequence_weights(labels, data)
         normalization, continued = self._choose_levels(schema, data)
-        encoder = Encoder.learn(
-            schema,
-            data.sequences,
-            weights,
-            standardize=self.standardize,
-            normalization=normalization,
-            add_differences=bool(self.add_differences),
-            precision=float(np.finfo(np.float32).eps),
-            segment_length=self._segment_length(schema),
-            convolves=self.conv_filters is not None,
-        )
+        encoder = self._learn_encoder(schema, data, weights, normalization)
         task, continuation = self._make_task(labels, data, encoder, continued)
         params = TrainingParams(
             learning_rate=self.learning_rate,
@@ -297,6 +312,26 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 work=work,
             )
         return Fitted(encoder, task, continuation, nets)
+
+    def _learn_encoder(
+        self,
+        schema: InputSchema,
+        data: TrainingData,
+        weights: np.ndarray | None,
+        normalization: str | None,
+    ) -> Encoder:
+        """Learn how X is read."""
+        return Encoder.learn(
+            schema,
+            data.sequences,
+            weights,
+            standardize=self.standardize,
+            normalization=normalization,
+            add_differences=bool(self.add_differences),
+            precision=float(np.finfo(np.float32).eps),
+            segment_length=self._segment_length(schema),
+            convolves=self.conv_filters is not None,
+        )
 
     def _spec(self, encoder: Encoder, task: Task) -> NetworkSpec:
         tables = tuple((n, embedding_width(n)) for n in encoder.categories.sizes)
@@ -437,19 +472,13 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
 
     def _fitted_attributes(self, fitted: Fitted) -> dict[str, Any]:
         """Return all attributes that a fit sets on the estimator."""
-        net, nets, schema = fitted.net, fitted.nets, fitted.encoder.schema
-        normalizer, linear = fitted.encoder.normalizer, fitted.linear
+        net, nets = fitted.net, fitted.nets
         losses = [row["train_loss"] for row in net.history if "train_loss" in row]
         scores = [-row["valid_loss"] for row in net.history if "valid_loss" in row]
         found = {
             "_fitted": fitted,
-            "n_features_in_": schema.n_features,
-            "is_categorical_": schema.is_categorical,
-            "categories_": fitted.encoder.categories.categories,
             "n_outputs_": len(fitted.task.without_input),
-            "normalization_": None if normalizer is None else normalizer.kind,
-            "segment_length_": fitted.encoder.segment_length,
-            "linear_share_": 0.0 if linear is None else linear.share,
+            **self._attributes_of_features(fitted),
             **_of_the_nets(fitted),
             "engine_": net.engine_,
             "n_parameters_": sum(
@@ -458,8 +487,6 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
             "loss_curve_": losses,
             "n_iter_": max(_n_trained(net) for net in nets),
         }
-        if schema.feature_names is not None:
-            found["feature_names_in_"] = schema.feature_names
         if scores:
             found["validation_scores_"] = scores
         best = fitted.best_epochs[0] if fitted.best_epochs else None
@@ -467,13 +494,33 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
             found["best_iteration_"] = best
         return found
 
+    def _attributes_of_features(self, fitted: Fitted) -> dict[str, Any]:
+        """Return the attributes that say how X is read."""
+        schema = fitted.encoder.schema
+        normalizer, linear = fitted.encoder.normalizer, fitted.linear
+        found = {
+            "n_features_in_": schema.n_features,
+            "is_categorical_": schema.is_categorical,
+            "categories_": fitted.encoder.categories.categories,
+            "normalization_": None if normalizer is None else normalizer.kind,
+            "segment_length_": fitted.encoder.segment_length,
+            "linear_share_": 0.0 if linear is None else linear.share,
+        }
+        if schema.feature_names is not None:
+            found["feature_names_in_"] = schema.feature_names
+        return found
+
     def _prediction(self, X: Any) -> Prediction:
         """Return the decoded prediction; a stream passes one that it has made."""
         if isinstance(X, Prediction):
             return X
+        return self._for_prediction().predict(X)
+
+    def _for_prediction(self) -> Any:
+        """Return the fitted model; raise NotFittedError without one."""
         if not self.__sklearn_is_fitted__():
             check_is_fitted(self)  # with a message, and much slower
-        return self._check_same_network().predict(X)
+        return self._check_same_network()
 
     def _check_same_network(self) -> Fitted:
         """Return the fitted model, if no other network was assigned to an attribute."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart
+from sklearn_gru._model.streamed import Streamed
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.numbers import mean_of
+from sklearn_gru._support.on_disk import is_on_disk
 
 
 class Prediction(NamedTuple):
@@ -63,6 +65,8 @@ class Fitted:
     best_epochs: tuple[int | None, ...] = ()
     linear: LinearPart | None = None
 
+    streams: ClassVar[bool] = True  # rows in a file, part by part
+
     @property
     def net(self) -> SequenceNet:
         """The first network."""
@@ -87,7 +91,7 @@ class Fitted:
         return Prediction(values.astype(chosen.dtype, copy=False), observed)
 
     def run(
-        self, X: Any, compute: Callable[[Encoded, int], list[np.ndarray]]
+        self, X: Any, compute: Callable[[Any, int], list[np.ndarray]]
     ) -> tuple[list[np.ndarray], Sequences, np.ndarray]:
         """Return what is computed of the sequences with input, these, and their mask.
 
@@ -101,11 +105,25 @@ class Fitted:
             return [], chosen, observed
         self.encoder.warn_unseen(sequences)
         with torch_threads(1) as threads:
-            rows = self.encoder.rows(sequences, self.dtype)
-            found = compute(self.encoder.encode(chosen, rows), threads)
+            found = compute(self._encoded(sequences, chosen), threads)
         return found, chosen, observed
 
-    def outputs(self, encoded: Encoded, threads: int) -> list[np.ndarray]:
+    def _encoded(self, sequences: Sequences, chosen: Sequences) -> Encoded | Streamed:
+        """Return some of the sequences encoded, part by part for rows in a file."""
+        if is_on_disk(sequences.values):
+            return Streamed(chosen, self._encode)
+        return self.encoder.encode(chosen, self.encoder.rows(sequences, self.dtype))
+
+    def _encode(
+        self,
+        sequences: Sequences,
+        target: np.ndarray | None,
+        weight: np.ndarray | None,
+    ) -> Encoded:
+        rows = self.encoder.rows(sequences, self.dtype)
+        return self.encoder.encode(sequences, rows, target, weight)
+
+    def outputs(self, encoded: Any, threads: int) -> list[np.ndarray]:
         """Return the outputs (n, n_outputs) of each net, mixed with the linear part."""
         found = [outputs(net, encoded, threads) for net in self.nets]
         if self.linear is None:
@@ -128,8 +146,13 @@ class Fitted:
         training_weights: np.ndarray | None,
         validation: TrainingData | None,
         validation_weights: np.ndarray | None,
-    ) -> tuple[Encoded, Encoded | None]:
+    ) -> tuple[Any, Any]:
         """Return the encoded training and validation sets, sharing rows if possible."""
+        if self.streams and is_on_disk(training.sequences.values):
+            held = None
+            if validation is not None:
+                held = self._streamed(validation, validation_weights)
+            return self._streamed(training, training_weights), held
         rows = self.encoder.rows(training.sequences, self.dtype)
         encoded = self._with_target(training, training_weights, rows)
         if validation is None:
@@ -141,12 +164,21 @@ class Fitted:
     def _with_target(
         self, data: TrainingData, weights: np.ndarray | None, rows: np.ndarray
     ) -> Encoded:
+        target, weight = self._target(data, weights)
+        return self.encoder.encode(data.sequences, rows, target, weight)
+
+    def _streamed(self, data: TrainingData, weights: np.ndarray | None) -> Streamed:
+        return Streamed(data.sequences, self._encode, *self._target(data, weights))
+
+    def _target(
+        self, data: TrainingData, weights: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the encoded target, and loss weights with mean 1."""
         y, weights = relative_target(
             self.task.prepare(data.y), weights, data.sequences, self.continuation
         )
-        weight = None if weights is None else weights.astype(rows.dtype)
-        target = self.task.encode(y, rows.dtype)
-        return self.encoder.encode(data.sequences, rows, target, weight)
+        weight = None if weights is None else weights.astype(self.dtype)
+        return self.task.encode(y, self.dtype), weight
 
 
 def relative_target(

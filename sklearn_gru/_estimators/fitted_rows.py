@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class FittedRows(Fitted):
 
     reader: RecordingReader = field(kw_only=True)
     chunk_length: int | None = None
+
+    streams: ClassVar[bool] = False
 
     def recode(self, data: Any) -> Any:
         """Return labeled rows in the codes of the first fit, without empty rows."""

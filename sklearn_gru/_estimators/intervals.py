@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.targets import TrainingData
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._estimators.fitted import Fitted, Prediction
-from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru._support.rules import check_value, real
 from sklearn_gru.exceptions import InvalidParameterError
@@ -174,7 +174,7 @@ class IntervalsMixin:
         self,
         fitted: Fitted,
         validation: TrainingData | None,
-        encoded: Encoded | None,
+        encoded: Data | None,
         threads: int,
     ) -> Fitted:
         """Measure the errors on the validation set."""

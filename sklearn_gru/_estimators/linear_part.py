@@ -9,9 +9,9 @@ import numpy as np
 
 from sklearn_gru._engines.ridge import Ridge
 from sklearn_gru._estimators.fitted import Fitted
-from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.mixing import Judged
+from sklearn_gru._model.streamed import Data
 from sklearn_gru._support.numbers import mean_of
 
 
@@ -34,8 +34,8 @@ class LinearParts:
 
     fitted: Fitted
     share: float | str
-    training: Encoded
-    validation: Encoded | None
+    training: Data
+    validation: Data | None
 
     def of(self, fitted: Fitted, threads: int) -> LinearPart | None:
         """Return the linear part of trained networks, or None if it has no share."""
@@ -71,7 +71,7 @@ class LinearParts:
 
     @staticmethod
     def _held_out(
-        fitted: Fitted, part: LinearPart, validation: Encoded, threads: int
+        fitted: Fitted, part: LinearPart, validation: Data, threads: int
     ) -> Judged:
         network = mean_of(replace(fitted, linear=None).outputs(validation, threads))
         weight = validation.weight

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from sklearn_gru._encoding.normalizations import NORMALIZATIONS
+from sklearn_gru._encoding.tokens import TOKENIZERS
 from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.losses import regression_losses
 from sklearn_gru._model.poolings import POOLINGS
@@ -115,6 +116,41 @@ PARAMETERS: dict[str, Parameter] = {
         "epoch. The state is carried from piece to piece [6]_, but no gradient, and "
         "half of the pieces begin anew, to learn to begin anywhere. Predictions read a "
         "recording in one pass.",
+    ),
+    "beam_width": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of candidates that a search for the most probable text keeps at a time "
+        "[6]_; 1 takes the most probable token at every step.",
+    ),
+    "embedding_size": Parameter(
+        [positive_integer()],
+        "int",
+        "Number of features of the vectors that tokens are learned as.",
+    ),
+    "tokenizer": Parameter(
+        [
+            NameIn(TOKENIZERS),
+            Satisfies(callable, "a function from a string to a list of strings"),
+        ],
+        _choice(TOKENIZERS) + " or callable",
+        'Way to cut strings into tokens: "word" at white space, "char" into '
+        "characters; a function gets a string and returns a list of strings. Words, "
+        "and what a function returns, are joined with spaces in predictions. Lists of "
+        "tokens are left as they are.",
+    ),
+    "min_count": Parameter(
+        [positive_integer()],
+        "int",
+        "How often a token must occur in X, or in y, to be known. With 1, no token of "
+        "fit is unknown, and the network does not learn what to do with one; with 2, "
+        "it learns that from all that occur once.",
+    ),
+    "max_length": Parameter(
+        [OneOf((None,)), positive_integer()],
+        "int or None",
+        "Largest number of tokens of a text that is written; None takes that of the "
+        "longest y of the first fit.",
     ),
     "pooling": Parameter(
         [NameIn(POOLINGS)],
@@ -366,6 +402,58 @@ OF_ROWS: dict[str, str] = {
     "feature, too.",
     "dtype": 'Precision of the network. "auto" is float64 for fewer than 1000 rows of '
     "float64, else float32, which the kernels take.",
+}
+
+
+# What an estimator that reads a text off the frames says differently.
+OF_FRAMES: dict[str, str] = {
+    "bidirectional": "Read each sequence in both directions, so that a token knows the "
+    "frames after it.",
+    "beam_width": "Number of candidates that the search for the most probable text "
+    "keeps at each frame [6]_; 1 takes the most probable token or blank at every frame "
+    "on its own.",
+    "dropout": "Share of features dropped between layers and before the head, in "
+    "training; before the head, the same ones at all frames [7]_.",
+    "batch_size": 'Number of sequences per optimizer step, of similar length. "auto" '
+    "takes about 4096 frames, and at most a sixteenth of the sequences.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
+    "keep the best weights. The validation set is a random part of the sequences, or "
+    'the most recent ones if they carry times. "auto" stops early from 1000 sequences '
+    "on.",
+    "validation_fraction": "Share of the sequences held out for early stopping.",
+    "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
+    "value is 0 after that.",
+    "categorical_features": "Features that are categories, by name, position or "
+    "boolean mask; each category is learned as a vector (an embedding [5]_). "
+    '"from_dtype" takes those of category dtype, None allows none. Values are compared '
+    "with those of fit; an unknown one is missing.",
+    "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
+    "standardization, alphabet and optimizer.",
+    "dtype": 'Precision of the network. "auto" is float64 for fewer than 1000 frames '
+    "of float64, else float32, which the kernels take.",
+}
+
+
+# What an estimator that writes texts says differently.
+OF_TEXTS: dict[str, str] = {
+    "hidden_size": "Number of features of the state of the decoder; each direction of "
+    "the encoder has half of it.",
+    "num_layers": "Number of recurrent layers, of the encoder and of the decoder.",
+    "beam_width": "Number of beginnings that the search for the most probable text "
+    "keeps at each token [6]_; 1 takes the most probable token each time. The best of "
+    "several has the largest mean log-probability per token.",
+    "dropout": "Share of features dropped from the vectors of tokens, between layers "
+    "and before the outputs, in training.",
+    "label_smoothing": "Share of each token of y spread evenly over all of them [8]_.",
+    "batch_size": 'Number of texts per optimizer step, of similar length. "auto" '
+    "takes 64, and at most a sixteenth of the texts.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
+    "keep the best weights. The validation set is a random part of the texts. "
+    '"auto" stops early from 1000 texts on.',
+    "validation_fraction": "Share of the texts held out for early stopping.",
+    "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
+    "vocabularies and optimizer.",
+    "dtype": 'Precision of the network. "auto" is float32, which the kernels take.',
 }
 
 

@@ -40,3 +40,12 @@ TAGGER_RANGES: dict[str, Any] = {
     **_BOTH,
     "hidden_size": [32, 64, 128],
 }
+
+# A text per sequence asks the network for a label at every frame, too.
+TRANSCRIBER_RANGES = TAGGER_RANGES
+
+TRANSLATOR_RANGES: dict[str, Any] = {
+    "learning_rate": loguniform(1e-3, 1e-2),
+    "dropout": uniform(0.0, 0.5),
+    "hidden_size": [64, 128, 256],
+}

@@ -154,15 +154,6 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
 
     _search_ranges: ClassVar[dict[str, Any]] = TAGGER_RANGES
 
-    # An answer per row comes from the state at the row alone.
-    pooling = "last"
-    conv_filters = None
-    segment_length = None
-    normalization = None
-    add_differences = False
-    linear_share = 0
-    features_per_step = 1
-
     def __init__(
         self,
         hidden_size=64,

@@ -277,7 +277,7 @@ def _restored(model: Any, method: str, state: dict[str, np.ndarray]) -> Stream:
 
 def _feed_of(model: Any, method: str) -> Feed:
     """Return the series that suit a model."""
-    if isinstance(model, BaseGRU):
+    if isinstance(model, BaseGRU) and not model._writes_texts:
         check_is_fitted(model)
         check_method(model, method)
         return CarriedStates(model, method)

@@ -40,11 +40,17 @@ class Encoded:
         Mask of the rows that hold a value, for a network that needs it.
     target : ndarray of shape (n, n_targets) or (n,), or None
         Encoded target of each sequence; of each row, (n_rows,), for a network with an
-        output at every step. No two sequences share a row then.
+        output at every step. No two sequences share a row then. Of texts, codes
+        (n, longest) filled with -1.
     weight : ndarray of shape (n,), or None
         Weights with mean 1; those of rows, (n_rows,), with targets of rows.
     by_row : bool
         Whether targets and weights are those of rows.
+    texts : bool
+        Whether targets are texts, which the loss aligns with the steps. No two
+        sequences share a row then.
+    reads_target : bool
+        Whether the network reads the texts that it is to write, in training.
     piece_length : int or None
         Most rows that training reads at once of a sequence with targets of rows; None
         for all of them.
@@ -60,7 +66,27 @@ class Encoded:
     target: np.ndarray | None = None
     weight: np.ndarray | None = None
     by_row: bool = False
+    texts: bool = False
+    reads_target: bool = False
     piece_length: int | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of encoded columns."""
+        return self.rows.shape[1]
+
+    @property
+    def n_differences(self) -> int:
+        """Number of encoded columns that are differences; they come first."""
+        return 0 if self.leading is None else self.leading.shape[1]
+
+    def at(self, index: np.ndarray) -> tuple[Encoded, np.ndarray]:
+        """Return encoded data with some of the sequences, and their positions in it."""
+        return self, index
+
+    def sample(self) -> Encoded:
+        """Return sequences that stand for all of them: all of them."""
+        return self

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.streamed import Data
 
 _CELLS = 1 << 20  # of flat sequences held at a time: eight megabytes of float64
 
@@ -40,7 +40,7 @@ class LinearPart:
     intercept: np.ndarray
     share: float = 0.5
 
-    def outputs(self, data: Encoded) -> np.ndarray:
+    def outputs(self, data: Data) -> np.ndarray:
         """Return the linear outputs (n, n_outputs), each of its own sequence alone."""
         out = np.empty((len(data), len(self.intercept)))
         for index, x in flat_sequences(data, self.n_steps, self.n_columns):
@@ -65,7 +65,7 @@ class LinearPart:
 
 
 def flat_sequences(
-    data: Encoded, n_steps: int, n_columns: int
+    data: Data, n_steps: int, n_columns: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield positions of sequences and their latest steps as rows of float64."""
     size = max(1, _CELLS // (n_steps * n_columns))
@@ -74,8 +74,9 @@ def flat_sequences(
         yield index, flat(data, index, n_steps, n_columns)
 
 
-def flat(data: Encoded, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndarray:
+def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndarray:
     """Return the latest steps (n, n_steps * n_columns) as the network reads them."""
+    data, index = data.at(index)
     starts = data.starts[index, None]
     row = starts + data.lengths[index, None] - n_steps + np.arange(n_steps)
     x = data.rows[np.maximum(row, 0), :n_columns].astype(np.float64)

@@ -31,7 +31,7 @@ class Loss:
     ----------
     name : str
         Name in the registry and value of the parameter `loss`.
-    task : {"values", "counts", "quantiles", "classes"}
+    task : {"values", "counts", "quantiles", "classes", "texts"}
         Kind of target.
     """
 
@@ -45,6 +45,16 @@ class Loss:
     def per_sequence(self, output: Any, target: Any, parameters: Parameters) -> Any:
         """Return the loss of each sequence, averaged over its outputs."""
         raise NotImplementedError(f"{type(self).__name__} defines no per_sequence")
+
+    def per_text(
+        self, output: Any, target: Any, lengths: Any, parameters: Parameters
+    ) -> Any:
+        """Return the loss of each text, of outputs (B, T, n_outputs) at all steps.
+
+        Targets are codes (B, L), filled with negative numbers; `lengths` (B,) is the
+        number of steps of each sequence.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no per_text")
 
 
 class SquaredError(Loss):
@@ -134,6 +144,53 @@ class CrossEntropy(Loss):
         )
 
 
+class TemporalClassification(Loss):
+    """Connectionist temporal classification (Graves et al. 2006), per token.
+
+    It is the negative logarithm of the probability of the text, summed over all ways to
+    align it with the steps, and divided by the number of tokens. Output 0 is the blank.
+    """
+
+    name = "ctc"
+    task = "texts"
+
+    def per_text(self, output: Any, target: Any, lengths: Any, parameters: Any) -> Any:
+        from torch.nn import functional as F
+
+        sizes = (target >= 0).sum(dim=1)
+        loss = F.ctc_loss(
+            output.log_softmax(dim=2).transpose(0, 1),
+            target.clamp(min=0),
+            lengths,
+            sizes,
+            reduction="none",
+            zero_infinity=True,  # rows of unknown categories may leave too few steps
+        )
+        return loss / sizes.clamp(min=1)
+
+
+class TokenCrossEntropy(Loss):
+    """Cross-entropy of every token of a text; `parameters` is the label smoothing.
+
+    Outputs are those of all tokens, one text after the other.
+    """
+
+    name = "token_cross_entropy"
+    task = "texts"
+
+    def per_text(self, output: Any, target: Any, lengths: Any, parameters: Any) -> Any:
+        """Return the sum over the tokens of each text, over their mean number."""
+        from torch.nn import functional as F
+
+        (smoothing,) = parameters or (0.0,)
+        real = target >= 0
+        loss = F.cross_entropy(
+            output, target[real], reduction="none", label_smoothing=smoothing
+        )
+        sums = output.new_zeros(target.shape).masked_scatter(real, loss).sum(dim=1)
+        return sums * (len(target) / len(loss))
+
+
 class Custom(Loss):
     """A function of the user on tensors.
 
@@ -166,6 +223,8 @@ LOSSES: dict[str, Loss] = {
         CrossEntropy(),
         Quantile(),
         Poisson(),
+        TemporalClassification(),
+        TokenCrossEntropy(),
     )
 }
 
@@ -177,4 +236,5 @@ def find_loss(loss: LossName) -> Loss:
 
 def regression_losses() -> list[str]:
     """Return the names of the losses for real targets."""
-    return [name for name, loss in LOSSES.items() if loss.task != "classes"]
+    others = "classes", "texts"
+    return [name for name, loss in LOSSES.items() if loss.task not in others]

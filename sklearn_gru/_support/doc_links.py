@@ -11,6 +11,7 @@ class DocumentationLink:
     Development versions link to the latest pages, and releases to their own.
     """
 
+    _doc_module = ""  # and a dot, of a class that is in a public submodule
     _doc_link_module = "sklearn_gru"
     _doc_link_template = (
         "https://sklearn-gru.readthedocs.io/en/{version}/generated/"
@@ -20,4 +21,4 @@ class DocumentationLink:
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         release = sklearn_gru.__version__
         version = "latest" if "dev" in release else f"v{release}"
-        return {"version": version, "estimator": type(self).__name__}
+        return {"version": version, "estimator": self._doc_module + type(self).__name__}

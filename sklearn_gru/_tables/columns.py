@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_gru._support.on_disk import BLOCK_ROWS, blank
 from sklearn_gru._tables.codebook import (
     Codebook,
     categories_of,
@@ -110,6 +111,38 @@ class Columns:
             return X if whole else X[:, self.positions], self
         values, books = read_columns(self._series(X), self.books)
         return values, replace(self, books=books)
+
+    def with_codes_of(self, categories: Sequence[Any]) -> Columns:
+        """Return these columns with the codes of rows that have them already."""
+        books = [
+            None if book is None else Codebook(categories[j])
+            for j, book in zip(self.positions, self.books, strict=True)
+        ]
+        return replace(self, books=books)
+
+    def recoded(
+        self, values: np.ndarray, categories: Sequence[Any]
+    ) -> tuple[np.ndarray, Columns]:
+        """Return rows with codes of `categories` in the codes of these columns."""
+        books = list(self.books)
+        places: dict[int, np.ndarray] = {}
+        for k, book in enumerate(self.books):
+            if book is None or list(book.values) == list(categories[k]):
+                continue
+            column = pd.Series(categories[k], name=self.names[k])
+            codes, books[k] = book.encode(column)
+            places[k] = np.append(codes, np.nan)
+        if not places:
+            return values, self
+        found = blank(values.shape, values.dtype, like=values)
+        for at in range(0, len(values), BLOCK_ROWS):
+            block = np.array(values[at : at + BLOCK_ROWS])
+            for k, place in places.items():
+                missing = np.isnan(block[:, k])
+                code = np.where(missing, len(place) - 1, block[:, k])
+                block[:, k] = place[code.astype(np.int64)]
+            found[at : at + BLOCK_ROWS] = block
+        return found, replace(self, books=books)
 
     def without_new(self, values: np.ndarray) -> np.ndarray:
         """Set categories not in these books to missing, in values with their codes."""

@@ -203,12 +203,49 @@ def _polars_column(column: Any) -> Any:
     return pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone)
 
 
-TABLES: tuple[Table, ...] = (PandasTable(), PolarsTable())
+class StoreTable:
+    """A :class:`~sklearn_gru.store.RowStore`, as a frame in memory.
+
+    Only windows and splits read a store without that.
+    """
+
+    def accepts(self, X: Any) -> bool:
+        return is_store(X)
+
+    def to_pandas(self, X: Any) -> pd.DataFrame:
+        return X.to_frame()
+
+    def labels(self, X: Any) -> pd.Index | None:
+        return X.to_frame().index
+
+    def take(self, X: Any, rows: Any) -> Any:
+        return X[np.asarray(rows)]
+
+    def beside(self, X: Any, columns: Mapping[str, Any]) -> pd.DataFrame:
+        return pd.DataFrame(columns, index=self.labels(X))
+
+    def extend(
+        self,
+        X: Any,
+        rows: Any,
+        keys: Keys,
+        times: np.ndarray,
+        carried: Mapping[int, np.ndarray],
+    ) -> pd.DataFrame:
+        return PandasTable().extend(X.to_frame(), rows, keys, times, carried)
+
+
+TABLES: tuple[Table, ...] = (PandasTable(), PolarsTable(), StoreTable())
 
 
 def table_of(X: Any) -> Table | None:
     """Return the library that X is a frame of, or None if X is not a frame."""
     return next((table for table in TABLES if table.accepts(X)), None)
+
+
+def is_store(X: Any) -> bool:
+    """Tell whether X is a RowStore, which lies above this module."""
+    return type(X).__module__ == "sklearn_gru._tables.row_store"
 
 
 def as_frame(X: Any) -> pd.DataFrame | None:

@@ -21,6 +21,7 @@ from sklearn_gru._tables.frames import (
     as_frame,
     as_list,
     find_column,
+    is_store,
     missing_column_message,
 )
 from sklearn_gru.exceptions import InputError, TimeIndexError
@@ -92,7 +93,7 @@ def read_keys(
     else:
         # Any other index: within a group, rows are time steps in their order.
         times, axis = np.arange(len(frame)), Axis("row")
-    codes, labels = _group_codes([source.values for source in told_by], len(frame))
+    codes, labels = factorized([source.values for source in told_by], len(frame))
     sources = told_by if when is None else [when, *told_by]
     return Keys(
         times,
@@ -115,6 +116,8 @@ def keys_of(
     for callers that only cut or extend X: without a model behind them, nothing else
     would notice, and rows would silently count as time steps.
     """
+    if is_store(X):
+        return X.keys(time, groups)
     frame = as_frame(X)
     if frame is None:
         if time is None and not as_list(groups):
@@ -239,7 +242,7 @@ def read_time(
     )
 
 
-def _group_codes(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
+def factorized(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
     """Return the code of each row and the label of each code, by first appearance."""
     if not columns:
         return np.zeros(n, dtype=np.int64), [NO_GROUP]

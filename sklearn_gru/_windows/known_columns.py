@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn_gru._support.on_disk import count_missing
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.columns import Columns
 from sklearn_gru.exceptions import UnseenDataWarning
@@ -19,7 +20,7 @@ _CHANCE = 1e-3
 
 def missing_shares(values: np.ndarray) -> np.ndarray:
     """Return the share of rows in which each feature is missing (n_features,)."""
-    return np.isnan(values).mean(axis=0)
+    return count_missing(values) / max(len(values), 1)
 
 
 def warn_missing_known(
@@ -38,7 +39,7 @@ def warn_missing_known(
     """
     if not columns.known.any():
         return
-    count = np.isnan(values).sum(axis=0)
+    count = count_missing(values)
     forgotten = (2 * count >= len(values)) & (in_fit**count < _CHANCE)
     at = np.flatnonzero(forgotten & columns.known)
     if not len(at):

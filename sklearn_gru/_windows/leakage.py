@@ -130,18 +130,21 @@ def _targets(y: Any) -> list[np.ndarray]:
     for column in _columns_of(y):
         if column.dtype.kind in "OUSmM":
             column = pd.factorize(column)[0]
-        numeric.append(column.astype(np.float64))
+        numeric.append(column.astype(np.float64, copy=False))
     return numeric
 
 
 def _copy_of(column: np.ndarray, target: np.ndarray) -> str | None:
     """Return the way in which the column copies the target, or None."""
-    known = ~(np.isnan(column) | np.isnan(target))
-    column, target = column[known].astype(np.float64), target[known]
     if len(column) > 4096:  # a few rows rule out nearly every column
         few = np.arange(0, len(column), len(column) // 2048)
-        if np.ptp(target[few]) and not _copy_of(column[few], target[few]):
+        some, own = column[few], target[few]
+        both = ~(np.isnan(some) | np.isnan(own))
+        tells = both.sum() >= _MIN_ROWS_MONOTONE and np.ptp(own[both])
+        if tells and not _copy_of(some, own):
             return None
+    known = ~(np.isnan(column) | np.isnan(target))
+    column, target = column[known].astype(np.float64), target[known]
     if len(column) < 2 or not np.ptp(column):
         return None
     if np.array_equal(column, target):

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_gru._encoding.consecutive import ConsecutiveSequences
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.on_disk import BLOCK_ROWS, blank, is_on_disk
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between
 from sklearn_gru._windows.timeline import Reach, Timeline
@@ -31,10 +33,15 @@ def lay_windows(
     # In this order, and each in its own function, so that only one of them at a time
     # holds temporary arrays: this is where memory peaks.
     order = time_rank(line.rows.time[line.place])
-    runs = _find_runs(line, reach, shifts)
-    starts, lengths = _intervals(line, reach, runs)
+    if _lie_as_rows(line, reach, shifts):
+        cells = line.rows.values
+        starts, lengths = _intervals_of_rows(line, reach, shifts[0][0])
+    else:
+        runs = _find_runs(line, reach, shifts)
+        starts, lengths = _intervals(line, reach, runs)
+        cells = _fill(line, runs, shifts)
     windows = Sequences(
-        _fill(line, runs, shifts),
+        cells,
         starts,
         lengths,
         n_steps=reach.window,
@@ -91,6 +98,8 @@ def _fill(
     line: Timeline, runs: CellRuns, shifts: list[tuple[int, np.ndarray]]
 ) -> np.ndarray:
     rows = line.rows.values
+    if is_on_disk(rows):
+        return _fill_on_disk(line, runs, shifts)
     cells = np.full((runs.n_cells, rows.shape[1]), np.nan, dtype=rows.dtype)
     for shift, columns in shifts:
         flat, inside = runs.locate(line.coordinate + shift)
@@ -100,6 +109,43 @@ def _fill(
             cells[flat[inside]] = rows[inside]
         else:
             cells[np.ix_(flat[inside], columns)] = rows[np.ix_(inside, columns)]
+    return cells
+
+
+def _lie_as_rows(
+    line: Timeline, reach: Reach, shifts: list[tuple[int, np.ndarray]]
+) -> bool:
+    """Tell whether the rows are in a file, and windows are runs of them as they are."""
+    if not is_on_disk(line.rows.values) or len(shifts) > 1:
+        return False
+    gap = np.diff(line.coordinate)
+    return not ((gap > 1) & (gap < reach.back + 2)).any()  # no hole that a window spans
+
+
+def _intervals_of_rows(
+    line: Timeline, reach: Reach, shift: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row and the number of rows of the window of every new row."""
+    last = line.coordinate[line.place] - shift
+    starts = np.searchsorted(line.coordinate, last - reach.window, side="right")
+    ends = np.searchsorted(line.coordinate, last, side="right")
+    return starts, ends - starts
+
+
+def _fill_on_disk(
+    line: Timeline, runs: CellRuns, shifts: list[tuple[int, np.ndarray]]
+) -> np.ndarray:
+    """Return the cells in a file of their own, written block by block."""
+    rows = line.rows.values
+    cells = blank((runs.n_cells, rows.shape[1]), rows.dtype, like=rows)
+    for at in range(0, len(cells), BLOCK_ROWS):
+        cells[at : at + BLOCK_ROWS] = np.nan
+    for shift, columns in shifts:
+        for at in range(0, len(rows), BLOCK_ROWS):
+            part = slice(at, at + BLOCK_ROWS)
+            flat, inside = runs.locate(line.coordinate[part] + shift)
+            block = rows[part][np.ix_(inside, columns)]
+            cells[np.ix_(flat[inside], columns)] = block
     return cells
 
 
@@ -127,6 +173,29 @@ def _first_cells(
         cell = coordinate[np.minimum(at, len(coordinate) - 1)] + shift
         low = np.where(exists, np.minimum(low, cell), low)
     return low
+
+
+def windows_on_disk(values: np.ndarray, reach: Reach, known: np.ndarray) -> Sequences:
+    """Return the windows of :func:`window_view` over rows that stay in their file."""
+    n, lag = len(values), reach.lag
+    if lag and known.any() and not known.all():
+        return ConsecutiveSequences(
+            _cells_on_disk(values, lag, known), n, 1, reach.window
+        )
+    return ConsecutiveSequences(values, n, 1 if known.all() else 1 - lag, reach.window)
+
+
+def _cells_on_disk(values: np.ndarray, lag: int, known: np.ndarray) -> np.ndarray:
+    """Return the rows with the columns known ahead, and the others of earlier rows."""
+    cells = blank(values.shape, values.dtype, like=values)
+    for at in range(0, len(values), BLOCK_ROWS):
+        block = values[at : at + BLOCK_ROWS]
+        early = values[max(at - lag, 0) : max(at - lag + len(block), 0)]
+        part = cells[at : at + len(block)]
+        part[:, known] = block[:, known]
+        part[: len(block) - len(early), ~known] = np.nan
+        part[len(block) - len(early) :, ~known] = early[:, ~known]
+    return cells
 
 
 def window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarray:

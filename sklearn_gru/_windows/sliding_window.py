@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.on_disk import is_on_disk
 from sklearn_gru._support.rules import (
     Boolean,
     OneOf,
@@ -34,6 +35,7 @@ from sklearn_gru._tables.columns import Columns
 from sklearn_gru._tables.frames import as_frame, as_list
 from sklearn_gru._tables.grid import DURATION, find_grid, steps_of
 from sklearn_gru._tables.keys import read_keys
+from sklearn_gru._tables.row_store import RowStore
 from sklearn_gru._windows.elapsed import (
     RULES,
     elapsed_since,
@@ -56,6 +58,7 @@ from sklearn_gru._windows.placement import (
     long_windows,
     previous_rows,
     window_view,
+    windows_on_disk,
 )
 from sklearn_gru._windows.row_checks import (
     check_same_rows,
@@ -155,7 +158,8 @@ class SlidingWindow(
     -----
     Key columns are dropped from the features. An array without `time` or `groups` gives
     a read-only view over its rows, everything else a
-    :class:`~sklearn_gru.Sequences`; neither copies windows. The same row twice (a
+    :class:`~sklearn_gru.Sequences`; neither copies windows. The rows of such an array
+    that lies in a file (``np.memmap``) stay there, as Sequences. The same row twice (a
     bootstrap sample) is one row; different rows of the same group and time are an
     error. A :class:`~sklearn_gru.exceptions.LostHistoryWarning` reports windows that
     are shorter than the data could make them.
@@ -232,7 +236,7 @@ class SlidingWindow(
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_columns)
+        X : DataFrame, RowStore or array-like of shape (n_rows, n_columns)
             Rows in any order, with their keys.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             Only compared with the columns, to refuse one that gives it away.
@@ -523,6 +527,8 @@ class SlidingWindow(
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
         """Return features (n_rows, n_features), keys, and columns with new codes."""
+        if isinstance(X, RowStore):
+            return self._read_store(X, reset=reset)
         refuse_other_shapes(X)
         frame = as_frame(X)
         table: Any = frame
@@ -549,6 +555,30 @@ class SlidingWindow(
             refuse_infinity(values, columns.names)
         elif not len(values):
             raise InputError("Found array with 0 sample(s): X has no rows.")
+        return values, keys, columns
+
+    def _read_store(
+        self, X: RowStore, *, reset: bool
+    ) -> tuple[np.ndarray, Keys, Columns]:
+        """Read the rows of a store, which stay in their file."""
+        head = X.head()
+        validate_data(self, head, reset=reset, skip_check_array=True)
+        keys = X.keys(self.time, self.groups)
+        if not len(X):
+            raise InputError("Found array with 0 sample(s): X has no rows.")
+        if reset:
+            if self.add_elapsed:
+                require_time(keys.axis)
+            self._from_frame = True
+            self._columns = Columns.find(
+                head,
+                [],
+                categorical=self.categorical_features,
+                known_future=self.known_future,
+            ).with_codes_of(X.categories)
+        else:
+            self._fitted.axis.check_same(keys.axis)
+        values, columns = self._columns.recoded(X.values(), X.categories)
         return values, keys, columns
 
     def _read_frame(self, X: Any, frame: pd.DataFrame, *, reset: bool) -> Keys | None:
@@ -675,6 +705,8 @@ class SlidingWindow(
         }
         if line is not None:
             windows: Any = lay_windows(line, reach, columns.known, **about)
+        elif is_on_disk(values):
+            windows = windows_on_disk(values, reach, columns.known)._with(**about)
         elif reach.window > _MOST_PADDING + len(values):
             windows = replace(long_windows(values, reach, columns.known), **about)
         else:

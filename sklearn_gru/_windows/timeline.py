@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_gru._support.on_disk import gathered, joined
 from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.grid import gaps_between
 from sklearn_gru._tables.keys import NO_GROUP
@@ -44,7 +45,7 @@ class Rows(NamedTuple):
 
     def take(self, index: np.ndarray) -> Rows:
         """Return some of the rows."""
-        return Rows(*(part[index] for part in self))
+        return Rows(*(gathered(part, index) for part in self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +84,7 @@ def merge(
     are an error.
     """
     n_old = 0 if old is None else len(old.group)
-    both = (
-        new if old is None else Rows(*map(np.concatenate, zip(old, new, strict=True)))
-    )
+    both = new if old is None else Rows(*map(joined, old, new))
     is_new = np.arange(len(both.group)) >= n_old
     order = _sorted_order(both)
     if order is not None:

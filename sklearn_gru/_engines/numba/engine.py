@@ -22,6 +22,8 @@ from sklearn_gru._engines.torch.adamw import read_state, write_moments
 from sklearn_gru._engines.torch.changes import flat_view
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._model.streamed import Data, Streamed
+from sklearn_gru._support.interrupts import raise_if_stopped
 from sklearn_gru._support.warn import warn
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
@@ -134,21 +136,43 @@ class NumbaTraining:
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""
         self._follow()
-        data, batch_size = batches.dataset.data, self.net.batch_size
-        order = batches.order().numpy()
+        batch_size = self.net.batch_size
         rates = self.net.rates(len(batches))
         seeds = self._dropout_seeds(len(rates))
+        losses: list[np.ndarray] = []
+        done = 0
+        for dataset, order in batches.parts():
+            part = slice(done, done - (-len(order) // batch_size))
+            own = None if seeds is None else seeds[part]
+            losses.append(
+                self._train_part(dataset.data, order.numpy(), rates[part], own)
+            )
+            raise_if_stopped()
+            done = part.stop
+        n = len(batches.dataset)
+        sizes = np.full(done, batch_size)
+        sizes[-1] = n - batch_size * (done - 1)
+        return float(np.concatenate(losses) @ sizes) / n
+
+    def _train_part(
+        self,
+        data: Encoded,
+        order: np.ndarray,
+        rates: np.ndarray,
+        seeds: np.ndarray | None,
+    ) -> np.ndarray:
+        """Take the optimizer steps of a part of an epoch; return the losses."""
         weight = data.weight
         if weight is None:
             weight = np.ones(len(data), dtype=np.float32)
-        losses = self.trainer.train_epoch(
+        return self.trainer.train_epoch(
             data.rows,
             data.starts,
             data.lengths,
             data.target,
             weight,
             order=order,
-            batch_size=batch_size,
+            batch_size=self.net.batch_size,
             rates=rates,
             seeds=seeds,
             threads=self.threads,
@@ -156,9 +180,6 @@ class NumbaTraining:
             levels=data.levels,
             leading=data.leading,
         )
-        sizes = np.full(len(losses), batch_size)
-        sizes[-1] = len(order) - batch_size * (len(losses) - 1)
-        return float(losses @ sizes) / len(order)
 
     def validate(self, batches: Any) -> float:
         """Return the mean loss of held-out batches."""
@@ -167,8 +188,11 @@ class NumbaTraining:
         with torch.no_grad():
             return self.net.criterion_(output, dataset.target, dataset.weight).item()
 
-    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+    def outputs(self, data: Data, threads: int = 1) -> np.ndarray:
         """Return the outputs with the current parameters."""
+        if isinstance(data, Streamed):
+            parts = [self.outputs(part, threads) for part in data.parts()]
+            return np.concatenate(parts)
         return self.trainer.predict(
             data.rows,
             data.starts,
@@ -246,8 +270,11 @@ class NumbaPrediction:
         self._lock = threading.Lock()  # the kernels' memory serves one prediction
         self._predictor: Any = None
 
-    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+    def outputs(self, data: Data, threads: int = 1) -> np.ndarray:
         """Return the outputs (n, n_outputs)."""
+        if isinstance(data, Streamed):
+            parts = [self.outputs(part, threads) for part in data.parts()]
+            return np.concatenate(parts)
         with self._lock:
             self._pack_if_changed()
             return self._predictor.predict(

@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader
 
 from sklearn_gru._engines.torch.adamw import AdamWState, read_state, unusual
 from sklearn_gru._engines.torch.changes import why_changed
-from sklearn_gru._engines.torch.module import SequenceModel, WeightedLoss
+from sklearn_gru._engines.torch.module import WeightedLoss
+from sklearn_gru._engines.torch.networks import make_module
 
 # Attributes of skorch's nets that hold torch objects.
 ATTRIBUTES = ("module", "module_", "criterion", "criterion_", "optimizer_")
@@ -53,7 +54,7 @@ def from_archive(archive: dict[str, Any]) -> dict[str, Any]:
             f"The file describes {n_layers} layers, but has only {n_arrays} arrays: it "
             "was changed after it was written. Fit the model again."
         )
-    module = _blank(archive["spec"], archive["stream"])
+    module = make_module(archive["spec"], None, archive["stream"])
     tensors = {name: torch.tensor(array) for name, array in archive["arrays"].items()}
     module.to(tensors["head.weight"].dtype).load_state_dict(tensors)
     for name, parameter in module.named_parameters():
@@ -75,10 +76,6 @@ def _has_classes_of_skorch(net: Any) -> bool:
     return given == (AdamW, Dataset, DataLoader, DataLoader)
 
 
-def _blank(spec: Any, stream: Any) -> SequenceModel:
-    return SequenceModel(spec, None, stream)
-
-
 def _is_ours(net: Any) -> bool:
     """Return True if all parts of a net are as this package made them."""
     module, optimizer = net.module_, net.optimizer_state
@@ -91,7 +88,7 @@ def _is_ours(net: Any) -> bool:
     plain_states = (not any(moments) or all(moments)) and all(
         isinstance(t, Tensor) for state in moments for t in state.values()
     )
-    blank = _blank(module.spec, module.dropout.stream)
+    blank = make_module(module.spec, None, module.dropout.stream)
     on_cpu = all(p.device.type == "cpu" for p in parameters)
     return on_cpu and plain_states and _outline(module) == _outline(blank)
 

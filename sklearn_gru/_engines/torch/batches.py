@@ -19,25 +19,32 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_gru._engines.torch.device import RandomStream
-from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.streamed import Streamed
 
 PADDED = -1  # target at a step after the end of a sequence, with targets of steps
 
-Batch = tuple[dict[str, Any], tuple[Tensor, Tensor | None]]
+# Inputs by name; target, weights and, with texts, lengths.
+Batch = tuple[dict[str, Any], tuple[Any, ...]]
 
 
 class SequenceDataset(Dataset):
     """Encoded sequences as tensors on a device, created on first access.
 
+    Of sequences over rows in a file (:class:`Streamed`), only targets and weights are.
+
     An engine that reads NumPy arrays uses :attr:`data`, so the tensors are not created.
     """
 
-    def __init__(self, data: Encoded, device: torch.device) -> None:
+    def __init__(self, data: Any, device: torch.device) -> None:
         self.data = data
         self.device = device
         self.segment_length = data.segment_length
-        lengths = data.lengths
-        self.equal_length = bool(len(lengths)) and lengths.min() == lengths.max()
+
+    @cached_property
+    def equal_length(self) -> bool:
+        """Whether all sequences have the same length."""
+        lengths = self.data.lengths
+        return bool(len(lengths)) and bool(lengths.min() == lengths.max())
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -153,7 +160,14 @@ class SequenceDataset(Dataset):
         weight = None if self.weight is None else self.weight[index]
         if self.observed is not None and weight is not None:
             inputs["weight"] = weight
-        return inputs, (self.target[index], weight)
+        target = self.target[index]
+        if self.data.texts:
+            longest = max(1, int((target != PADDED).sum(dim=1).max()))
+            target = target[:, :longest]
+            if self.data.reads_target:
+                inputs["target"] = target
+            return inputs, (target, weight, counts)
+        return inputs, (target, weight)
 
     def _of_rows(self, at: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return targets and weights (B, T) of the rows `at`, marked where padded."""
@@ -195,12 +209,55 @@ class Batches:
             return torch.arange(n)
         return torch.randperm(n, generator=self.stream.generator)
 
+    def parts(self) -> Iterator[tuple[SequenceDataset, Tensor]]:
+        """Yield data sets that are in memory, and the order of their sequences.
+
+        There is one, or several of whole batches if the rows lie in a file.
+        """
+        data, device = self.dataset.data, self.dataset.device
+        if not isinstance(data, Streamed):
+            yield self.dataset, self.order()
+        elif self.stream is None:
+            for part in data.parts():
+                yield SequenceDataset(part, device), torch.arange(len(part))
+        else:
+            generator = self.stream.generator
+
+            def permutation(n: int) -> np.ndarray:
+                return torch.randperm(n, generator=generator).numpy()
+
+            for part, order in data.shuffled(self.batch_size, permutation):
+                yield SequenceDataset(part, device), torch.from_numpy(order)
+
     def __iter__(self) -> Iterator[Batch]:
-        n, size = len(self.dataset), self.batch_size
-        order = self.order()
-        moved = order.to(self.dataset.device)  # once per epoch
-        for at in range(0, n, size):
-            yield self.dataset.gather(order[at : at + size], moved[at : at + size])
+        size = self.batch_size
+        for dataset, order in self.parts():
+            moved = order.to(dataset.device)  # once
+            for at in range(0, len(order), size):
+                yield dataset.gather(order[at : at + size], moved[at : at + size])
+
+
+class BatchesByLength(Batches):
+    """Batches of sequences of similar length, in random order, to pad little.
+
+    Sequences are sorted by their length times a random number from 1 to 1 + `SPREAD`,
+    so that a batch has other sequences in each pass.
+    """
+
+    SPREAD = 0.2
+
+    def __iter__(self) -> Iterator[Batch]:
+        order, size = self.order(), self.batch_size
+        starts = torch.arange(0, len(order), size)
+        if self.stream is not None:
+            generator = self.stream.generator
+            lengths = self.dataset.lengths[order].double()
+            noise = torch.rand(len(order), generator=generator, dtype=torch.float64)
+            by_length = (lengths * (1 + self.SPREAD * noise)).argsort(stable=True)
+            order = order[by_length]
+            starts = starts[torch.randperm(len(starts), generator=generator)]
+        for at in starts.tolist():
+            yield self.dataset.gather(order[at : at + size])
 
 
 def blocks_of_steps(lengths: np.ndarray, most: int) -> Iterator[np.ndarray]:

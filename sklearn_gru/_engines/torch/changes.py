@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.modules import module as _torch_modules
 
 from sklearn_gru._engines.torch.embedding import Embedding
-from sklearn_gru._engines.torch.module import SequenceModel
+from sklearn_gru._engines.torch.networks import NETWORKS
 from sklearn_gru._engines.torch.pooling import Pool
 from sklearn_gru._engines.torch.recurrent import Dropout, Recurrent, StepLoop
 from sklearn_gru._model.cells import CELLS
@@ -29,6 +29,7 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
+_LAYERS = "recurrent", "decoder", "dropout"
 _PLAIN = 0, None, False, False  # of a table, see `_look_up`
 _GLOBAL_HOOKS = [getattr(_torch_modules, f"_global{name}") for name in _HOOKS]
 
@@ -86,17 +87,18 @@ def _look_up(table: nn.Embedding) -> tuple[Any, ...]:
 
 def why_changed(module: nn.Module, *, layers_only: bool = False) -> str | None:
     """Return why a network, or its recurrent layers, differ from the spec, or None."""
-    if type(module) is not SequenceModel:
+    if type(module) not in NETWORKS:
         return f"the network is a {type(module).__name__}"
+    spec: Any = module.spec
     for name, part in module.named_modules():
-        if layers_only and name.partition(".")[0] not in ("recurrent", "dropout"):
+        if layers_only and name.partition(".")[0] not in _LAYERS:
             continue
         label, kind = name or "the network", type(part)
         if any(getattr(part, hooks) for hooks in _HOOKS) or any(_GLOBAL_HOOKS):
             return f"{label} has a hook"
         if isinstance(part, nn.Embedding) and _look_up(part) != _PLAIN:
             return f"{label} has other options"
-        if "forward" in vars(part) or not _is_expected(name, kind, module.spec):
+        if "forward" in vars(part) or not _is_expected(name, kind, spec):
             return f"{label} was replaced by a {kind.__name__}"
     return _other_parameters(module, layers_only)
 
@@ -104,39 +106,60 @@ def why_changed(module: nn.Module, *, layers_only: bool = False) -> str | None:
 def _is_expected(name: str, kind: type, spec: NetworkSpec) -> bool:
     """Return True if a part of this name and type belongs to the network."""
     first, *rest = name.split(".")
-    if first == "recurrent":
+    if first in ("recurrent", "decoder"):
         layer = CELLS[spec.cell].torch_layer
         one = StepLoop if layer is None else getattr(nn, layer)
         kinds = {0: (Recurrent,), 1: (nn.ModuleList, Dropout), 2: (nn.ModuleList,)}
         return kind in kinds.get(len(rest), (one,))
     if first == "embedding":
         return kind is (Embedding, nn.ModuleList, nn.Embedding)[len(rest)]
-    parts: dict[str, type] = {"": SequenceModel, "dropout": Dropout, "head": nn.Linear}
+    if not first:
+        return kind in NETWORKS
+    parts: dict[str, type] = {"dropout": Dropout, "head": nn.Linear, "pooling": Pool}
     # The others are of many kinds; no kernel computes them.
-    return kind is {**parts, "pooling": Pool}.get(first, kind)
+    return kind is parts.get(first, kind)
 
 
-def _other_parameters(module: SequenceModel, layers_only: bool) -> str | None:
+def _other_parameters(module: Any, layers_only: bool) -> str | None:
     """Return how the parameters differ in number, shape or dtype, or None."""
-    n_layers = len(module.recurrent.layers)
-    if n_layers != module.spec.num_layers:  # which a changed file may make any number
-        return f"it has {n_layers} layers instead of {module.spec.num_layers}"
-    expected = list(module.spec.parameters().items())
+    decoder = getattr(module, "decoder", None)
+    if decoder is not None:
+        return _other_layers(module.recurrent) or _other_layers(decoder)
     if layers_only:
-        others = ("pooling", "head", "embedding")
-        expected = [e for e in expected if not e[0].startswith(others)]
-        found = list(module.recurrent.parameters())
-    elif module.spec.conv_filters:
+        return _other_layers(module.recurrent)
+    if reason := _other_number(module.recurrent):
+        return reason
+    if module.spec.conv_filters:
         return None  # no kernel computes all of it
-    else:
-        found = list(module.parameters())
+    return _other_shapes(list(module.parameters()), module.spec.parameters())
+
+
+def _other_layers(recurrent: Any) -> str | None:
+    """Return how the parameters of recurrent layers differ, or None."""
+    if reason := _other_number(recurrent):
+        return reason
+    others = ("pooling", "head", "embedding")
+    expected = recurrent.spec.parameters().items()
+    shapes = {name: shape for name, shape in expected if not name.startswith(others)}
+    return _other_shapes(list(recurrent.parameters()), shapes)
+
+
+def _other_number(recurrent: Any) -> str | None:
+    """Return how many layers there are, which a changed file may make any number."""
+    found, expected = len(recurrent.layers), recurrent.spec.num_layers
+    return None if found == expected else f"it has {found} layers instead of {expected}"
+
+
+def _other_shapes(
+    found: list[nn.Parameter], expected: dict[str, tuple[int, ...]]
+) -> str | None:
+    """Return how parameters differ from names and shapes, or None."""
     if len(found) != len(expected):
         return f"it has {len(found)} parameters instead of {len(expected)}"
-    kind = next(module.parameters()).dtype
-    for parameter, (name, shape) in zip(found, expected, strict=True):
+    for parameter, (name, shape) in zip(found, expected.items(), strict=True):
         if tuple(parameter.shape) != shape:
             return f"{name} has shape {tuple(parameter.shape)} instead of {shape}"
-        if parameter.dtype != kind:
+        if parameter.dtype != found[0].dtype:
             return f"{name} has another dtype than the other parameters"
     return None
 

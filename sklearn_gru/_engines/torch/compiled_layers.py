@@ -36,6 +36,8 @@ class CompiledLayersEngine(TorchEngine):
         if plan.trains:
             flatten_parameters(net.module_)  # lets the kernels read layers in place
         layers = CompiledLayers(net.module_.recurrent, trains=plan.trains)
+        if decoder := getattr(net.module_, "decoder", None):
+            layers.decoder = CompiledLayers(decoder, trains=plan.trains)
         return TorchSession(net, layers)
 
 
@@ -47,6 +49,7 @@ class CompiledLayers:
 
         self.recurrent = recurrent
         self.pool = KernelPool(trains=trains)
+        self.decoder: CompiledLayers | None = None
 
     def __call__(
         self,

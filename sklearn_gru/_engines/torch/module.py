@@ -179,7 +179,17 @@ class WeightedLoss(nn.Module):
         self.loss = loss
         self.loss_parameters = parameters
 
-    def forward(self, output: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        output: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        if lengths is not None:  # targets are texts
+            parameters = self.loss_parameters
+            loss = find_loss(self.loss).per_text(output, target, lengths, parameters)
+            return loss.mean() if weight is None else (weight * loss).mean()
         if output.ndim == 3:  # (B, T, n_outputs), an output at every step
             real = target != PADDED
             output, target = output[real], target[real]

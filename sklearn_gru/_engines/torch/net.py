@@ -25,7 +25,7 @@ from sklearn_gru._engines.torch.adamw import (
     unusual,
 )
 from sklearn_gru._engines.torch.archive import ATTRIBUTES, from_archive, to_archive
-from sklearn_gru._engines.torch.batches import Batches
+from sklearn_gru._engines.torch.batches import Batches, BatchesByLength
 from sklearn_gru._engines.torch.callbacks import Schedule, StopTraining, overrides
 from sklearn_gru._engines.torch.changes import Outline
 from sklearn_gru._engines.torch.device import RandomStream, flushed_denormals
@@ -151,8 +151,12 @@ class SequenceNet(NeuralNet):
                 self.shuffle_stream,
                 state_shape(self.module_.spec),
             )
+        if training and dataset.data.texts:
+            return BatchesByLength(dataset, self.batch_size, self.shuffle_stream)
         if training:
             return Batches(dataset, self.batch_size, self.shuffle_stream)
+        if dataset.data.reads_target:  # an output per token of the vocabulary
+            return Batches(dataset, self.batch_size)
         if not self.module_.spec.per_step:
             return Batches(dataset, PASS_SIZE)
         longest = max(1, int(dataset.data.lengths.max(initial=1)))

@@ -17,6 +17,7 @@ from sklearn_gru._engines.torch.batches import (
 )
 from sklearn_gru._engines.torch.module import Layers
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.streamed import Data, Streamed
 from sklearn_gru._support.interrupts import raise_if_stopped
 
 # Sequences per forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
@@ -63,13 +64,16 @@ class TorchSession:
         net, prefix = self.net, "train" if training else "valid"
         step_on = net.train_step if training else net.validation_step
         n_judged = 0
+        data = batches.dataset.data
+        by_token = data.by_row or data.reads_target
         total = torch.zeros((), dtype=torch.float64, device=batches.dataset.device)
         net._set_training(training)
         for batch in batches:
             raise_if_stopped()
             net.notify("on_batch_begin", batch=batch, training=training)
             step = step_on(batch)
-            size = self._n_judged(batch[1][0])
+            target = batch[1][0]
+            size = n_losses(target) if by_token else len(target)
             total += step["loss"].detach() * size
             n_judged += size
             if net.watched_:
@@ -78,15 +82,11 @@ class TorchSession:
             net.notify("on_batch_end", batch=batch, training=training, **step)
         return total.item() / n_judged
 
-    def _n_judged(self, target: Tensor) -> int:
-        """Return the number of losses that a batch is the mean of."""
-        if not self.net.module_.spec.per_step:
-            return len(target)
-        return int((target != PADDED).sum())
-
-    def outputs(self, data: Encoded, threads: int = 1) -> np.ndarray:
+    def outputs(self, data: Data, threads: int = 1) -> np.ndarray:
         """Return the outputs (n, n_outputs), or (n_rows, n_outputs), in float64."""
         module = self.net.module_
+        if isinstance(data, Streamed):
+            return np.concatenate([self.outputs(part) for part in data.parts()])
         dataset = SequenceDataset(data, module.head.weight.device)
         module.eval()
         if module.spec.per_step:
@@ -117,3 +117,8 @@ class TorchSession:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def n_losses(target: Tensor) -> int:
+    """Return the number of rows or tokens that the loss of a batch is the mean of."""
+    return int((target != PADDED).sum())

@@ -50,7 +50,7 @@ class Source:
                 "GRUClassifier behind a SlidingWindow, or stream the tagger: "
                 "sklearn_gru.live.Stream(model)."
             )
-        if isinstance(model, BaseGRU):
+        if isinstance(model, BaseGRU) and not model._writes_texts:
             return cls(model, model)
         if not isinstance(model, Pipeline):
             raise ExportError(
@@ -61,7 +61,7 @@ class Source:
             )
         steps = [step for _, step in model.steps if step not in (None, "passthrough")]
         *others, last = steps
-        if not isinstance(last, BaseGRU):
+        if not isinstance(last, BaseGRU) or last._writes_texts:
             raise _not_one(type(last).__name__)
         window = others.pop() if others else None
         if window is not None and not isinstance(window, SlidingWindow):
