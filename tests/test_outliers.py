@@ -49,19 +49,27 @@ def detector(**params):
     return GRUOutlierDetector(LastValue(), **params)
 
 
-def slow_residuals(fitted, items, k, horizon, size):
-    """Residual of each of the last k steps, from the definition, step by step."""
-    out = np.full((len(items), k, items[0].shape[1]), np.nan)
-    for i, x in enumerate(items):
+def usual_after(fitted, n):
+    """What the detector holds for usual after a forecast from n steps."""
+    return [usual for usual in fitted._errors.usual if usual.least <= n][-1]
+
+
+def slow_errors(fitted, items, k, horizon, size):
+    """Each item's errors at its last k steps, and their correlation, step by step."""
+    found = []
+    for x in items:
+        steps = []
         for back in range(k):
             at = len(x) - 1 - back
             stop = at - horizon + 1
-            if at < 0 or stop <= max(0, stop - size):
+            n_read = stop - max(0, stop - size)
+            if at < 0 or n_read < 1:
                 continue
-            forecast = x[stop - 1]
-            z = (x[at] - forecast - fitted.center_) / fitted.scale_
-            out[i, back] = np.clip(z, -50, 50)
-    return out
+            usual = usual_after(fitted, n_read)
+            z = np.clip((x[at] - x[stop - 1] - usual.center) / usual.scale, -50, 50)
+            steps.append((z, usual.correlation))
+        found.append(steps)
+    return found
 
 
 def neighboring_windows(rng, n, n_steps, n_channels=24):
@@ -70,12 +78,12 @@ def neighboring_windows(rng, n, n_steps, n_channels=24):
     return Sequences(rows, np.arange(n), np.full(n, n_steps), order=np.arange(n))
 
 
-def slow_score(errors, correlation):
+def slow_score(steps):
     """Minus the root of the mean squared Mahalanobis distance per channel."""
     total, n_judged = 0.0, 0
-    for e in errors:
-        kept = ~np.isnan(e)
-        total += e[kept] @ np.linalg.solve(correlation[kept][:, kept], e[kept])
+    for z, correlation in steps:
+        kept = ~np.isnan(z)
+        total += z[kept] @ np.linalg.solve(correlation[kept][:, kept], z[kept])
         n_judged += kept.sum()
     return -np.sqrt(total / max(n_judged, 1))
 
@@ -94,11 +102,13 @@ def test_scores_are_those_of_the_definition(smoothing, horizon):
         warnings.simplefilter("ignore", CalibrationWarning)
         fitted = detector(**params).fit(items)
     size = 11 - smoothing - horizon + 1
-    slow = slow_residuals(fitted, items, smoothing, horizon, size)
-    np.testing.assert_allclose(fitted.residuals(items), slow[:, 0])
-    correlation = fitted.correlation_
-    assert np.abs(correlation - np.eye(3)).max() > 0.3
-    expected = [slow_score(errors, correlation) for errors in slow]
+    slow = slow_errors(fitted, items, smoothing, horizon, size)
+    judged = [len(x) > horizon for x in items]
+    newest = [steps[0][0] for steps, k in zip(slow, judged, strict=True) if k]
+    np.testing.assert_allclose(fitted.residuals(items)[judged], newest)
+    assert np.isnan(fitted.residuals(items)[~np.array(judged)]).all()
+    assert np.abs(fitted.correlation_ - np.eye(3)).max() > 0.3
+    expected = [slow_score(steps) for steps in slow]
     np.testing.assert_allclose(fitted.score_samples(items), expected)
     alone = [float(fitted.score_samples(items[k : k + 1])[0]) for k in range(40)]
     assert alone == fitted.score_samples(items)[:40].tolist()
@@ -109,8 +119,9 @@ def test_one_channel_has_the_root_mean_square():
     items = list(np.random.default_rng(0).normal(size=(200, 9, 1)))
     fitted = detector(smoothing=3, false_alarm_rate=0.1).fit(items)
     assert fitted.correlation_.tolist() == [[1.0]]
-    slow = slow_residuals(fitted, items, 3, 1, 6)[:, :, 0]
-    expected = -np.sqrt(np.mean(slow**2, axis=1))
+    slow = slow_errors(fitted, items, 3, 1, 6)
+    errors = np.array([[z[0] for z, _ in steps] for steps in slow])
+    expected = -np.sqrt(np.mean(errors**2, axis=1))
     np.testing.assert_allclose(fitted.score_samples(items), expected)
 
 
@@ -176,7 +187,7 @@ def test_a_row_is_judged_as_the_regressor_alone_predicts_it():
     forecast = outlier.regressor_.predict(lagged)
     z = (X["c0"].to_numpy() - forecast - outlier.center_[0]) / outlier.scale_[0]
     found = outlier.residuals(model[0].transform(X))[:, 0]
-    np.testing.assert_allclose(found[1:], np.clip(z, -50, 50)[1:], atol=1e-4)
+    np.testing.assert_allclose(found[8:], np.clip(z, -50, 50)[8:], atol=1e-4)
     assert np.isnan(found[0])
 
 
@@ -261,7 +272,7 @@ def test_holes_and_missing_channels_take_no_part():
     assert np.isnan(residuals[30]).all()
     assert scores[30] == 0
     assert np.isnan(residuals[40]).tolist() == [False, False, True]
-    expected = slow_score(residuals[40:41], model[-1].correlation_)
+    expected = slow_score([(residuals[40], model[-1].correlation_)])
     assert scores[40] == pytest.approx(expected)
 
 

@@ -1,5 +1,6 @@
 """Faults planted in a panel of eight channels are found, in the right channel."""
 
+import numpy as np
 import pytest
 
 from tests.benchmarks import planted_faults
@@ -19,3 +20,13 @@ def test_a_planted_fault_is_found_and_named(model, kind):
     found, named = planted_faults.plant(model, kind, 40, seed=5)
     assert found >= 0.95
     assert named >= 0.9
+
+
+def test_the_first_rows_of_a_run_raise_no_more_alarms_than_others(model):
+    """A forecast from few steps errs more, which is usual."""
+    alarms = model.predict(planted_faults.panel(2, 100)) == -1
+    at = np.arange(len(alarms)) % planted_faults.LENGTH
+    assert alarms[at < 20].mean() < 0.05
+    assert alarms[at >= 20].mean() < 0.03
+    lengths = [usual.least for usual in model[-1]._errors.usual]
+    assert lengths == [1, 2, 4, 8, 16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf
@@ -20,14 +20,60 @@ _CLIP = 50.0
 # The same for the correlation of channels, which outliers would make 1 or -1.
 _CORRELATION_CLIP = 3.0
 
+# Errors needed to measure what is usual after some number of steps.
+_LEAST = 20
+
 # Parts that the held-out sequences are divided into: each is judged by the scale of the
 # others.
 _PARTS = 20
 
 
+# Errors (n, n_channels) by the number of steps that were read; NaN without so many.
+Histories = dict[int, np.ndarray]
+
+
+class Usual(NamedTuple):
+    """The usual errors of steps that are forecast from so many steps, or more.
+
+    Attributes
+    ----------
+    least : int
+        Number of steps.
+    center, scale : ndarray of shape (n_channels,)
+        Median and robust standard deviation of the errors.
+    correlation : ndarray of shape (n_channels, n_channels)
+        Correlation between the errors of two channels.
+    """
+
+    least: int
+    center: np.ndarray
+    scale: np.ndarray
+    correlation: np.ndarray
+
+    @classmethod
+    def of(cls, least: int, errors: np.ndarray, spread: np.ndarray) -> Usual:
+        """Measure errors (m, n_channels).
+
+        The deviation is at least 0.001 of the `spread` of each channel.
+        """
+        center = np.median(errors, axis=0)
+        deviation = 1.4826 * np.median(np.abs(errors - center), axis=0)
+        floor = 1e-3 * spread
+        scale = np.where(deviation > floor, deviation, errors.std(axis=0))
+        scale = np.maximum(scale, np.where(floor > 0, floor, 1.0))
+        return cls(least, center, scale, correlation_of((errors - center) / scale))
+
+    def scaled(self, errors: np.ndarray) -> np.ndarray:
+        """Return errors in robust standard deviations."""
+        return np.clip((errors - self.center) / self.scale, -_CLIP, _CLIP)
+
+
 @dataclass(frozen=True, eq=False)
 class ForecastErrors:
     """A fitted forecaster, and the usual size of its errors.
+
+    A forecast from few steps errs more, and in other channels. So the usual errors are
+    measured for 1, 2, 4, ... steps, by what the forecaster makes of the latest ones.
 
     Attributes
     ----------
@@ -37,39 +83,18 @@ class ForecastErrors:
         The steps that it reads.
     channels : ndarray of int of shape (n_channels,)
         Positions of the channels that it forecasts.
-    center, scale : ndarray of shape (n_channels,)
-        Median and robust standard deviation of the errors.
-    correlation : ndarray of shape (n_channels, n_channels)
-        Correlation between the errors of two channels.
+    usual : tuple of Usual
+        Usual errors by the number of steps read; the last is that of most steps.
     """
 
     regressor: Any
     context: Context
     channels: np.ndarray
-    center: np.ndarray
-    scale: np.ndarray
-    correlation: np.ndarray
-
-    @classmethod
-    def of(
-        cls,
-        regressor: Any,
-        context: Context,
-        channels: np.ndarray,
-        sequences: Sequences,
-        spread: np.ndarray,
-    ) -> ForecastErrors:
-        """Measure the errors at the newest steps of sequences.
-
-        The deviation is at least 0.001 of the `spread` of each channel.
-        """
-        one = np.ones(len(channels))
-        plain = cls(regressor, context, channels, 0 * one, one, np.diag(one))
-        return plain._scaled(plain._raw_newest(sequences), spread)
+    usual: tuple[Usual, ...] = ()
 
     def of_newest(self, sequences: Sequences) -> np.ndarray:
         """Return the errors (n, n_channels) at the newest steps."""
-        parts = [self._of_last(block, 1)[:, 0] for block in blocks(sequences)]
+        parts = [self._of_last(block, 1)[0][:, 0] for block in blocks(sequences)]
         return np.concatenate(parts)
 
     def sizes(self, sequences: Sequences, k: int) -> np.ndarray:
@@ -79,54 +104,69 @@ class ForecastErrors:
         mean square, if the channels are not correlated. It is 0 where there was nothing
         to judge.
         """
-        parts = [self._size(self._of_last(block, k)) for block in blocks(sequences)]
-        return np.concatenate(parts)
+        found = []
+        for block in blocks(sequences):
+            errors, squares = self._of_last(block, k)
+            judged = (~np.isnan(errors)).sum(axis=(1, 2))
+            found.append(np.sqrt(squares.sum(axis=1) / np.maximum(judged, 1)))
+        return np.concatenate(found)
+
+    def by_history(self, sequences: Sequences) -> Histories:
+        """Return the errors at the newest steps, forecast from 1, 2, 4, ... steps.
+
+        The last are those from all steps. All newest steps must be observed.
+        """
+        steps = NewestSteps.of(sequences, self.context)
+        lengths = steps.before.lengths
+        powers = [2**k for k in range(1, int(lengths.max()).bit_length())]
+        enough = [n for n in powers if np.count_nonzero(lengths >= n) >= _LEAST]
+        *short, whole = [1, *enough]
+        found = {n: self._raw(steps.reading(n)) for n in short}
+        found[whole] = self._raw(steps)
+        for n, errors in found.items():
+            errors[lengths < n] = np.nan
+        return found
+
+    def measured(self, histories: Histories, spread: np.ndarray) -> ForecastErrors:
+        """Return the same, knowing what is usual from errors."""
+        usual = [
+            Usual.of(n, errors[~np.isnan(errors).any(axis=1)], spread)
+            for n, errors in histories.items()
+        ]
+        return replace(self, usual=tuple(usual))
 
     def unseen_sizes(
-        self, sequences: Sequences, k: int, spread: np.ndarray
+        self, sequences: Sequences, histories: Histories, k: int, spread: np.ndarray
     ) -> np.ndarray:
         """Return the sizes (n,) that sequences in order of time have as new ones.
 
-        Errors that take part in the center and the scale are smaller than new ones, so
-        each part of the sequences is judged by the center and the scale of the others:
+        Their errors take part in what is usual, so they are smaller than new ones. So
+        each part of the sequences is judged by what is usual in the others:
         cross-conformal prediction (Vovk 2015). The sequences just before a part share
         smoothed steps with it and are left out too.
         """
-        n, error = len(sequences), self._raw_newest(sequences)
+        n = len(sequences)
         shared = min(k - 1, n // 2)
         sizes = np.empty(n)
         for part in np.array_split(np.arange(n), min(_PARTS, n)):
             near = slice(max(0, part[0] - shared), part[-1] + 1)
-            apart = self._scaled(np.delete(error, near, axis=0), spread)
-            sizes[part] = apart.sizes(sequences[part], k)
+            others = {m: np.delete(e, near, axis=0) for m, e in histories.items()}
+            sizes[part] = self.measured(others, spread).sizes(sequences[part], k)
         return sizes
 
-    def _scaled(self, error: np.ndarray, spread: np.ndarray) -> ForecastErrors:
-        """Return the same with the center and the scale of errors (m, n_channels)."""
-        center = np.median(error, axis=0)
-        deviation = 1.4826 * np.median(np.abs(error - center), axis=0)
-        floor = 1e-3 * spread
-        scale = np.where(deviation > floor, deviation, error.std(axis=0))
-        scale = np.maximum(scale, np.where(floor > 0, floor, 1.0))
-        found = correlation_of((error - center) / scale)
-        return replace(self, center=center, scale=scale, correlation=found)
-
-    def _raw_newest(self, sequences: Sequences) -> np.ndarray:
-        return self._raw(NewestSteps.of(sequences, self.context))
-
-    def _of_last(self, sequences: Sequences, k: int) -> np.ndarray:
-        """Return the errors (n, k, n_channels) at the last `k` steps."""
+    def _of_last(self, sequences: Sequences, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return errors (n, k, n_channels) and squared distances (n, k) of steps."""
         steps = NewestSteps.of(sequences, self.context, k)
-        error = np.clip((self._raw(steps) - self.center) / self.scale, -_CLIP, _CLIP)
-        absent = np.full((1, error.shape[1]), np.nan)
-        return np.concatenate([error, absent])[steps.place]
-
-    def _size(self, errors: np.ndarray) -> np.ndarray:
-        """Return the size (n,) of errors (n, k, n_channels)."""
-        n, k, n_channels = errors.shape
-        squares = squared_distances(errors.reshape(-1, n_channels), self.correlation)
-        judged = (~np.isnan(errors)).sum(axis=(1, 2))
-        return np.sqrt(squares.reshape(n, k).sum(axis=1) / np.maximum(judged, 1))
+        errors = self._raw(steps)
+        squares = np.zeros(len(errors) + 1)
+        least = [usual.least for usual in self.usual[1:]]
+        level = np.searchsorted(least, steps.before.lengths, side="right")
+        for number, usual in enumerate(self.usual):
+            own = np.flatnonzero(level == number)
+            errors[own] = usual.scaled(errors[own])
+            squares[own] = squared_distances(errors[own], usual.correlation)
+        errors = np.concatenate([errors, np.full((1, errors.shape[1]), np.nan)])
+        return errors[steps.place], squares[steps.place]
 
     def _raw(self, steps: NewestSteps) -> np.ndarray:
         """Return value minus forecast (m, n_channels); NaN without input or value."""

@@ -6,6 +6,7 @@ No row is copied: a step is a value of the rows, and its input is an interval of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,13 @@ class NewestSteps(NamedTuple):
             groups=_at(sequences.groups, kept),
         )
         return cls(before, sequences.values[row], place)
+
+    def reading(self, n: int) -> NewestSteps:
+        """Return the same steps, of whose input only the latest `n` steps are read."""
+        before = self.before
+        lengths = np.minimum(before.lengths, n)
+        starts = before.starts + before.lengths - lengths
+        return self._replace(before=replace(before, starts=starts, lengths=lengths))
 
     def to_learn(
         self, channels: np.ndarray

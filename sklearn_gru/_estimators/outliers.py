@@ -94,9 +94,10 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
     offset_ : float
         Threshold: a score below it is an outlier.
     center_, scale_ : ndarray of shape (n_channels,)
-        Median and robust standard deviation of the errors of each channel.
+        Median and robust standard deviation of the errors of each channel, forecast
+        from the whole context.
     correlation_ : ndarray of shape (n_channels, n_channels)
-        Correlation between the errors of two channels.
+        Correlation between these errors of two channels.
     n_held_out_ : int
         Number of sequences that the scale and the threshold come from.
     n_features_in_ : int
@@ -115,9 +116,11 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
     times 1.4826. The errors of several channels are combined by their Mahalanobis
     distance, as in [1]_: an error counts more if those of related channels do not go
     with it. Their correlation is that of the errors within 3 deviations, shrunk as in
-    [4]_. A channel that is not observed at the newest step takes no part in the
-    score; a sequence without anything to judge (its first step, or a newest step
-    without any value) gets score 0, the most normal one.
+    [4]_. A forecast from few steps errs more: scale and correlation are also measured
+    for forecasts from the latest 1, 2, 4, ... steps of the held-out sequences, and the
+    first rows of a series are judged by these. A channel that is not observed at the
+    newest step takes no part in the score; a sequence without anything to judge (its
+    first step, or a newest step without any value) gets score 0, the most normal one.
 
     If the training data hold outliers, the default "huber" loss and the robust scale
     limit their influence; set `contamination` to their share if you know it.
@@ -225,17 +228,20 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         usable[usable] = held if enough else True
         judging = in_time(_of_steps(sequences, usable))
         spread = np.atleast_1d(target.std(axis=0))
-        errors = ForecastErrors.of(regressor, context, numeric, judging, spread)
+        errors = ForecastErrors(regressor, context, numeric)
+        histories = errors.by_history(judging)
+        errors = errors.measured(histories, spread)
         if self.contamination == "auto":
-            sizes = errors.unseen_sizes(judging, int(self.smoothing), spread)
+            smoothing = int(self.smoothing)
+            sizes = errors.unseen_sizes(judging, histories, smoothing, spread)
             offset = self._promised(sizes)
         else:
             scores = -errors.sizes(sequences, int(self.smoothing))
             offset = float(np.percentile(scores, 100 * self.contamination))
 
         self._schema, self._errors, self.regressor_ = schema, errors, regressor
-        self.center_, self.scale_, self.offset_ = errors.center, errors.scale, offset
-        self.correlation_ = errors.correlation
+        _, self.center_, self.scale_, self.correlation_ = errors.usual[-1]
+        self.offset_ = offset
         self.n_held_out_ = len(judging)
         self.n_features_in_ = schema.n_features
         if schema.feature_names is not None:
