@@ -9,6 +9,7 @@ panel of eight channels, made by a script, has each channel forecast from the ot
 import argparse
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,13 @@ from sklearn_gru import (
 from sklearn_gru.exceptions import CalibrationWarning, LostHistoryWarning
 from tests.benchmarks.anomalies import WINDOW, FarFrom, _flat, judge, read_series
 from tests.benchmarks.machine import describe, use_one_thread
-from tests.benchmarks.planted_faults import FAULTS, fit_detector, panel, plant
+from tests.benchmarks.planted_faults import (
+    FAULTS,
+    fit_detector,
+    panel,
+    plant,
+    raise_load,
+)
 
 LENGTH = 24
 
@@ -158,8 +165,14 @@ def panel_variants(seed):
     """Each variant for the panel, fitted, by its name."""
     window = SlidingWindow(17, groups="run", time="time")
     others = make_pipeline(window, FromOthers(random_state=seed))
+    with mock.patch(
+        "sklearn_gru._estimators.forecast_errors.correlation_of",
+        lambda errors: np.eye(errors.shape[1]),
+    ):
+        apart = fit_detector(seed=seed)
     return {
         "each channel from the past": fit_detector(seed=seed),
+        "the same, channels apart": apart,
         "each channel from the past and the others": others.fit(panel(0, 60)),
     }
 
@@ -172,6 +185,8 @@ def measure_panel(seeds, n_draws):
             for kind in FAULTS:
                 found, named = plant(model, kind, n_draws)
                 rows.append((name, kind, found, named))
+            load = raise_load(model, n_draws)
+            rows.append((name, "load of all channels", load, np.nan))
             usual = model.predict(panel(2, n_draws)) == -1
             rows.append((name, "none", usual.mean(), np.nan))
     columns = ["variant", "fault", "found", "named"]

@@ -21,6 +21,7 @@ from tests.benchmarks.machine import describe, use_one_thread
 N_CHANNELS = 8
 LENGTH = 120
 FAULT = slice(70, 100)
+MIXING = np.random.default_rng(0).normal(size=(3, N_CHANNELS))
 
 
 def normal_run(rng, n=LENGTH):
@@ -31,9 +32,8 @@ def normal_run(rng, n=LENGTH):
         state = 0.95 * state + np.sqrt(1 - 0.95**2) * rng.normal(size=2)
         loads[k] = state
     waves = np.sin(np.arange(n) / 4 + rng.uniform(0, 6))
-    mixing = np.random.default_rng(0).normal(size=(3, N_CHANNELS))
     drivers = np.column_stack([loads, waves])
-    return drivers @ mixing + 0.1 * rng.normal(size=(n, N_CHANNELS))
+    return drivers @ MIXING + 0.1 * rng.normal(size=(n, N_CHANNELS))
 
 
 def with_spike(values, spread, rng, usual):
@@ -88,6 +88,18 @@ def fit_detector(n_runs=60, smoothing=8, seed=0):
         GRUOutlierDetector(smoothing=smoothing, random_state=seed),
     )
     return model.fit(panel(0, n_runs))
+
+
+def raise_load(model, n_draws, seed=1):
+    """Return the share of draws found in which a load rose: all channels, as usual."""
+    runs = panel(seed, n_draws)
+    names = [str(j) for j in range(N_CHANNELS)]
+    at = np.arange(len(runs)) % LENGTH
+    inside = (at >= FAULT.start) & (at < FAULT.stop)
+    runs.loc[inside, names] += 2 * MIXING[0]
+    runs["run"] += 10_000  # machines that fit has not seen
+    alarms = (model.predict(runs) == -1).reshape(n_draws, LENGTH)[:, FAULT]
+    return alarms.any(axis=1).mean()
 
 
 def plant(model, kind, n_draws, seed=1):
