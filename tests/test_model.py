@@ -82,8 +82,9 @@ def test_poolings_are_one_in_numpy_and_torch(pooling, ragged):
 
 
 def test_losses_name_their_tasks():
-    """A regressor offers every loss but that of classes."""
-    assert set(regression_losses()) == set(LOSSES) - {"cross_entropy"}
+    """A regressor offers every loss but those of classes and texts."""
+    others = {"cross_entropy", "ctc", "token_cross_entropy"}
+    assert set(regression_losses()) == set(LOSSES) - others
     assert {loss.task for loss in LOSSES.values()} == {
-        *("values", "counts", "quantiles", "classes")
+        *("values", "counts", "quantiles", "classes", "texts")
     }

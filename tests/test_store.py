@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru import GRURegressor, SlidingWindow, future_frame, make_targets
 from sklearn_gru._support.on_disk import is_on_disk
 from sklearn_gru._tables import row_store
-from sklearn_gru.exceptions import InputError, TimeIndexError
+from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
 from sklearn_gru.model_selection import PanelTimeSeriesSplit
 from sklearn_gru.store import RowStore
 
@@ -251,6 +254,37 @@ def test_selections_are_those_of_the_frame(store, key):
     np.testing.assert_array_equal(found.y, expected["load"])
     again = pickle.loads(pickle.dumps(found))
     pd.testing.assert_frame_equal(again[1:].to_frame(), expected.iloc[1:])
+
+
+@pytest.mark.timeout(60)  # NumPy would ask for one item after the other
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GRURegressor(4, max_iter=1),
+        Ridge(),
+        make_pipeline(StandardScaler(), SlidingWindow(6, lag=1), Ridge()),
+    ],
+    ids=["sequences", "rows", "scaler"],
+)
+def test_a_store_is_read_by_windows_alone(store, estimator):
+    """Its rows have groups and times, which an array would lose."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LayoutWarning)
+        with pytest.raises(InputError, match=r"[Pp]ut (a )?SlidingWindow in front"):
+            estimator.fit(store, store.y)
+
+
+@pytest.mark.timeout(60)
+def test_rows_of_a_store_end(store):
+    assert [len(row) for row in store[:3]] == [1, 1, 1]
+    assert store[-1].to_frame().equals(store[len(store) - 1].to_frame())
+    with pytest.raises(IndexError):
+        store[len(store)]
+
+
+def test_a_store_needs_a_folder(tmp_path):
+    with pytest.raises(InputError, match=r"there is no folder .*mkdir"):
+        RowStore.write(panel(), tmp_path / "none" / "panel.rows", **KEYS)
 
 
 def test_a_pickle_refuses_another_store(tmp_path, store):

@@ -15,7 +15,7 @@ from sklearn_gru._tables.codebook import object_array
 from sklearn_gru._tables.frames import find_column
 from sklearn_gru._tables.store_file import StoreError, open_file
 from sklearn_gru._tables.store_writer import write_store
-from sklearn_gru.exceptions import TimeIndexError
+from sklearn_gru.exceptions import InputError, TimeIndexError
 
 __all__ = ["RowStore"]
 
@@ -190,6 +190,14 @@ class RowStore:
         rows = self._rows
         return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise InputError(
+            f"{self!r} is not an array: each of its rows belongs to a group and a "
+            "time. Put SlidingWindow in front of all other steps, as in make_pipeline("
+            "SlidingWindow(24, lag=1), GRURegressor()), or load the rows as a frame: "
+            "store.to_frame()."
+        )
+
     def __getitem__(self, key: Any) -> Any:
         """Select rows, by a slice, positions or a mask; a text is a column."""
         if isinstance(key, str):
@@ -200,7 +208,8 @@ class RowStore:
                 raise TypeError("A RowStore selects rows only; to_frame() has columns.")
             key = key[0]
         if isinstance(key, (int, np.integer)):
-            key = slice(key, key + 1 or None)
+            at = range(len(self))[key]  # or an IndexError, which ends an iteration
+            key = slice(at, at + 1)
         found = object.__new__(RowStore)
         found.__dict__.update(vars(self))
         rows = self._rows

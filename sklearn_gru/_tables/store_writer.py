@@ -40,6 +40,11 @@ def write_store(
     source: Iterable[Any], path: Path, *, groups: Any, time: Any, target: Any
 ) -> None:
     """Write the rows of all frames of a source; `path` is replaced at the end."""
+    if not path.parent.is_dir():
+        raise InputError(
+            f"path={str(path)!r}: there is no folder {str(path.parent)!r}. Make it "
+            f"first: Path({str(path.parent)!r}).mkdir(parents=True)."
+        )
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(new_file(path))
         sides: dict[str, Any] = {
