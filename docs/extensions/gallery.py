@@ -17,6 +17,7 @@ TASKS = {
         *("nested_cv", "stock_returns"),
     ),
     "Classify and label": ("speakers", "label_every_row", "missing_values", "text"),
+    "Write": ("transcribe_tones", "dates"),
     "Detect": ("anomalies",),
     "Live": ("live",),
     "Deploy": ("daily_life", "onnx", "export_c"),
