@@ -12,6 +12,7 @@ from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._encoding.consecutive import ConsecutiveSequences
 from sklearn_gru._model import streamed
 from sklearn_gru._support.on_disk import Place, is_on_disk
+from sklearn_gru.text import GRUTranscriber
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn_gru.exceptions.LostHistoryWarning"
@@ -294,3 +295,20 @@ def test_a_search_over_a_file(in_file):
     ]
     scores = [search.cv_results_["mean_test_score"] for search in found]
     np.testing.assert_array_equal(*scores)
+
+
+def test_a_transcriber_reads_frames_of_a_file(tmp_path):
+    """Its targets are texts, so the frames are encoded as a whole."""
+    rng = np.random.default_rng(0)
+    rows = np.lib.format.open_memmap(
+        tmp_path / "frames.npy", "w+", np.float32, (240, 2)
+    )
+    rows[:] = rng.normal(size=rows.shape)
+    starts, lengths = np.arange(0, 240, 12), np.full(20, 12)
+    y = ["ab", "ba"] * 10
+    found = []
+    for values in (rows, np.array(rows)):
+        X = Sequences(values, starts, lengths)
+        model = GRUTranscriber(4, max_iter=2, dtype="float32", random_state=0)
+        found.append([*model.fit(X, y).loss_curve_, *model.frame_log_proba(X)[0][3]])
+    assert found[0] == found[1]

@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.texts import check_same_kind, given_as, read_texts
+from sklearn_gru._encoding.texts import (
+    alphabet_of,
+    check_same_kind,
+    given_as,
+    read_texts,
+)
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.vocabulary import Vocabulary
-from sklearn_gru._tables.codebook import object_array, sorted_order
+from sklearn_gru._tables.codebook import object_array
 from sklearn_gru.exceptions import InputError
 
 # Codes of an unknown source token, of the end of a text, and of the first token; 0 is
@@ -66,8 +71,7 @@ class Tokenizer:
         """Return the tokens that occur often enough, sorted."""
         counts = Counter(token for text in texts for token in text)
         known = [token for token, n in counts.items() if n >= self.min_count]
-        tokens = object_array(known[k] for k in sorted_order(known))
-        return Vocabulary(tokens, first, are_strings, self.separator)
+        return Vocabulary(alphabet_of([known]), first, are_strings, self.separator)
 
 
 def _checked(tokens: Any, text: str, name: str) -> tuple[str, ...]:
@@ -115,8 +119,7 @@ class TokenReader:
         """Return tokens as sequences of one column of codes, each with its end."""
         assert self.vocabulary is not None
         code = self.vocabulary.code
-        rows = [[*(code(t) or UNKNOWN for t in text), END]
-                for text in texts]  # fmt: skip
+        rows = [[*(code(t) or UNKNOWN for t in text), END] for text in texts]
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         values = np.array([c for row in rows for c in row], dtype=np.float32)[:, None]
         return Sequences(values, np.cumsum(lengths) - lengths, lengths)

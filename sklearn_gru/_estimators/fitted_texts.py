@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from sklearn_gru._model.encoded import Encoded
 @dataclass(frozen=True, eq=False)
 class FittedTexts(Fitted):
     """A fitted model with a distribution over tokens at every frame."""
+
+    streams: ClassVar[bool] = False
 
     def frames(self, X: Any) -> list[np.ndarray]:
         """Return the log-probabilities (n_frames, n_outputs) of each sequence.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from sklearn_gru._engines.torch.writing import Written, write_texts
 from sklearn_gru._engines.training import check_shape
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._model.translation import Translation
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +27,13 @@ class FittedTranslator(Fitted):
         _, texts = reader.read(X)
         if not len(texts):
             return texts, []
-        sequences, task = reader.sequences(texts), self._translation
+        sequences, task = reader.sequences(texts), cast(Translation, self.task)
         most = task.longest if max_length is None else max_length
         with torch_threads(1):
             rows = self.encoder.rows(sequences, self.dtype)
             encoded = self.encoder.encode(sequences, rows)
             check_shape(self.net.module_.spec, encoded)
             return texts, write_texts(self.net.module_, encoded, width, most)
-
-    @property
-    def _translation(self) -> Any:
-        return self.task
 
     def _with_target(
         self, data: Any, weights: np.ndarray | None, rows: np.ndarray

@@ -166,7 +166,7 @@ def panel_variants(seed):
     window = SlidingWindow(17, groups="run", time="time")
     others = make_pipeline(window, FromOthers(random_state=seed))
     with mock.patch(
-        "sklearn_gru._estimators.forecast_errors.correlation_of",
+        "sklearn_gru._estimators.usual_errors.correlation_of",
         lambda errors: np.eye(errors.shape[1]),
     ):
         apart = fit_detector(seed=seed)

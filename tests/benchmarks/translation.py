@@ -2,9 +2,10 @@
 
 ``PYTHONPATH=FOLDER_OF_SACREBLEU python -m tests.benchmarks.translation Multi30k.zip``
 learns from 29 000 pairs and prints BLEU (sacreBLEU, of tokenized lower-case text: not
-comparable with cased scores), chrF and CPU seconds of a fit on one thread. Both networks have the same sizes, epochs
-and learning rates. The zip holds ``train.lc.norm.tok.de`` and so on. The data set is
-for research and education and not part of this package.
+comparable with cased scores), chrF and CPU seconds of a fit on one thread. Both
+networks have the same sizes, epochs and learning rates. The zip holds
+``train.lc.norm.tok.de`` and so on. The data set is for research and education and not
+part of this package.
 
 ``... translation Multi30k.zip ours`` leaves out the other network, and without a file
 the command prints how many texts are copied and reversed exactly.

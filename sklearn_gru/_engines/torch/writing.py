@@ -79,7 +79,7 @@ class _Beam:
 
     @property
     def is_done(self) -> bool:
-        """Whether every beginning has its end."""
+        """State of the search: True once every beginning has its end."""
         return bool(self.done.all())
 
     def advance(self) -> None:
