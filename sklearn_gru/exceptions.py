@@ -10,7 +10,8 @@
     ├── StreamError              a model that no stream can follow, or no longer does
     ├── ExportError              a model that has no other form, or would differ in it
     ├── DivergenceError          training produced a loss that is not finite
-    └── CheckpointError          a checkpoint of another fit, or one that cannot be used
+    ├── CheckpointError          a checkpoint of another fit, or one that cannot be used
+    └── DistributedFitError      ranks of a fit that were lost, or that differ
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
@@ -24,6 +25,7 @@ that catches ``ValueError`` keeps working.
 __all__ = [
     "CalibrationWarning",
     "CheckpointError",
+    "DistributedFitError",
     "DivergenceError",
     "ExportError",
     "InputError",
@@ -72,6 +74,10 @@ class DivergenceError(SklearnGRUError):
 
 class CheckpointError(SklearnGRUError):
     """A checkpoint belongs to another fit, or cannot be read or written."""
+
+
+class DistributedFitError(SklearnGRUError):
+    """The processes that fit a model together lost each other, or fit another one."""
 
 
 class LostHistoryWarning(UserWarning):

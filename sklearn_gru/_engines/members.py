@@ -30,6 +30,7 @@ from sklearn_gru._support.interrupts import (
     raise_if_stopped,
     stopped_by,
 )
+from sklearn_gru._support.ranks import current
 from sklearn_gru.exceptions import InvalidParameterError
 
 Nets = tuple[SequenceNet, ...]
@@ -144,8 +145,11 @@ def _n_workers(nets: Nets, threads: int) -> int:
     """Return how many nets to train at once.
 
     Callbacks of others than this package may draw or write, and expect the thread that
-    called fit. A GPU has one queue, and the checked build one thread.
+    called fit. A GPU has one queue, and the checked build one thread. Ranks exchange
+    one network after the other.
     """
+    if current() is not None:
+        return 1
     callbacks = [callback for net in nets for _, callback in net.callbacks_]
     if not all(type(callback) in _IN_ANY_THREAD for callback in callbacks):
         return 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +18,11 @@ from torch.optim import AdamW
 from sklearn_gru._engines.checkpoint import Saver
 from sklearn_gru._engines.choice import choose
 from sklearn_gru._engines.run import Run
+from sklearn_gru._engines.together import (
+    check_same_run,
+    share_steps,
+    stops_everywhere,
+)
 from sklearn_gru._engines.torch.adamw import AdamWState, set_rate
 from sklearn_gru._engines.torch.batches import SequenceDataset
 from sklearn_gru._engines.torch.callbacks import (
@@ -34,6 +41,7 @@ from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.interrupts import Interrupts
+from sklearn_gru._support.ranks import current
 
 
 class TrainingParams(NamedTuple):
@@ -128,10 +136,16 @@ def train(
         own.append(watcher)
     theirs = net.callbacks_
     run = Run(net, datasets, epochs, schedule, stopper)
+    ranks = current()
+    if ranks is not None:
+        check_same_run(ranks, run)
     if scheduled:
         saver = Saver(run, theirs)
         own.append(saver)
-    sessions = Sessions(net, threads, announce=line is not None)
+    share = None
+    if ranks is not None:
+        share = functools.partial(share_steps, ranks, net, training)
+    sessions = Sessions(net, threads, announce=line is not None, share=share)
     sessions.choose()
     own.append(sessions)
     if saver is not None:
@@ -139,6 +153,8 @@ def train(
     if line is not None:
         own.insert(1, line)
     net.callbacks_ = theirs + [(type(c).__name__, c) for c in own]
+    if ranks is not None:
+        net.decide_ = functools.partial(stops_everywhere, ranks)
     try:
         with Interrupts() as net.interrupts_:
             net.notify("on_train_begin", X=None, y=None)
@@ -150,7 +166,7 @@ def train(
                 stopper.restore(net)
             net.notify("on_train_end", X=None, y=None)
     finally:
-        net.callbacks_, net.interrupts_ = theirs, None
+        net.callbacks_, net.interrupts_, net.decide_ = theirs, None, None
         sessions.close()
         net.module_.zero_grad(set_to_none=True)
     return None if stopper is None else stopper.best_epoch
@@ -164,10 +180,18 @@ class Sessions(Callback):
     one sees what the others did.
     """
 
-    def __init__(self, net: SequenceNet, threads: int, *, announce: bool) -> None:
+    def __init__(
+        self,
+        net: SequenceNet,
+        threads: int,
+        *,
+        announce: bool,
+        share: Callable[[], None] | None = None,
+    ) -> None:
         self.net = net
         self.threads = threads
         self.announce = announce
+        self.share = share
         self._for: Any = None
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -185,6 +209,8 @@ class Sessions(Callback):
         engine, net.declined = choose(plan)
         net.engine_, net.prediction_ = engine.name, None
         net.session_ = engine.open(net, plan, self.threads)
+        if self.share is not None:
+            self.share()
         # Opening may have moved the parameters to other memory.
         self._for = net.plan(trains=True, announce=self.announce), net.outline_
 
@@ -229,7 +255,7 @@ def snapshot(net: SequenceNet, callbacks: list[tuple[str, Any]]) -> SequenceNet:
     changing = ("module", "module_", "criterion_", "optimizer_", "shuffle_stream")
     copies = copy.deepcopy({name: vars(net)[name] for name in changing})
     own = {"callbacks_": callbacks, "session_": None, "prediction_": None}
-    own.update(outline_=None, interrupts_=None)
+    own.update(outline_=None, interrupts_=None, decide_=None)
     frozen = object.__new__(type(net))
     frozen.__dict__.update(vars(net), **copies, **own)
     frozen.history_ = copy.copy(net.history)

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gru._encoding.all_ranks import of_all_ranks
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.schema import InputSchema
@@ -43,6 +44,7 @@ from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.ranks import of_first_rank
 from sklearn_gru._support.rules import (
     Rule,
     check_parameters,
@@ -84,6 +86,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
 
     # -- the contract -----------------------------------------------------------------
 
+    @of_all_ranks
     @transaction(continues=lambda self: bool(self.warm_start))
     @with_callbacks
     def fit(
@@ -136,6 +139,7 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
         report.end()
         return self
 
+    @of_all_ranks
     @transaction(continues=lambda self: True)
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None):
         began = time.perf_counter()
@@ -272,7 +276,8 @@ class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
     # -- the steps of a fit, continued ------------------------------------------------
 
     def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        own = check_random_state(self.random_state).randint(2**31 - 1)
+        return int(of_first_rank(own))
 
     def _start(
         self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int

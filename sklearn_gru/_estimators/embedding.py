@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gru._encoding.all_ranks import of_all_ranks
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.training import headless, outputs
@@ -116,6 +117,7 @@ class SequenceEmbedding(
         self.prefit = prefit
         self.random_state = random_state
 
+    @of_all_ranks
     def fit(self, X, y=None):
         """Fit the estimator, or learn to forecast the newest steps.
 

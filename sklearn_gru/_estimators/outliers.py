@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gru._encoding.all_ranks import of_all_ranks
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._estimators.forecast_errors import ForecastErrors
@@ -20,6 +21,7 @@ from sklearn_gru._estimators.newest_steps import (
 )
 from sklearn_gru._estimators.regressor import GRURegressor
 from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.ranks import of_first_rank
 from sklearn_gru._support.rules import (
     OneOf,
     Rule,
@@ -186,6 +188,7 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.random_state = random_state
 
+    @of_all_ranks
     def fit(self, X, y=None):
         """Fit the forecaster, the scale of its errors and the threshold.
 
@@ -220,7 +223,7 @@ class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
         steps = NewestSteps.of(sequences, context)
         before, target, usable = steps.to_learn(numeric)
         _check_learnable(sequences, numeric, len(before))
-        seed = random.randint(2**31 - 1)
+        seed = of_first_rank(random.randint(2**31 - 1))
         held = held_out(before, self.validation_fraction, lambda: seed)
         regressor = self._make_regressor(random).fit(before[~held], target[~held])
 

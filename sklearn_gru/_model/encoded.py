@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,6 +86,20 @@ class Encoded:
     def at(self, index: np.ndarray) -> tuple[Encoded, np.ndarray]:
         """Return encoded data with some of the sequences, and their positions in it."""
         return self, index
+
+    def between(self, first: int, last: int) -> Encoded:
+        """Return some neighboring sequences, without their targets."""
+        part = slice(first, last)
+        levels = self.levels
+        return replace(
+            self,
+            starts=self.starts[part],
+            lengths=self.lengths[part],
+            levels=None if levels is None else (levels[0][part], levels[1][part]),
+            leading=None if self.leading is None else self.leading[part],
+            target=None,
+            weight=None,
+        )
 
     def sample(self) -> Encoded:
         """Return sequences that stand for all of them: all of them."""

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_gru._encoding.all_ranks import of_all_ranks
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.on_disk import is_on_disk
@@ -231,6 +232,7 @@ class SlidingWindow(
 
     # -- the contract -----------------------------------------------------------------
 
+    @of_all_ranks
     def fit(self, X, y=None):
         """Find the keys and the grid, and remember the rows that later ones need.
 
@@ -249,6 +251,7 @@ class SlidingWindow(
         self._fit(X, y)
         return self
 
+    @of_all_ranks
     def fit_transform(self, X, y=None):
         """Fit to X and return its windows; the same as ``fit(X, y).transform(X)``.
 

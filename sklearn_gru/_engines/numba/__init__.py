@@ -179,7 +179,7 @@ class Trainer:
 
     def train_epoch(
         self, values, starts, lengths, targets, weights, *, order, batch_size, rates,
-        seeds=None, threads=1, segment_length=1, levels=None, leading=None,
+        seeds=None, threads=1, segment_length=1, levels=None, leading=None, ranks=None,
     ) -> np.ndarray:  # fmt: skip
         """Run one AdamW step for every batch of `order`; return the batches' losses.
 
@@ -212,6 +212,9 @@ class Trainer:
             (values - shift) / scale is read, and 0 where they are NaN.
         leading : int64 (n, n_differences), optional
             Rows of every sequence at which the first columns are read as 0.
+        ranks : Ranks, optional
+            Processes that take the same steps and share their computation; never seen
+            in the result.
 
         Returns
         -------
@@ -233,10 +236,15 @@ class Trainer:
             self.step,
         )  # fmt: skip
         losses = self._kernel.train_epoch(
-            rows, objective, optimizer, order, int(batch_size), rates, seeds, threads
-        )
+            rows, objective, optimizer, order, int(batch_size), rates, seeds, threads,
+            ranks,
+        )  # fmt: skip
         self.step += len(losses)
         return losses
+
+    def worth_ranks(self, n: int, n_steps: int, n_ranks: int) -> bool:
+        """Return whether it pays to share batches of n sequences among processes."""
+        return self._kernel.worth_ranks(n, n_steps, n_ranks)
 
     def predict(
         self, values, starts, lengths, *,

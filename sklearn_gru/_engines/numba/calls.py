@@ -15,6 +15,7 @@ from sklearn_gru._engines.numba import threads as _threads
 from sklearn_gru._engines.numba.compile import checked as checked_build
 from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru._engines.numba.compile.simd import LANES
+from sklearn_gru._engines.numba.exchange import Branch, Exchange
 from sklearn_gru._engines.numba.memory import (
     BLOCK,
     WorkspaceLayout,
@@ -33,6 +34,7 @@ from sklearn_gru._engines.numba.programs.predict import pack
 from sklearn_gru._engines.numba.programs.train import (
     Shared,
     Training,
+    add_blocks,
     join_blocks,
     prepare_batch,
 )
@@ -238,7 +240,7 @@ class Kernel:
         if packed is None:
             packed = aligned_floats(packed_floats(self.shape))
         self.packed = packed
-        self._layouts: dict[tuple[int, int, bool], WorkspaceLayout] = {}
+        self._layouts: dict[tuple[int, int, bool, int], WorkspaceLayout] = {}
         self._others: list[Kernel] = []  # memory of other threads
         self._kept: Rows | None = None  # of the forward pass in the workspace
         self._memory = self._allocate(0, 0)
@@ -293,20 +295,24 @@ class Kernel:
         )
         return Memory(workspace, integers, addresses)
 
-    def _layout(self, n: int, n_steps: int, train: bool) -> WorkspaceLayout:
+    def _layout(
+        self, n: int, n_steps: int, train: bool, levels: int = 1
+    ) -> WorkspaceLayout:
         """Return the layout for batches of n sequences; making one takes a while."""
-        key = min(n, BLOCK), n_steps, train
+        key = min(n, BLOCK), n_steps, train, levels
         if key not in self._layouts:
             if len(self._layouts) > 100:  # ragged batches have many longest lengths
                 self._layouts.clear()
-            self._layouts[key] = make_layout(self.shape, key[0], n_steps, train=train)
+            self._layouts[key] = make_layout(
+                self.shape, key[0], n_steps, train=train, levels=levels
+            )
         return self._layouts[key]
 
     def _reserve(
-        self, n: int, n_steps: int, train: bool, blocks: int = 1
+        self, n: int, n_steps: int, train: bool, blocks: int = 1, levels: int = 1
     ) -> WorkspaceLayout:
         """Make the workspace large enough for batches of n sequences."""
-        layout = self._layout(n, n_steps, train)
+        layout = self._layout(n, n_steps, train, levels)
         # the sorted batch, an unsorted one or the buckets of lengths, a block's packing
         n_integers = 3 * n + (layout.rows + 4) * (n_steps + 2)
         n_floats, memory = layout.total * blocks, self._memory
@@ -317,13 +323,15 @@ class Kernel:
             )
         return layout
 
-    def _helpers(self, size: int, n: int, n_steps: int, train: bool) -> list["Kernel"]:
+    def _helpers(
+        self, size: int, n: int, n_steps: int, train: bool, levels: int = 1
+    ) -> list["Kernel"]:
         """Return kernels with memory of their own and the same parameters."""
         while len(self._others) < size - 1:
             self._others.append(Kernel(self.network, self.params, self.packed))
         helpers = self._others[: size - 1]
         for helper in helpers:
-            helper._reserve(n, n_steps, train)
+            helper._reserve(n, n_steps, train, levels=levels)
         return helpers
 
     def predict(self, rows: Rows, threads: int = 1) -> np.ndarray:
@@ -359,18 +367,19 @@ class Kernel:
 
     def train_epoch(
         self, rows: Rows, objective: "Objective", optimizer: "Optimizer",
-        order, batch_size: int, rates, seeds=None, threads=1,
+        order, batch_size: int, rates, seeds=None, threads=1, ranks=None,
     ):  # fmt: skip
         """Run one AdamW step for each batch of `order`; return their losses."""
         work = 3 * _threads.forward_work(self.shape, len(order), rows.n_steps)
         return _threads.stoppable(
             work, rows.stop, self._train_epoch,
-            rows, objective, optimizer, order, batch_size, rates, seeds, threads,
+            rows, objective, optimizer, order, batch_size, rates, seeds, threads, ranks,
         )  # fmt: skip
 
     def _train_epoch(
-        self, rows, objective, optimizer, order, batch_size, rates, seeds, threads
-    ):
+        self, rows, objective, optimizer, order, batch_size, rates, seeds, threads,
+        ranks,
+    ):  # fmt: skip
         self._check_width(rows)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
@@ -388,7 +397,9 @@ class Kernel:
             raise ValueError("order names a sequence that does not exist")
         objective.check(self.network, len(rows.starts))
         n = min(batch_size, n_used)
-        layout = self._reserve(n, rows.n_steps, train=True)
+        n_blocks = -(-n // self._layout(n, rows.n_steps, True).rows)
+        levels = n_blocks.bit_length()
+        layout = self._reserve(n, rows.n_steps, train=True, levels=levels)
         for name in ("grads", "mean", "square"):
             checked(getattr(optimizer, name), np.float32, self.n_parameters, name)
         training = Training(
@@ -412,40 +423,63 @@ class Kernel:
             dropout=float(self.network.dropout),
         )
         size = _threads.for_training(self.shape, n, rows.n_steps, threads)
-        if size == 1:
+        if size == 1 and ranks is None:
             self.programs.train_epoch(
                 self.shape, layout, self._memory.addresses, rows.addresses, training
             )
         else:
-            self._train_shared(rows, training, layout, n, size)
+            self._train_shared(rows, training, layout, n, size, ranks)
         return losses
 
+    def worth_ranks(self, n: int, n_steps: int, n_ranks: int) -> bool:
+        """Return whether it pays to share batches of n sequences among processes."""
+        return _threads.worth_ranks(self.shape, n, n_steps, n_ranks)
+
     def _train_shared(
-        self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int
+        self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int, ranks
     ):
-        """Train as the program does, with the blocks of a batch shared by threads."""
-        kernels = [self, *self._helpers(size, n, rows.n_steps, train=True)]
-        n_blocks = -(-n // layout.rows)
-        grads = np.zeros((n_blocks, len(self.packed)), dtype=np.float32)
-        losses = np.zeros(n_blocks)
+        """Train as the program does, with the blocks of a batch shared.
+
+        Each of the ranks, if there are some, computes branches of the tree in which
+        gradients are added, with `size` threads.
+        """
+        most, n_packed = -(-n // layout.rows), len(self.packed)
+        levels = most.bit_length()
+        kernels = [self, *self._helpers(size, n, rows.n_steps, True, levels)]
+        grads = np.zeros((most, n_packed), dtype=np.float32)
+        losses = np.zeros(most)
         memory, sequences = self._memory.addresses, rows.addresses
         shared = Shared(memory.integers, address(grads), address(losses))
+        exchange = None if ranks is None else Exchange(ranks, grads, losses)
         with _threads.team(size) as team:
             for number in range(-(-training.n_used // training.batch_size)):
                 if rows.stop[0]:
                     break
                 prepare_batch(self.shape, layout, memory, sequences, training, number)
-                team.run(
-                    self.programs.share_blocks,
-                    [
-                        (
-                            self.shape, layout, kernel._memory.addresses, sequences,
-                            training, shared, number, member, size,
-                        )
-                        for member, kernel in enumerate(kernels)
-                    ],
-                )  # fmt: skip
-                join_blocks(self.shape, layout, memory, training, shared, number)
+                left = training.n_used - number * training.batch_size
+                n_blocks = -(-min(n, left) // layout.rows)
+                branches = [Branch(0, n_blocks)]
+                if exchange is not None:
+                    branches = exchange.own_branches(n_blocks)
+                for begin, end in branches:
+                    team.run(
+                        self.programs.share_blocks,
+                        [
+                            (
+                                self.shape, layout, kernel._memory.addresses, sequences,
+                                training, shared, number, begin + member, end, size,
+                            )
+                            for member, kernel in enumerate(kernels)
+                        ],
+                    )  # fmt: skip
+                width = 1
+                if exchange is not None:
+                    for begin, end in branches:
+                        add_blocks(n_packed, shared, begin, end)
+                    width = exchange.run(n_blocks)
+                join_blocks(
+                    self.shape, memory, training, shared, number, n_blocks, width
+                )
 
     def run(
         self, rows: Rows, *, all_steps: bool, keep: bool, seed: int = 0, initial=None

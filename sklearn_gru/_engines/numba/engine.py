@@ -18,12 +18,14 @@ from tqdm import tqdm
 
 from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.base import Plan
+from sklearn_gru._engines.numba.threads import spread
 from sklearn_gru._engines.torch.adamw import read_state, write_moments
 from sklearn_gru._engines.torch.changes import flat_view
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data, Streamed
 from sklearn_gru._support.interrupts import raise_if_stopped
+from sklearn_gru._support.ranks import Ranks
 from sklearn_gru._support.warn import warn
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
@@ -125,6 +127,7 @@ class NumbaTraining:
     def __init__(self, spec: NetworkSpec, net: Any, threads: int) -> None:
         self.net = net
         self.threads = threads
+        self.ranks: Ranks | None = None
         self.trainer = kernels.Trainer(
             spec,
             flatten_parameters(net.module_),
@@ -132,6 +135,12 @@ class NumbaTraining:
             weight_decay=read_state(net.optimizer_state).options["weight_decay"],
         )
         self._read_optimizer()
+
+    def shares(self, ranks: Ranks, n: int, n_steps: int) -> bool:
+        """Share batches of n sequences with ranks if it pays; return whether."""
+        pays = self.trainer.worth_ranks(n, n_steps, ranks.size)
+        self.ranks = ranks if pays else None
+        return pays
 
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""
@@ -179,6 +188,7 @@ class NumbaTraining:
             segment_length=data.segment_length,
             levels=data.levels,
             leading=data.leading,
+            ranks=self.ranks,
         )
 
     def validate(self, batches: Any) -> float:
@@ -193,6 +203,13 @@ class NumbaTraining:
         if isinstance(data, Streamed):
             parts = [self.outputs(part, threads) for part in data.parts()]
             return np.concatenate(parts)
+        if self.ranks is not None:
+            first, last = spread(len(data), self.ranks.size)[self.ranks.rank]
+            own = self._outputs(data.between(first, last), threads)
+            return np.concatenate(self.ranks.gather(own))
+        return self._outputs(data, threads)
+
+    def _outputs(self, data: Encoded, threads: int) -> np.ndarray:
         return self.trainer.predict(
             data.rows,
             data.starts,

@@ -119,7 +119,7 @@ class WorkspaceLayout(NamedTuple):
     deltas: int  # (chunk, deltas P)
     d_x: int  # (chunk, inputs)
     grads: int  # as `packed`, of one block
-    total_grads: int  # of the batch
+    total_grads: int  # (levels of the tree, n_packed), sums of blocks of the batch
     one: int  # the number 1
     total: int
 
@@ -200,10 +200,13 @@ def block_rows(shape: Shape, steps: int) -> int:
     return rows
 
 
-def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> WorkspaceLayout:
+def make_layout(
+    shape: Shape, rows: int, steps: int, *, train: bool, levels: int = 1
+) -> WorkspaceLayout:
     """Lay out the workspace for blocks of `rows` sequences of at most `steps` steps.
 
     Prediction keeps two steps of states and gates instead of all, and no gradient.
+    `levels` are those of the tree in which gradients of blocks are added.
     """
     rows, steps = min(rows, block_rows(shape, steps)), max(steps, 1)
     n = rows * steps
@@ -231,7 +234,7 @@ def make_layout(shape: Shape, rows: int, steps: int, *, train: bool) -> Workspac
         "deltas": chunk * row,
         "d_x": chunk * widest,
         "grads": packed_floats(shape) if train else 0,
-        "total_grads": packed_floats(shape) if train else 0,
+        "total_grads": levels * packed_floats(shape) if train else 0,
         "one": 1,
     }
     starts, total = {}, 0

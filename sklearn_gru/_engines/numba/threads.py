@@ -2,7 +2,7 @@
 
 Compiled code runs without the GIL, so plain Python threads do. A batch is cut into the
 same blocks whatever the number of threads, every block's gradient is complete before
-any is added, and they are added in the order of the blocks: the bits are those of one
+any is added, and they are added in the same binary tree: the bits are those of one
 thread. Handing a batch over costs about a tenth of a millisecond, so small networks
 stay on one thread.
 """
@@ -35,6 +35,15 @@ def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
     if checked.ENABLED or 3 * _forward(shape) * BLOCK * n_steps < WORTH_SHARING:
         return 1  # threads of the checked build would not see each other's writes
     return max(1, min(available, -(-n // BLOCK)))
+
+
+def worth_ranks(shape: Shape, n: int, n_steps: int, ranks: int) -> bool:
+    """Return whether it pays to share batches of n sequences among processes.
+
+    An exchange takes about half a millisecond, so each rank should compute for twice as
+    long (see the table of ranks in docs/performance.md).
+    """
+    return 3 * _forward(shape) * n * n_steps / ranks >= 2 * WORTH_SHARING
 
 
 def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
@@ -97,7 +106,7 @@ class Team:
 @contextmanager
 def team(size: int) -> Iterator[Team]:
     """Gather `size` threads, of which this is one."""
-    with ThreadPoolExecutor(size - 1) as pool:
+    with ThreadPoolExecutor(max(1, size - 1)) as pool:  # which starts threads if needed
         yield Team(pool, size)
 
 

@@ -9,6 +9,7 @@ data is one call of the session.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ from sklearn_gru._engines.torch.session import PASS_SIZE, PASS_STEPS
 from sklearn_gru._support.interrupts import Interrupts, raise_if_stopped
 
 # Compiled code and its memory, identities of parts, signals: None in a pickle.
-_OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_")
+_OF_A_PROCESS = ("session_", "prediction_", "outline_", "interrupts_", "decide_")
 
 # What skorch makes again: classes, which a file need not name, and lists of names.
 _OF_SKORCH = (
@@ -45,6 +46,7 @@ _OF_SKORCH = (
 )
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+_DECISIVE_HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end")
 
 
 class Opened(NamedTuple):
@@ -77,6 +79,7 @@ class SequenceNet(NeuralNet):
         self.prediction_: Opened | None = None
         self.outline_: Outline | None = None
         self.interrupts_: Interrupts | None = None
+        self.decide_: Callable[..., bool] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         archive = to_archive(self)
@@ -237,7 +240,8 @@ class SequenceNet(NeuralNet):
         skorch's own callbacks end training by raising KeyboardInterrupt. A real
         interrupt must not look like a finished fit, so an interrupt raised by a
         callback is translated to StopTraining here, unless Ctrl-C was pressed. All
-        callbacks are called before a request to stop takes effect.
+        callbacks are called before a request to stop takes effect. Where several
+        processes train together, `decide_` tells whether any of them stops.
         """
         stopped: BaseException | None = None
         if method_name not in _BATCH_HOOKS or self.watched_:
@@ -250,7 +254,10 @@ class SequenceNet(NeuralNet):
                     if self.interrupts_ is not None and self.interrupts_.heard:
                         raise
                     stopped = stop
-        if stopped is not None:
+        stops = stopped is not None
+        if self.decide_ is not None and method_name in _DECISIVE_HOOKS:
+            stops = self.decide_(self, stops=stops)
+        if stops:
             raise StopTraining from stopped
 
     def batch_watcher(self) -> str | None:

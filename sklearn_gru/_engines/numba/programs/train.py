@@ -1,10 +1,11 @@
 """An epoch of training, on one thread or with the blocks of a batch shared.
 
-A block's gradient is complete before it is added to the batch's, in the order of the
-blocks, so the result is a function of the batch alone.
+A block's gradient is complete before it is added to the batch's. Blocks are added in a
+binary tree: 0 + 1, 2 + 3, then these two sums, and so on. So the result is a function
+of the batch alone, and whoever computes a branch of the tree passes on one sum.
 
-One thread calls `train_epoch`. With several, Python calls for every batch
-`prepare_batch`, `share_blocks` in every thread, then `join_blocks`.
+One thread calls `train_epoch`. With several, or with ranks (see `shared`), Python calls
+for every batch `prepare_batch`, `share_blocks` in every thread, then `join_blocks`.
 """
 
 from typing import Any, NamedTuple
@@ -29,13 +30,18 @@ from sklearn_gru._engines.numba.parts.losses import (
     loss_backward,
 )
 from sklearn_gru._engines.numba.parts.optimizer import adamw, clip_factor, make_update
-from sklearn_gru._engines.numba.parts.rows import add_row, copy_row, fill
+from sklearn_gru._engines.numba.parts.rows import copy_row, fill
 from sklearn_gru._engines.numba.parts.stack import (
     Wanted,
     Work,
     backward_stack,
     forward_stack,
     nothing_carried,
+)
+from sklearn_gru._engines.numba.parts.tree import (
+    add_block,
+    add_branch,
+    sum_of_blocks,
 )
 from sklearn_gru._engines.numba.parts.weights import head_of, pack, unpack_gradients
 from sklearn_gru._engines.numba.programs.batch import block_of, view_data
@@ -90,19 +96,20 @@ def train_epoch(shape, layout, memory, sequences, training):
     before = flush_denormals()
     job = Job(shape, layout, memory, sequences, training, memory.integers)
     workspace = floats_at(memory.workspace)
-    total = workspace + layout.total_grads
+    grads, sums = workspace + layout.grads, workspace + layout.total_grads
     losses = doubles_at(training.losses)
     for batch in range((training.n_used - 1) // training.batch_size + 1):
         _prepare_batch(job, batch)
-        fill(total, memory.n_packed, 0.0)
-        loss = 0.0
+        loss, number = 0.0, 0
         for first in range(0, _n_in_batch(training, batch), layout.rows):
             if integers_at(sequences.stop)[0] != 0:
                 break
             loss += _block_gradient(cell, job, batch, first)
-            add_row(total, workspace + layout.grads, memory.n_packed)
+            add_block(sums, grads, memory.n_packed, number)
+            number += 1
         if integers_at(sequences.stop)[0] != 0:
             break
+        total = sum_of_blocks(sums, memory.n_packed, number)
         _take_step(shape, memory, training, batch, total)
         losses[batch] = loss
     restore_denormals(before)
@@ -116,15 +123,14 @@ def prepare_batch(shape, layout, memory, sequences, training, batch):
 
 
 def share_blocks(
-    shape, layout, memory, sequences, training, shared, batch, begin, step
+    shape, layout, memory, sequences, training, shared, batch, begin, end, step
 ):
-    """Compute blocks begin, begin + step, ... of a batch in this thread's memory."""
+    """Compute blocks begin, begin + step, ... before `end` in this thread's memory."""
     before = flush_denormals()
     job = Job(shape, layout, memory, sequences, training, shared.ordered)
     grads = floats_at(memory.workspace) + layout.grads
     losses = doubles_at(shared.losses)
-    n = _n_in_batch(training, batch)
-    for number in range(begin, (n - 1) // layout.rows + 1, step):
+    for number in range(begin, end, step):
         losses[number] = _block_gradient(cell, job, batch, number * layout.rows)
         target = floats_at(shared.grads) + number * memory.n_packed
         copy_row(target, grads, memory.n_packed)
@@ -132,18 +138,26 @@ def share_blocks(
 
 
 @entry
-def join_blocks(shape, layout, memory, training, shared, batch):
-    """Add what the threads computed, in the order of the blocks, and take the step."""
+def add_blocks(n_packed, shared, begin, end):
+    """Add the gradients of a branch of the tree to that of its first block."""
     before = flush_denormals()
-    total = floats_at(memory.workspace) + layout.total_grads
-    losses = doubles_at(shared.losses)
-    fill(total, memory.n_packed, 0.0)
+    add_branch(floats_at(shared.grads), n_packed, begin, end, 1)
+    restore_denormals(before)
+
+
+@entry
+def join_blocks(shape, memory, training, shared, batch, n_blocks, width):
+    """Add what was computed apart, and take the step.
+
+    Every `width`-th gradient is the sum of a branch of that many blocks.
+    """
+    before = flush_denormals()
+    grads, losses = floats_at(shared.grads), doubles_at(shared.losses)
+    add_branch(grads, memory.n_packed, 0, n_blocks, width)
     loss = 0.0
-    for number in range((_n_in_batch(training, batch) - 1) // layout.rows + 1):
-        source = floats_at(shared.grads) + number * memory.n_packed
-        add_row(total, source, memory.n_packed)
+    for number in range(n_blocks):
         loss += losses[number]
-    _take_step(shape, memory, training, batch, total)
+    _take_step(shape, memory, training, batch, grads)
     doubles_at(training.losses)[batch] = loss
     restore_denormals(before)
 

@@ -1,0 +1,173 @@
+"""One rank of a fit on a Dask cluster: what runs on a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlparse
+
+import torch.distributed as dist
+from skorch.callbacks import Callback
+
+from sklearn_gru._encoding.all_ranks import joined
+from sklearn_gru._engines.checkpoint import Checkpoint
+from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru.distributed._group import data_parallel
+from sklearn_gru.exceptions import DistributedFitError, InputError
+
+Files = dict[str, bytes]
+
+
+class Address(NamedTuple):
+    """Where ranks meet, and which of them this one is."""
+
+    host: str
+    port: int
+    rank: int
+    size: int
+
+
+def free_address(dask_worker: Any) -> tuple[str, int, Any]:
+    """Return host and a free port of this worker, and what tells its process."""
+    host = urlparse(dask_worker.address).hostname or "127.0.0.1"
+    with socket.socket() as found:
+        found.bind(("", 0))
+        return host, found.getsockname()[1], (socket.gethostname(), os.getpid())
+
+
+class Progress(NamedTuple):
+    """Checkpoints of a fit, kept by the scheduler under a name."""
+
+    name: str
+
+    def _variable(self, client: Any) -> Any:
+        from distributed import Variable
+
+        return Variable(self.name, client=client)
+
+    def files(self, client: Any) -> Files:
+        """Return the files of the last epoch that had ended, or none."""
+        try:
+            return self._variable(client).get(timeout=0.5)
+        except (TimeoutError, ValueError):
+            return {}
+
+    def tell(self, files: Files) -> None:
+        """Keep files in the place of those before."""
+        from distributed import get_client
+
+        self._variable(get_client()).set(files)
+
+    def forget(self, client: Any) -> None:
+        """Remove what was kept."""
+        with contextlib.suppress(Exception):  # a cluster that is gone has forgotten
+            self._variable(client).delete()
+
+
+class _Tell(Callback):
+    """Callback that sends the checkpoints on after each epoch."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder = folder
+        self.progress = progress
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Tell:
+        return self
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Send what was saved at the end of the epoch before."""
+        found = [path for path in self.folder.rglob("*") if path.is_file()]
+        if found:
+            names = (str(path.relative_to(self.folder)) for path in found)
+            contents = (path.read_bytes() for path in found)
+            self.progress.tell(dict(zip(names, contents, strict=True)))
+
+
+def fit_rank(
+    model: Any,
+    rows: list[Any],
+    targets: Any,
+    address: Address,
+    timeout: float,
+    progress: Progress,
+    files: Files,
+) -> Any:
+    """Fit with the other ranks; return the model on the first of them, else None."""
+    X = joined(rows, "frame")
+    if isinstance(targets, str):
+        y = _column(X, targets)
+        X = X.drop(columns=targets)
+    else:
+        _check_sizes(rows, targets)
+        y = joined(targets, "y")
+    if len(X) == 0:
+        raise InputError("All partitions of frame are empty. Give some rows.")
+    with tempfile.TemporaryDirectory() as name, _joined_group(address, timeout):
+        folder = Path(name)
+        for path, content in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        own = [Checkpoint(folder, every=0)]
+        if address.rank == 0:
+            own.append(_Tell(folder, progress))
+        _add_callbacks(model, own)
+        with data_parallel(timeout=timeout):
+            model.fit(X, y)
+    return model if address.rank == 0 else None
+
+
+@contextlib.contextmanager
+def _joined_group(address: Address, timeout: float) -> Any:
+    """Be one rank of a process group."""
+    patience = datetime.timedelta(seconds=timeout)
+    host, port, rank, size = address
+    if dist.is_initialized():
+        raise DistributedFitError(
+            "This worker still runs a rank of another fit. Wait for its end, or "
+            "restart the worker."
+        )
+    try:
+        store = dist.TCPStore(host, port, size, rank == 0, timeout=patience)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
+    except (RuntimeError, TimeoutError) as error:
+        raise DistributedFitError(
+            f"Rank {rank} of {size} did not meet the others at {host}:{port}: {error}"
+        ) from error
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _add_callbacks(model: Any, callbacks: list[Any]) -> None:
+    """Add callbacks to the estimators of this package in a model."""
+    params = model.get_params()
+    owners = {"": model, **{f"{name}__": value for name, value in params.items()}}
+    for prefix, owner in owners.items():
+        if isinstance(owner, BaseGRU):
+            given = params[f"{prefix}callbacks"]
+            model.set_params(**{f"{prefix}callbacks": [*(given or []), *callbacks]})
+
+
+def _column(X: Any, name: str) -> Any:
+    if name not in getattr(X, "columns", ()):
+        raise InputError(
+            f"frame has no column {name!r} to take y from; it has "
+            f"{list(getattr(X, 'columns', []))}."
+        )
+    return X[name]
+
+
+def _check_sizes(rows: list[Any], targets: list[Any]) -> None:
+    for number, (part, target) in enumerate(zip(rows, targets, strict=True)):
+        if len(part) != len(target):
+            raise InputError(
+                f"Partition {number} has {len(part)} rows in frame and {len(target)} "
+                "in y. Make both from the same collection."
+            )
