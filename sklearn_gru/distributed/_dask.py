@@ -229,6 +229,7 @@ class _Job:
         self.targets = targets
         self.timeout = timeout
         self.progress = Progress(f"sklearn_gru-{uuid.uuid4().hex}")
+        self.progress.begin(client)
 
     def workers(self, size: int) -> list[str]:
         """Return the addresses of as many workers, which may still have to come."""

@@ -52,10 +52,11 @@ class Progress(NamedTuple):
 
     def files(self, client: Any) -> Files:
         """Return the files of the last epoch that had ended, or none."""
-        try:
-            return self._variable(client).get(timeout=0.5)
-        except (TimeoutError, ValueError):
-            return {}
+        return self._variable(client).get()
+
+    def begin(self, client: Any) -> None:
+        """Keep no files so far."""
+        self._variable(client).set({})
 
     def tell(self, files: Files) -> None:
         """Keep files in the place of those before."""

@@ -16,6 +16,7 @@ The seam to the rest of the package, all of it plain numpy:
   sequences: `predict(values, starts, lengths)`.
 * `warm_up(network)` compiles ahead: about 8 seconds once per machine and kind of cell,
   0.4 seconds from the cache in each later process (the import of numba included).
+* `warm_up_shared(network)` does so for batches that processes share.
 * `warm_up_layers(network)` does so for `autograd.run_layers`: the same layers as a
   torch function, for other heads.
 
@@ -56,6 +57,7 @@ __all__ = [
     "vector_unit",
     "warm_up",
     "warm_up_layers",
+    "warm_up_shared",
     "why_not_kept",
 ]
 
@@ -100,14 +102,40 @@ def warm_up(network: NetworkSpec) -> None:
     Programs are shared by all networks of one kind of cell, whatever their sizes.
     """
     params = np.zeros(network.n_parameters, dtype=np.float32)
+    sequence = _one_sequence(network)
+    _train_once(network, params, sequence)
+    Predictor(network, params).predict(*sequence)
+
+
+@functools.cache
+def warm_up_shared(network: NetworkSpec) -> None:
+    """Compile, or load from disk, what ranks need that share batches."""
+    params = np.zeros(network.n_parameters, dtype=np.float32)
+    _train_once(network, params, _one_sequence(network), ranks=_OnlyRank())
+
+
+def _one_sequence(network: NetworkSpec) -> tuple[np.ndarray, ...]:
+    """Return the rows, starts and lengths of a sequence of one step."""
     values = np.zeros((1, network.n_read), dtype=np.float32)
-    start, length = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-    width = network.target_width
+    return values, np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+
+
+def _train_once(network, params, sequence, ranks=None) -> None:
     Trainer(network, params).train_epoch(
-        values, start, length, np.zeros((1, width), dtype=np.float32),
-        np.ones(1, dtype=np.float32), order=start, batch_size=1, rates=np.zeros(1),
+        *sequence, np.zeros((1, network.target_width), dtype=np.float32),
+        np.ones(1, dtype=np.float32), order=sequence[1], batch_size=1,
+        rates=np.zeros(1), ranks=ranks,
     )  # fmt: skip
-    Predictor(network, params).predict(values, start, length)
+
+
+class _OnlyRank:
+    """The single process of a group of one."""
+
+    rank, size = 0, 1
+
+    def exchange(self, own: np.ndarray, every: np.ndarray) -> None:
+        """Write the own array to the only row."""
+        every[0] = own
 
 
 def warm_up_layers(network: NetworkSpec) -> None:

@@ -125,6 +125,7 @@ class NumbaTraining:
     """Training session of the kernels; AdamW's state is shared with the optimizer."""
 
     def __init__(self, spec: NetworkSpec, net: Any, threads: int) -> None:
+        self.spec = spec
         self.net = net
         self.threads = threads
         self.ranks: Ranks | None = None
@@ -138,9 +139,12 @@ class NumbaTraining:
 
     def shares(self, ranks: Ranks, n: int, n_steps: int) -> bool:
         """Share batches of n sequences with ranks if it pays; return whether."""
-        pays = self.trainer.worth_ranks(n, n_steps, ranks.size)
-        self.ranks = ranks if pays else None
-        return pays
+        if not self.trainer.worth_ranks(n, n_steps, ranks.size):
+            return False
+        kernels.warm_up_shared(NetworkSpec(self.spec.cell, n_inputs=1, hidden_size=1))
+        ranks.gather(None, patient=True)  # one may have to compile, another not
+        self.ranks = ranks
+        return True
 
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""
