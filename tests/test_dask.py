@@ -50,8 +50,8 @@ class KillInThirdEpoch(Callback):
 class Mortal(distributed.Nanny):
     """A worker that is not started again."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, auto_restart=False, **kwargs)
+    async def _on_worker_exit(self, exitcode):
+        await self.close(reason="its worker ended")
 
 
 def panel():
