@@ -88,9 +88,22 @@ def fit_dask(
 
     Examples
     --------
-    >>> from distributed import Client, LocalCluster  # doctest: +SKIP
-    >>> client = Client(LocalCluster(n_workers=2))  # doctest: +SKIP
-    >>> model = fit_dask(model, frame, "load", client=client)  # doctest: +SKIP
+    >>> import dask
+    >>> import numpy as np
+    >>> from distributed import Client, LocalCluster
+    >>> from sklearn_gru import GRURegressor
+    >>> from sklearn_gru.distributed import fit_dask, predict_dask
+    >>> X = np.random.default_rng(0).normal(size=(60, 8, 2))
+    >>> parts = [dask.delayed(X[:40]), dask.delayed(X[40:])]
+    >>> targets = [part.sum(axis=(1, 2)) for part in parts]
+    >>> cluster = LocalCluster(  # with n_workers=2 and processes=True, two ranks
+    ...     n_workers=1, processes=False, dashboard_address=None
+    ... )
+    >>> with cluster, Client(cluster) as client:
+    ...     model = fit_dask(GRURegressor(8, max_iter=5), parts, targets, client=client)
+    ...     predicted = dask.compute(*predict_dask(model, parts))
+    >>> [len(part) for part in predicted]
+    [40, 20]
     """
     distributed = _import("distributed")
     client = distributed.get_client() if client is None else client
