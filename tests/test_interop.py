@@ -233,6 +233,107 @@ def test_dask(library, model, data):
         np.testing.assert_array_equal(there.cv_results_[key], here.cv_results_[key])
 
 
+SHARED = {
+    "hidden_size": 64,
+    "max_iter": 3,
+    "batch_size": 1024,
+    "random_state": 0,
+    "dtype": "float32",
+}
+
+
+def shared_rows():
+    X = np.random.default_rng(0).normal(size=(2048, 12, 4))
+    return X, X[:, :, 0].sum(axis=1)
+
+
+def fit_as_rank(folder):
+    """Fit with the other ranks, and write what this one predicts."""
+    import torch.distributed as dist
+
+    from sklearn_gru.distributed import data_parallel
+
+    if not dist.is_initialized():  # Ray has done it
+        dist.init_process_group("gloo")
+    X, y = shared_rows()
+    rank, size = dist.get_rank(), dist.get_world_size()
+    own = slice(rank * len(X) // size, (rank + 1) * len(X) // size)
+    with data_parallel():
+        model = GRURegressor(**SHARED).fit(X[own], y[own])
+    np.save(f"{folder}/{rank}.npy", model.predict(X))
+
+
+def assert_ranks_as_one_process(folder):
+    X, y = shared_rows()
+    expected = GRURegressor(**SHARED).fit(X, y).predict(X)
+    for rank in range(2):
+        np.testing.assert_array_equal(np.load(folder / f"{rank}.npy"), expected)
+
+
+@pytest.mark.interop("ray")
+@pytest.mark.filterwarnings("ignore")
+def test_ray_train(library, tmp_path):
+    """TorchTrainer with two workers around `data_parallel`: the bits of one process."""
+    pytest.importorskip("pyarrow")  # of ray[train]
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    library.init(num_cpus=2, include_dashboard=False)
+    try:
+        TorchTrainer(
+            lambda config: fit_as_rank(config["folder"]),
+            train_loop_config={"folder": str(tmp_path)},
+            scaling_config=ScalingConfig(num_workers=2),
+            torch_config=TorchConfig(backend="gloo"),
+            run_config=RunConfig(storage_path=str(tmp_path)),
+        ).fit()
+    finally:
+        library.shutdown()
+    assert_ranks_as_one_process(tmp_path)
+
+
+@pytest.fixture
+def spark(library):
+    session = library.sql.SparkSession.builder.master("local[2]").getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.mark.interop("pyspark")
+@pytest.mark.filterwarnings("ignore")
+def test_spark_distributor(spark, tmp_path):
+    """TorchDistributor with two processes around `data_parallel`: the bits of one."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    distributor = TorchDistributor(num_processes=2, local_mode=True, use_gpu=False)
+    distributor.run(fit_as_rank, str(tmp_path))
+    assert_ranks_as_one_process(tmp_path)
+
+
+@pytest.mark.interop("pyspark")
+@pytest.mark.filterwarnings("ignore")
+def test_spark_by_group(spark):
+    """Predictions of whole groups by `applyInPandas`: those of one call, to the bit."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"shop": np.repeat(list("abc"), 80), "x": rng.normal(size=240)})
+    rows["place"] = np.arange(240)
+    window = SlidingWindow(12, lag=1, groups="shop")
+    model = make_pipeline(window, GRURegressor(**FAST))
+    model.fit(rows[["shop", "x"]], rows["x"])
+
+    def predict(group):
+        group = group.sort_values("place")
+        found = model.predict(group[["shop", "x"]])
+        return pd.DataFrame({"place": group["place"], "found": found})
+
+    schema = "place long, found double"
+    found = spark.createDataFrame(rows).groupBy("shop").applyInPandas(predict, schema)
+    found = found.toPandas().sort_values("place")["found"]
+    np.testing.assert_array_equal(found, model.predict(rows[["shop", "x"]]))
+
+
 # -- kept and logged ------------------------------------------------------------------
 
 

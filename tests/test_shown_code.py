@@ -35,6 +35,9 @@ NOT_RUN = {
     ("docs/user_guide/forecasting.md", "../../tests/benchmarks/etth1.py"): (
         "its data may not be shipped; run below on made-up ones"
     ),
+    ("docs/user_guide/several_machines.md", '# Ray: pip install "ray[train]"'): (
+        "half a gigabyte of other libraries; both calls are made in test_interop.py"
+    ),
 }
 
 MARKDOWN = [
