@@ -24,6 +24,7 @@ from sklearn_gru.distributed._partitions import (
 from sklearn_gru.distributed._rank import Address, Progress, fit_rank, free_address
 from sklearn_gru.exceptions import DistributedFitError, InvalidParameterError
 
+_METHODS = ("predict", "predict_proba", "predict_log_proba", "score_samples")
 _POLL = 0.1  # seconds between two looks at the workers
 
 
@@ -146,7 +147,8 @@ def predict_dask(model: BaseEstimator, frame: Any, *, method: str = "predict") -
     frame : Dask DataFrame or Array, or list of Delayed or Future
         Partitions of rows, as for :func:`fit_dask`; they may be empty.
     method : str, default="predict"
-        Method of the model to call, such as ``"predict_proba"``.
+        Method of the model to call: ``"predict"``, ``"predict_proba"``,
+        ``"predict_log_proba"`` or ``"score_samples"``.
 
     Returns
     -------
@@ -158,6 +160,8 @@ def predict_dask(model: BaseEstimator, frame: Any, *, method: str = "predict") -
     ------
     InputError
         A group, or a series without groups, lies in several partitions.
+    InvalidParameterError
+        `method` is another one.
     """
     dask = _import("dask")
     parts = partitions_of(frame, "frame")
@@ -174,56 +178,63 @@ def predict_dask(model: BaseEstimator, frame: Any, *, method: str = "predict") -
     if isinstance(frame, (list, tuple)):
         return answers
     if hasattr(frame, "npartitions") and hasattr(frame, "divisions"):
-        return _import("dask.dataframe").from_delayed(answers, meta=shape.frame(None))
+        return _import("dask.dataframe").from_delayed(
+            answers, meta=shape.frame(shape.none())
+        )
     array = _import("dask.array")
     return array.concatenate(
         [
-            array.from_delayed(part, (n, *shape.columns_shape), dtype=shape.dtype)
+            array.from_delayed(
+                part, (n, *shape.example.shape[1:]), dtype=shape.example.dtype
+            )
             for part, n in zip(answers, frame.chunks[0], strict=True)
         ]
     )
 
 
 class _Answers(NamedTuple):
-    """Type and columns of what a model answers."""
+    """What a model answers: values of one row, and the columns of several per row."""
 
-    dtype: Any
-    columns: tuple[Any, ...] | None  # None: one value per row
+    example: np.ndarray
+    columns: list[Any] | None = None
 
     @classmethod
     def of(cls, model: Any, method: str) -> _Answers:
-        classes = getattr(model, "classes_", None)
-        if method == "predict" and is_classifier(model) and classes is not None:
-            return cls(classes.dtype, None)
-        if method in ("predict_proba", "predict_log_proba") and classes is not None:
-            return cls(np.dtype(float), tuple(classes))
+        classes: Any = getattr(model, "classes_", None)
+        if method not in _METHODS:
+            raise InvalidParameterError(
+                f"method={method!r}; expected one of {', '.join(_METHODS)}."
+            )
+        if method in ("predict_proba", "predict_log_proba"):
+            return cls(np.zeros((1, len(classes))), list(classes))
+        if method == "predict" and is_classifier(model):
+            return cls(classes[:1])
         last = model.steps[-1][1] if hasattr(model, "steps") else model
         n = getattr(last, "n_outputs_", 1) if method == "predict" else 1
-        return cls(np.dtype(float), None if n == 1 else tuple(range(n)))
+        return cls(np.zeros(1)) if n == 1 else cls(np.zeros((1, n)), list(range(n)))
 
-    @property
-    def columns_shape(self) -> tuple[int, ...]:
-        return () if self.columns is None else (len(self.columns),)
+    def none(self) -> np.ndarray:
+        """Return the answers to no rows."""
+        return self.example[:0]
 
-    def frame(self, index: Any, values: Any = None) -> Any:
+    def frame(self, values: np.ndarray, index: Any = None) -> Any:
         """Return answers as a pandas Series, or as a DataFrame."""
-        if values is None:
-            values = np.empty((0, *self.columns_shape), dtype=self.dtype)
+        if not len(values):  # pandas tells the type of a column by its values
+            found = self.frame(self.example).iloc[:0]
+            return found if index is None else found.set_axis(index)
         if self.columns is None:
             return pd.Series(values, index=index)
-        return pd.DataFrame(values, index=index, columns=list(self.columns))
+        return pd.DataFrame(values, index=index, columns=self.columns)
 
 
-def _predicted(model: Any, part: Any, method: str, shape: _Answers) -> Any:
+def _predicted(model: Any, part: Any, method: str, answers: _Answers) -> Any:
     """Return the answers of a partition."""
-    is_frame = isinstance(part, pd.DataFrame)
+    values = answers.none()
     if len(part):
-        values = np.asarray(getattr(model, method)(part)).astype(
-            shape.dtype, copy=False
-        )
-    else:
-        values = np.empty((0, *shape.columns_shape), dtype=shape.dtype)
-    return shape.frame(part.index, values) if is_frame else values
+        found = np.asarray(getattr(model, method)(part))
+        values = found.astype(answers.example.dtype, copy=False)
+    is_frame = isinstance(part, pd.DataFrame)
+    return answers.frame(values, part.index) if is_frame else values
 
 
 class _LostWorker(Exception):

@@ -114,17 +114,18 @@ def warm_up_shared(network: NetworkSpec) -> None:
     _train_once(network, params, _one_sequence(network), ranks=_OnlyRank())
 
 
-def _one_sequence(network: NetworkSpec) -> tuple[np.ndarray, ...]:
+def _one_sequence(network: NetworkSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows, starts and lengths of a sequence of one step."""
     values = np.zeros((1, network.n_read), dtype=np.float32)
     return values, np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
 
 
 def _train_once(network, params, sequence, ranks=None) -> None:
+    values, start, length = sequence
+    target = np.zeros((1, network.target_width), dtype=np.float32)
     Trainer(network, params).train_epoch(
-        *sequence, np.zeros((1, network.target_width), dtype=np.float32),
-        np.ones(1, dtype=np.float32), order=sequence[1], batch_size=1,
-        rates=np.zeros(1), ranks=ranks,
+        values, start, length, target, np.ones(1, dtype=np.float32), order=start,
+        batch_size=1, rates=np.zeros(1), ranks=ranks,
     )  # fmt: skip
 
 
