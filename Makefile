@@ -108,9 +108,11 @@ docs-test: docs
 	SITE_TEST=required SITE_HTML=docs/_build/html $(BIN)/python -m pytest tests/test_site.py
 
 # sktime and aeon ask for an older pandas and numba than the rest: an environment for them.
+# Ray and Spark (which needs Java) take half a gigabyte, and need not be there.
 INTEROP := .venv-interop
 $(INTEROP)/installed: pyproject.toml constraints.txt
 	$(call environment,$(INTEROP),-e . pytest aeon==1.6.0 sktime==1.2.0)
+	-$(INTEROP)/$(SCRIPTS)/python -m pip install --quiet "ray[train]" pyspark
 	touch $@
 
 interop: $(STAMP) $(INTEROP)/installed
