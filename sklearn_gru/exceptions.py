@@ -10,7 +10,8 @@
     ├── StreamError              a model that no stream can follow, or no longer does
     ├── ExportError              a model that has no other form, or would differ in it
     ├── DivergenceError          training produced a loss that is not finite
-    └── CheckpointError          a checkpoint of another fit, or one that cannot be used
+    ├── CheckpointError          a checkpoint of another fit, or one that cannot be used
+    └── VersionError             a pickle of a version that this one cannot read
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
@@ -35,6 +36,7 @@ __all__ = [
     "StreamError",
     "TimeIndexError",
     "UnseenDataWarning",
+    "VersionError",
 ]
 
 
@@ -72,6 +74,10 @@ class DivergenceError(SklearnGRUError):
 
 class CheckpointError(SklearnGRUError):
     """A checkpoint belongs to another fit, or cannot be read or written."""
+
+
+class VersionError(SklearnGRUError):
+    """A saved model is of a version that this one cannot read."""
 
 
 class LostHistoryWarning(UserWarning):
