@@ -27,6 +27,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "executed_pages",
+    "notebooks",
     "gallery",
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",

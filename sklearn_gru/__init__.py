@@ -6,7 +6,7 @@ seconds, and neither ``import sklearn_gru`` nor the windows need the latter two.
 
 import importlib
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 _HOME = {
     "GRUClassifier": "sklearn_gru._estimators.classifier",

@@ -11,7 +11,8 @@
     ├── ExportError              a model that has no other form, or would differ in it
     ├── DivergenceError          training produced a loss that is not finite
     ├── CheckpointError          a checkpoint of another fit, or one that cannot be used
-    └── DistributedFitError      ranks of a fit that were lost, or that differ
+    ├── DistributedFitError      ranks of a fit that were lost, or that differ
+    └── VersionError             a pickle of a version that this one cannot read
 
     LostHistoryWarning           windows are shorter than the data could make them
     LayoutWarning                data that look like another layout than the one assumed
@@ -37,6 +38,7 @@ __all__ = [
     "StreamError",
     "TimeIndexError",
     "UnseenDataWarning",
+    "VersionError",
 ]
 
 
@@ -78,6 +80,10 @@ class CheckpointError(SklearnGRUError):
 
 class DistributedFitError(SklearnGRUError):
     """The processes that fit a model together lost each other, or fit another one."""
+
+
+class VersionError(SklearnGRUError):
+    """A saved model is of a version that this one cannot read."""
 
 
 class LostHistoryWarning(UserWarning):

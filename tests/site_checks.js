@@ -150,6 +150,12 @@ function wrongOutputs() {
   return found;
 }
 
+// Open the diagrams of estimators and what else is folded in outputs.
+function unfold() {
+  for (const box of document.querySelectorAll(".output .sk-global input")) box.checked = true;
+  for (const box of document.querySelectorAll(".output details")) box.open = true;
+}
+
 const brokenPictures = () =>
   [...document.images]
     .filter((picture) => visible(picture) && !(picture.complete && picture.naturalWidth))

@@ -1,5 +1,6 @@
 """The documentation as its readers meet it: built, and opened in a real browser."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -152,6 +153,24 @@ def test_the_code_of_the_pages_was_run(site):
     assert len(set(thumbnails)) == len(list((ROOT / "examples").glob("plot_*.py")))
 
 
+@pytest.mark.slow
+def test_every_notebook_can_be_downloaded(site):
+    """Each page of the course offers its notebook, run from end to end or not at all."""
+    pages = sorted((ROOT / "docs" / "course").glob("[0-9]_*.md"))
+    for page in pages:
+        html = (site / "course" / f"{page.stem}.html").read_text(encoding="utf-8")
+        assert f'href="{page.stem}.ipynb" download' in html
+        notebook = json.loads((site / "course" / f"{page.stem}.ipynb").read_text())
+        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        counts = [cell["execution_count"] for cell in cells]
+        was_run = 'class="output ' in html
+        assert counts == [k + 1 if was_run else None for k in range(len(cells))]
+        kinds = {out["output_type"] for cell in cells for out in cell["outputs"]}
+        assert kinds == (
+            {"stream", "execute_result", "display_data"} if was_run else set()
+        )
+
+
 def test_the_charts_of_the_home_page_are_those_of_the_benchmarks():
     """Numbers on the bars, and in the alternative text, are in the benchmarks' pages.
 
@@ -192,6 +211,7 @@ def test_every_page_in_the_browser(site, pages, address, browser):
         note(page, "console", tools.complaints(browser))
         note(page, "outputs", tools.ask(browser, "wrongOutputs"))
         note(page, "broken pictures", tools.ask(browser, "brokenPictures"))
+        tools.ask(browser, "unfold")
         for theme in ("light", "dark"):
             tools.set_theme(browser, theme)
             note(page, f"faint in {theme}", tools.ask(browser, "faintTexts"))

@@ -11,7 +11,8 @@ A comment right above a block gives its figure an alternative text::
     % alt: Observed and predicted bikes of the last week.
 
 Without one, the text is made from the words on the figure. ``DOCS_RUN=0`` leaves pages
-without outputs.
+without outputs. Pages of the course are run as notebooks, in a kernel of Jupyter, and
+show what Jupyter shows (`notebooks`).
 """
 
 import hashlib
@@ -27,6 +28,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from docutils import nodes
+from notebooks import is_notebook, to_notebook
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
@@ -35,7 +37,8 @@ ENVIRONMENT = {
     "SCIPY_ARRAY_API": "1",  # asked for by scikit-learn's array API
     "COLUMNS": "96",  # of progress bars
 }
-RUNNER = Path(__file__).with_name("run_page.py")
+HERE = Path(__file__).parent
+RUNNERS = [HERE / "run_page.py", HERE / "run_notebook.py"]
 LOG = logging.getLogger(__name__)
 
 
@@ -48,7 +51,7 @@ def blocks(path):
 def fingerprint(package):
     """A hash of what outputs depend on besides their page: sources and libraries."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in [RUNNER, *sorted(package.rglob("*"))]:
+    for path in [*RUNNERS, *sorted(package.rglob("*"))]:
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(path.name.encode() + path.read_bytes())
     names = {f"{found.name} {found.version}" for found in distributions()}
@@ -62,8 +65,14 @@ class Run:
     def __init__(self, name, path, cache, environment):
         self.name = name
         self.blocks = blocks(path)
-        key = hashlib.sha256(json.dumps([environment, *self.blocks]).encode())
+        self.runner, file = RUNNERS[is_notebook(name)], "blocks.json"
+        self.source = json.dumps(self.blocks)
+        if is_notebook(name):
+            file = "notebook.ipynb"
+            self.source = json.dumps(to_notebook(path.read_text("utf-8"), name))
+        key = hashlib.sha256((environment + self.source).encode())
         self.folder = cache / name / key.hexdigest()[:16]
+        self.source_file = self.folder / file
 
     @property
     def done(self):
@@ -84,11 +93,10 @@ class Run:
         """Run the blocks; returns what went wrong, or an empty text."""
         shutil.rmtree(self.folder.parent, ignore_errors=True)  # an older page, or half
         self.folder.mkdir(parents=True)
-        sources = self.folder / "blocks.json"
-        sources.write_text(json.dumps(self.blocks), encoding="utf-8")
+        self.source_file.write_text(self.source, encoding="utf-8")
         with tempfile.TemporaryDirectory() as elsewhere:
             done = subprocess.run(
-                [sys.executable, RUNNER, sources, self.folder],
+                [sys.executable, self.runner, self.source_file, self.folder],
                 cwd=elsewhere,
                 env={**ENVIRONMENT, **os.environ},
                 capture_output=True,

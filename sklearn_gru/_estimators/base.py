@@ -49,6 +49,7 @@ from sklearn_gru._support.rules import (
     Rule,
     check_parameters,
 )
+from sklearn_gru._support.saved import Saved
 from sklearn_gru._support.sklearn_callbacks import (
     CallbackSupportMixin,
     FitReport,
@@ -64,7 +65,7 @@ _SOMETIMES_FITTED = ("feature_names_in_", "validation_scores_", "best_iteration_
 _LONG = 100
 
 
-class BaseGRU(DocumentationLink, CallbackSupportMixin, BaseEstimator):
+class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
     """Base class of the estimators: everything that does not depend on the target."""
 
     _fitted: Fitted

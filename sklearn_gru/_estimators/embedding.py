@@ -29,12 +29,14 @@ from sklearn_gru._support.rules import (
     Satisfies,
     check_parameters,
 )
+from sklearn_gru._support.saved import Saved
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 
 __all__ = ["SequenceEmbedding"]
 
 
 class SequenceEmbedding(
+    Saved,
     DocumentationLink,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

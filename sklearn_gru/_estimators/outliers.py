@@ -30,6 +30,7 @@ from sklearn_gru._support.rules import (
     positive_integer,
     real,
 )
+from sklearn_gru._support.saved import Saved
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import (
     CalibrationWarning,
@@ -52,7 +53,7 @@ _MARGIN = 1e-6
 _FEW = 20
 
 
-class GRUOutlierDetector(DocumentationLink, OutlierMixin, BaseEstimator):
+class GRUOutlierDetector(Saved, DocumentationLink, OutlierMixin, BaseEstimator):
     """Detection of outliers in sequences by the errors of a forecaster.
 
     A regressor learns the newest step of each sequence from the steps before it [1]_.

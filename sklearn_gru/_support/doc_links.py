@@ -5,11 +5,14 @@ from __future__ import annotations
 import sklearn_gru
 
 
-class DocumentationLink:
-    """The link that scikit-learn shows beside the name of an estimator.
+def version_of_pages() -> str:
+    """Return the pages to link to: of this release, or the latest while developing."""
+    release = sklearn_gru.__version__
+    return "latest" if "dev" in release else f"v{release}"
 
-    Development versions link to the latest pages, and releases to their own.
-    """
+
+class DocumentationLink:
+    """The link that scikit-learn shows beside the name of an estimator."""
 
     _doc_module = ""  # and a dot, of a class that is in a public submodule
     _doc_link_module = "sklearn_gru"
@@ -19,6 +22,5 @@ class DocumentationLink:
     )
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
-        release = sklearn_gru.__version__
-        version = "latest" if "dev" in release else f"v{release}"
-        return {"version": version, "estimator": self._doc_module + type(self).__name__}
+        estimator = self._doc_module + type(self).__name__
+        return {"version": version_of_pages(), "estimator": estimator}

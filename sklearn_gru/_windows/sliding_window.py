@@ -30,6 +30,7 @@ from sklearn_gru._support.rules import (
     check_parameters,
     positive_integer,
 )
+from sklearn_gru._support.saved import Saved
 from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
 from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.columns import Columns
@@ -82,7 +83,7 @@ _MOST_PADDING = 1_000_000
 
 
 class SlidingWindow(
-    DocumentationLink, CallbackSupportMixin, TransformerMixin, BaseEstimator
+    Saved, DocumentationLink, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
     """Turn every row into the sequence of rows that leads to it.
 
