@@ -93,12 +93,8 @@ class InputSchema:
         layout, (sequences, named, seen) = layouts.read(X, self)
         if layout.ndim == 3:
             self._check_features(seen)
-        new = _carried(sequences, len(named)) & ~named
-        if new.any():
-            raise InputError(
-                f"Feature {_name_of(sequences, new)!r} holds categories, but was "
-                "numeric in fit."
-            )
+        if sequences.categories is not None:
+            self._check_categories(sequences, named)
         return sequences
 
     # -- for layouts ------------------------------------------------------------------
@@ -187,6 +183,14 @@ class InputSchema:
     @property
     def _explicit(self) -> Any:
         return None if self._from_dtype else self.categorical_features
+
+    def _check_categories(self, sequences: Sequences, named: np.ndarray) -> None:
+        new = _carried(sequences, len(named)) & ~named
+        if new.any():
+            raise InputError(
+                f"Feature {_name_of(sequences, new)!r} holds categories, but was "
+                "numeric in fit."
+            )
 
     def _check_features(self, seen: Seen) -> None:
         if seen.n_features != self.n_features:
