@@ -509,6 +509,36 @@ def test_coverage(s, seed):
     assert (weighted[count == 0] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("starts", "lengths", "n_kept"),
+    [
+        ([0, 2, 4], [3, 3, 2], 6),  # overlapping, touching: all rows
+        ([0, 3], [3, 3], 6),
+        ([3, 0], [3, 3], 6),  # in another order
+        ([0, 4], [3, 2], 5),  # a row between them
+        ([0, 5, 2], [1, 1, 2], 4),  # the ends are in use, the rows between are not
+        ([1], [5], 5),
+        ([0], [5], 5),
+        ([0, 0], [6, 0], 6),
+        ([0], [0], 0),
+    ],
+)
+def test_rows_that_no_sequence_uses_are_dropped(starts, lengths, n_kept):
+    s = Sequences(np.arange(12.0).reshape(6, 2), starts, lengths)
+    packed = s.without_gaps()
+    assert len(packed.values) == n_kept
+    np.testing.assert_array_equal(np.asarray(packed), np.asarray(s))
+
+
+@pytest.mark.parametrize("n_steps", [3, 3000])  # few values, and many
+def test_a_step_without_values_is_found_in_few_and_in_many_rows(n_steps):
+    values = np.ones((1, n_steps, 2))
+    s = Sequences.from_array(values)
+    assert s.without_gaps() is s
+    values[0, 1] = NAN
+    assert Sequences.from_array(values).without_gaps().lengths == n_steps - 1
+
+
 @given(random_sequences())
 @deterministic
 def test_without_gaps(s):

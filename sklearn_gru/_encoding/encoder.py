@@ -134,8 +134,7 @@ class Encoder:
         """Return the encoder that also knows the range of these training sequences."""
         if self.normalizer is not None:
             return self
-        seen = SeenRange.of(sequences, self.seen)
-        seen.is_code[self.categories.columns] = True
+        seen = SeenRange.of(sequences, self.categories.columns, self.seen)
         return replace(self, seen=seen)
 
     def warn_unseen(self, sequences: Sequences) -> None:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_gru._encoding import layouts
 from sklearn_gru._encoding.layouts import FLOATS, Seen
-from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.sequences import Sequences, all_finite
 from sklearn_gru._tables.codebook import named_features
 from sklearn_gru._tables.frames import as_list, find_column
 from sklearn_gru.exceptions import InputError, InvalidParameterError
@@ -93,12 +93,8 @@ class InputSchema:
         layout, (sequences, named, seen) = layouts.read(X, self)
         if layout.ndim == 3:
             self._check_features(seen)
-        new = _carried(sequences, len(named)) & ~named
-        if new.any():
-            raise InputError(
-                f"Feature {_name_of(sequences, new)!r} holds categories, but was "
-                "numeric in fit."
-            )
+        if sequences.categories is not None:
+            self._check_categories(sequences, named)
         return sequences
 
     # -- for layouts ------------------------------------------------------------------
@@ -166,11 +162,8 @@ class InputSchema:
                 f"{self.owner}."
             )
         values = sequences.values
-        with np.errstate(over="ignore", invalid="ignore"):
-            # If the sum is finite, no number is infinite. For a single window,
-            # check_array takes longer than everything else.
-            doubtful = values.dtype not in FLOATS or not np.isfinite(values.sum())
-        if values.size and doubtful:
+        # For a single window, check_array takes longer than everything else.
+        if values.size and not (values.dtype in FLOATS and all_finite(values)):
             check_array(
                 values,
                 dtype=FLOATS,
@@ -190,6 +183,14 @@ class InputSchema:
     @property
     def _explicit(self) -> Any:
         return None if self._from_dtype else self.categorical_features
+
+    def _check_categories(self, sequences: Sequences, named: np.ndarray) -> None:
+        new = _carried(sequences, len(named)) & ~named
+        if new.any():
+            raise InputError(
+                f"Feature {_name_of(sequences, new)!r} holds categories, but was "
+                "numeric in fit."
+            )
 
     def _check_features(self, seen: Seen) -> None:
         if seen.n_features != self.n_features:

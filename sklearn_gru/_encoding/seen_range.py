@@ -11,6 +11,7 @@ what fires on planted changes and not on the ordinary rows after a fit.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +57,13 @@ class SeenRange:
     usual: float
 
     @classmethod
-    def of(cls, sequences: Sequences, before: SeenRange | None = None) -> SeenRange:
-        """Return what the sequences span, together with an earlier fit."""
+    def of(
+        cls, sequences: Sequences, codes: np.ndarray, before: SeenRange | None = None
+    ) -> SeenRange:
+        """Return what the sequences span, together with an earlier fit.
+
+        `codes` are the positions of the features that are known to be codes.
+        """
         low = np.fmin.reduce(sequences.values, axis=0)
         high = np.fmax.reduce(sequences.values, axis=0)
         usual = float(np.median(sequences.lengths)) / 2 if len(sequences) else 0.0
@@ -77,20 +83,32 @@ class SeenRange:
         some = sequences.values[:: max(1, len(sequences.values) // _LOOKED_AT)]
         n_values = [len(np.unique(column[~np.isnan(column)])) for column in some.T]
         is_code = np.array(n_values) <= _FEW_VALUES
+        is_code[codes] = True
         return cls(low, high, lowest, highest, is_code, usual)
 
-    def warn_outside(self, sequences: Sequences) -> None:
-        """Warn about sequences whose level lies far outside."""
-        values = sequences.values
+    @functools.cached_property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The span of each feature, the margin, and what far outside is; NaN for codes.
+
+        Nothing is below or above NaN.
+        """
         with np.errstate(over="ignore"):
             span = self.high.astype(np.float64) - self.low
             margin = _MARGIN * span
             under, over = self.lowest - margin, self.highest + margin
+        under[self.is_code] = over[self.is_code] = np.nan
+        return span, margin, under, over
+
+    def warn_outside(self, sequences: Sequences) -> None:
+        """Warn about sequences whose level lies far outside."""
+        values = sequences.values
+        span, margin, under, over = self._bounds
         beyond = np.zeros(len(span), dtype=bool)
         for at in range(0, len(values), BLOCK_ROWS):
             block = values[at : at + BLOCK_ROWS]
-            beyond |= ((block < under) | (block > over)).any(axis=0)
-        beyond &= ~self.is_code
+            outside = (block < under) | (block > over)
+            if outside.any():
+                beyond |= outside.any(axis=0)
         if not beyond.any():
             return
         short = sequences.lengths < self.usual

@@ -28,6 +28,12 @@ from sklearn_gru._support.on_disk import BLOCK_ROWS, Place, blank, is_on_disk
 
 __all__ = ["Sequences"]
 
+_FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
+# Values that are looked at one by one, which takes less time than to keep numpy from
+# warning about their sum.
+_FEW = 2048
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sequences:
@@ -85,9 +91,6 @@ class Sequences:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values)
-        if values.dtype not in (np.float32, np.float64):
-            values = values.astype(np.float64)
-        values = _read_only(values)
         starts = np.asarray(self.starts, dtype=np.int64)
         lengths = np.asarray(self.lengths, dtype=np.int64)
         if values.ndim != 2 or starts.ndim != 1 or starts.shape != lengths.shape:
@@ -103,30 +106,45 @@ class Sequences:
             or (starts > len(values) - lengths).any()  # their sum could wrap around
         ):
             raise ValueError("starts and lengths reach outside the rows of values.")
+        n_steps = longest if self.n_steps is None else int(self.n_steps)
+        if n_steps < longest:
+            raise ValueError(
+                f"n_steps={n_steps}, but the longest sequence has {longest} steps."
+            )
+        self._set_rows(values, starts, lengths, n_steps)
+        self._check_description()
+
+    def _set_rows(
+        self, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, n_steps: int
+    ) -> None:
+        """Set rows, and starts and lengths that do not reach outside them."""
+        if values.dtype not in _FLOATS:
+            values = values.astype(np.float64)
+        vars(self).update(
+            values=_read_only(values),
+            starts=_read_only(starts),
+            lengths=_read_only(lengths),
+            n_steps=n_steps,
+        )
+
+    def _check_description(self) -> None:
+        """Check the sizes of what is said of columns and sequences."""
+        n, n_features = len(self.starts), self.values.shape[1]
         for name, size in (
-            ("feature_names", values.shape[1]),
-            ("categories", values.shape[1]),
-            ("order", len(starts)),
-            ("groups", len(starts)),
+            ("feature_names", n_features),
+            ("categories", n_features),
+            ("order", n),
+            ("groups", n),
         ):
             described = getattr(self, name)
             if described is not None and len(described) != size:
                 raise ValueError(
                     f"{name} has {len(described)} entries, expected {size}."
                 )
-        n_steps = longest if self.n_steps is None else int(self.n_steps)
-        if n_steps < longest:
-            raise ValueError(
-                f"n_steps={n_steps}, but the longest sequence has {longest} steps."
-            )
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "starts", _read_only(starts))
-        object.__setattr__(self, "lengths", _read_only(lengths))
-        object.__setattr__(self, "n_steps", n_steps)
         if self.order is not None:
             object.__setattr__(self, "order", np.asarray(self.order))
         if isinstance(self.groups, (list, tuple)):
-            groups = np.empty(len(starts), dtype=object)  # labels may be tuples
+            groups = np.empty(n, dtype=object)  # labels may be tuples
             groups[:] = self.groups
             object.__setattr__(self, "groups", groups)
 
@@ -228,7 +246,15 @@ class Sequences:
     # -- other views and selections ----------------------------------------------------
 
     @classmethod
-    def from_array(cls, array: np.ndarray, **description: Any) -> Sequences:
+    def from_array(
+        cls,
+        array: np.ndarray,
+        *,
+        feature_names: tuple[str, ...] | None = None,
+        categories: tuple[Any, ...] | None = None,
+        order: np.ndarray | None = None,
+        groups: Any = None,
+    ) -> Sequences:
         """Return the sequences of a 3-D array, without a copy if its strides allow.
 
         Both a C-ordered array and a sliding-window view are rows at a fixed stride,
@@ -236,10 +262,19 @@ class Sequences:
         """
         n, n_steps, _ = array.shape
         flat, starts = _rows_of(array)
-        if n > 1 and 0 < starts[1] - starts[0] < n_steps:
-            description.setdefault("order", np.arange(n))  # windows in row order
+        if order is None and n > 1 and 0 < starts[1] - starts[0] < n_steps:
+            order = np.arange(n)  # windows in row order
         lengths = np.full(n, n_steps, dtype=np.int64)
-        return cls(flat, starts, lengths, n_steps=n_steps, **description)
+        found = object.__new__(cls)  # whose starts and lengths need no check
+        found._set_rows(flat, starts, lengths, n_steps)
+        vars(found).update(
+            feature_names=feature_names,
+            categories=categories,
+            order=order,
+            groups=groups,
+        )
+        found._check_description()
+        return found
 
     def coverage(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Return how many times, or with what weight, each row is used (n_rows,)."""
@@ -356,10 +391,25 @@ class Sequences:
         such steps are dropped at both ends only: layers that read neighbors together
         need the gap between two steps.
         """
-        cut = self.within() if is_on_disk(self.values) else self
+        on_disk = is_on_disk(self.values)
+        if not on_disk and self._fills_rows() and not may_have_nan(self.values):
+            return self
+        cut = self.within() if on_disk else self
         if not interior:
             cut = cut.without_leading_gaps().without_trailing_gaps()
         return cut._keep_rows(cut._rows_to_keep(interior=interior))
+
+    def _fills_rows(self) -> bool:
+        """Tell whether each row is in use, if sequences are in the order of the rows.
+
+        It takes no memory that is as large as the rows.
+        """
+        if not len(self):
+            return False
+        starts, ends = self.starts, self.starts + self.lengths
+        if starts[0] != 0 or ends[-1] != len(self.values):
+            return False
+        return len(starts) == 1 or bool((starts[1:] <= ends[:-1]).all())
 
     def _rows_to_keep(self, *, interior: bool) -> np.ndarray:
         """Return a mask of the rows in use, and of others that cost a copy to drop."""
@@ -440,8 +490,18 @@ class _ByRow(NamedTuple):
 
 def may_have_nan(values: np.ndarray) -> bool:
     """Return False if no value is NaN; four times as fast as checking each value."""
+    if values.size <= _FEW:
+        return bool(np.isnan(values).any())
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(values.sum()))
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Return True if no value is NaN or infinite, and rarely False though none is."""
+    if values.size <= _FEW:
+        return bool(np.isfinite(values).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()))
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -462,7 +522,7 @@ def _is_simple(key: Any) -> bool:
 def _rows_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return flat rows (n_rows, n_features) and starts (n,) of a 3-D array."""
     n, n_steps, n_features = array.shape
-    if array.size == 0:
+    if array.flags.c_contiguous:
         return array.reshape(n * n_steps, n_features), np.arange(n) * n_steps
     between_sequences, between_rows, between_cells = array.strides
     if n_steps == 1:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -114,32 +113,37 @@ class Standardizer:
         can leave them out. `n_before` columns in front of them are left for others.
         """
         n_numeric = len(self.mean) - len(self.embedded)
-        numeric: Any = slice(None)
-        if len(self.embedded):
-            numeric = np.delete(np.arange(len(self.mean)), self.embedded)
         n_dense = self.n_inputs - len(self.embedded)
         out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
         buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
+        most = np.finfo(dtype).max
         for at in range(0, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
             np.subtract(values[at : at + _ROWS_PER_BLOCK], self.mean, out=rows)
             np.divide(rows, self.scale, out=rows)
             block = out[at : at + _ROWS_PER_BLOCK, n_before:]
             block[:, n_numeric:n_dense] = 0.0
-            if may_have_nan(rows):
+            largest = _largest(rows)
+            if np.isnan(largest):
                 missing = np.isnan(rows)
                 block[:, n_numeric:n_dense] = missing[:, self.marked]
                 if keep_missing:
                     missing &= np.isin(np.arange(len(self.mean)), self.embedded)
                 rows[missing] = 0.0
-            try:
-                with np.errstate(over="raise"):
-                    block[:, :n_numeric] = rows[:, numeric]
-            except FloatingPointError:
+                largest = np.fmax.reduce(np.abs(rows), axis=None, initial=0.0)
+            if largest > most:
                 warn(_TOO_LARGE, RuntimeWarning)
-                block[:, :n_numeric] = rows[:, numeric].clip(-_LARGEST, _LARGEST)
-            block[:, n_dense:] = rows[:, self.embedded]
+                rows = rows.clip(-_LARGEST, _LARGEST)
+            if len(self.embedded):
+                block[:, n_dense:] = rows[:, self.embedded]
+                rows = np.delete(rows, self.embedded, axis=1)
+            block[:, :n_numeric] = rows
         return out
+
+
+def _largest(rows: np.ndarray) -> float:
+    """Return the largest absolute value; NaN if a value is missing."""
+    return max(rows.max(), -rows.min()) if rows.size else 0.0
 
 
 def _deviation(

@@ -5,11 +5,13 @@ If a refit fails before the end, the old object stays in place unchanged.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
@@ -75,7 +77,7 @@ class Fitted:
     @property
     def dtype(self) -> np.dtype:
         """Dtype that the network computes in."""
-        return np.dtype(str(self.net.module_.head.weight.dtype).removeprefix("torch."))
+        return _dtype(self.net.module_.head.weight.dtype)
 
     def recode(self, data: TrainingData) -> TrainingData:
         """Return training data in the codes of the first fit."""
@@ -84,10 +86,13 @@ class Fitted:
     def predict(self, X: Any) -> Prediction:
         """Return the predictions of the task, in the float dtype of X."""
         found, chosen, observed = self.run(X, self.outputs)
-        values = np.empty((len(observed), *self.task.without_input.shape))
-        values[~observed] = self.task.without_input
-        if observed.any():
-            values[observed] = self.mean(found, chosen)
+        if len(chosen) == len(observed):
+            values = self.mean(found, chosen)
+        else:
+            values = np.empty((len(observed), *self.task.without_input.shape))
+            values[:] = self.task.without_input
+            if found:
+                values[observed] = self.mean(found, chosen)
         return Prediction(values.astype(chosen.dtype, copy=False), observed)
 
     def run(
@@ -179,6 +184,12 @@ class Fitted:
         )
         weight = None if weights is None else weights.astype(self.dtype)
         return self.task.encode(y, self.dtype), weight
+
+
+@functools.cache
+def _dtype(of_tensors: torch.dtype) -> np.dtype:
+    """Return the dtype of arrays that a dtype of tensors corresponds to."""
+    return np.dtype(str(of_tensors).removeprefix("torch."))
 
 
 def relative_target(

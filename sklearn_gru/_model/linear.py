@@ -77,9 +77,11 @@ def flat_sequences(
 def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndarray:
     """Return the latest steps (n, n_steps * n_columns) as the network reads them."""
     data, index = data.at(index)
-    starts = data.starts[index, None]
-    row = starts + data.lengths[index, None] - n_steps + np.arange(n_steps)
-    x = data.rows[np.maximum(row, 0), :n_columns].astype(np.float64)
+    starts, lengths = data.starts[index], data.lengths[index]
+    row = (starts + lengths - n_steps)[:, None] + np.arange(n_steps)
+    is_short = bool((lengths < n_steps).any())
+    existing = np.maximum(row, 0) if is_short else row
+    x = data.rows.take(existing, axis=0)[:, :, :n_columns].astype(np.float64)
     if data.levels is not None:
         shift, scale = (level[index, None].astype(np.float64) for level in data.levels)
         part = x[:, :, : shift.shape[2]]
@@ -87,7 +89,8 @@ def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndar
         part /= scale
         part[np.isnan(part)] = 0.0
     if data.leading is not None:
-        leading = data.leading[index, None]
-        x[:, :, : leading.shape[2]][(row - starts)[:, :, None] < leading] = 0.0
-    x[row < starts] = 0.0
+        leading, step = data.leading[index, None], row - starts[:, None]
+        x[:, :, : leading.shape[2]][step[:, :, None] < leading] = 0.0
+    if is_short:
+        x[row < starts[:, None]] = 0.0
     return x.reshape(len(index), -1)

@@ -60,9 +60,13 @@ def aligned_floats(n: int) -> np.ndarray:
     return memory[start : start + n]
 
 
-def address(array: np.ndarray) -> int:
-    """Return where the values of an array lie."""
-    at = array.__array_interface__["data"][0]
+def address(array: np.ndarray, at: int | None = None) -> int:
+    """Return where the values of an array lie: `at`, if the caller knows.
+
+    numpy takes a microsecond or two to tell.
+    """
+    if at is None:
+        at = array.__array_interface__["data"][0]
     if checked_build.ENABLED:
         checked_build.register(array, at)
     return at
@@ -125,25 +129,27 @@ class Rows:
                 "values must be two-dimensional, segment_length at least 1"
             )
         # Copies: another thread may change those of the caller after the check.
-        self.starts = checked(starts, np.int64, n, "starts").copy()
-        self.lengths = checked(lengths, np.int64, n, "lengths").copy()
+        self._places = np.zeros((3, n), dtype=np.int64)
+        self.starts, self.lengths, self.absent = self._places
+        self.starts[:] = checked(starts, np.int64, n, "starts")
+        self.lengths[:] = checked(lengths, np.int64, n, "lengths")
+        self._places_at = address(self.starts)
         self.segment_length = segment_length
-        self.absent = np.zeros(0, dtype=np.int64)
         self.n_steps = self._longest(1)
         if segment_length > 1:
-            given = self.lengths
-            self.lengths = -(-given // segment_length)
-            self.absent = segment_length * self.lengths - given
-            self.starts = self.starts - self.absent
+            self.absent[:] = -self.lengths % segment_length
+            self.lengths[:] = (self.lengths + self.absent) // segment_length
+            self.starts -= self.absent
             self.n_steps = self._longest(segment_length)
         self.levels = levels or ()
         self._check_levels(n)
-        self.leading = np.zeros((n, 0), dtype=np.int64)
+        self.leading = leading
         if leading is not None:
             self.leading = _checked_leading(leading, n, values.shape[-1])
         self.embeddings = tuple(embeddings)
-        self._tables = np.array(self.embeddings, dtype=np.int64).reshape(-1, 2)
-        self._check_indices()
+        if self.embeddings:
+            self._tables = np.array(self.embeddings, dtype=np.int64)
+            self._check_indices()
         n_dense = self.values.shape[1] - len(self.embeddings)
         self.n_read = n_dense + sum(width for _, width in self.embeddings)
         self.stop = stop_flag()
@@ -151,13 +157,9 @@ class Rows:
 
     def _longest(self, stride: int) -> int:
         """Return the longest length, having checked that all rows exist."""
-        longest = longest_sequence(
-            address(self.starts),
-            address(self.lengths),
-            len(self.starts),
-            len(self.values),
-            stride,
-        )
+        n = len(self.starts)
+        starts, lengths, _ = self._addresses_of_places(0)
+        longest = longest_sequence(starts, lengths, n, len(self.values), stride)
         if longest < 0:
             raise ValueError("a sequence reaches outside the rows of values")
         if longest > MOST_STEPS:
@@ -187,25 +189,42 @@ class Rows:
             if len(index) and not (index.min() >= 0 and index.max() <= n_categories):
                 raise ValueError(f"an index is outside table {k}")
 
+    def _addresses_of_places(self, begin: int) -> list[int]:
+        """Return the addresses of starts, lengths and absent steps."""
+        first, row = self._places_at + 8 * begin, 8 * len(self.starts)
+        return [
+            address(part[begin:], first + k * row)
+            for k, part in enumerate((self.starts, self.lengths, self.absent))
+        ]
+
     def part(self, begin: int, end: int) -> RowAddresses:
-        """Return the addresses of some of the sequences."""
-        shift, scale = self.levels or (np.zeros((0, 0)), np.zeros((0, 0)))
+        """Return the addresses of some of the sequences; 0 for what there is not."""
+        starts, lengths, absent = self._addresses_of_places(begin)
+        shift = scale = leading = tables = n_levels = n_differences = step = 0
+        if self.levels:
+            n_levels = self.levels[0].shape[1]
+            shift, scale = (address(level[begin:]) for level in self.levels)
+        if self.leading is not None:
+            n_differences = self.leading.shape[1]
+            leading, step = address(self.leading[begin:]), self.leading.strides[0] // 8
+        if self.embeddings:
+            tables = address(self._tables)
         return RowAddresses(
             address(self.values),
-            address(self.starts[begin:]),
-            address(self.lengths[begin:]),
+            starts,
+            lengths,
             end - begin,
             self.segment_length,
             self.values.shape[-1],
-            address(self.absent[begin:]),
-            shift.shape[1],
-            address(shift[begin:]),
-            address(scale[begin:]),
-            self.leading.shape[1],
-            address(self.leading[begin:]),
-            self.leading.strides[0] // 8,
+            absent,
+            n_levels,
+            shift,
+            scale,
+            n_differences,
+            leading,
+            step,
             len(self.embeddings),
-            address(self._tables),
+            tables,
             self.n_read,
             address(self.stop),
         )

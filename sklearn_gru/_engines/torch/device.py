@@ -83,39 +83,44 @@ _threads_before = 1
 _in_this_thread = threading.local()
 
 
-@contextmanager
-def torch_threads(n: int) -> Iterator[int]:
-    """Run with `n` torch threads; afterwards, the thread has as many as before.
+class torch_threads:
+    """Context with `n` torch threads; afterwards, the thread has as many as before.
 
     With OpenMP each thread has a number of its own, and takes the one that was set last
     in any thread when it first asks. A thread that asks for the first time while others
     run with `n` gets back the number from before all of them.
 
     Small recurrent products lose more by distributing work than they gain from a second
-    core, and oversubscribed cores are much slower. Yield the number of threads that the
-    kernels may use. This is torch's previous number, which is 1 while another user is
-    active; it is also 1 in workers of joblib, which limits torch in its processes but
-    not in its threads.
+    core, and oversubscribed cores are much slower. The context is the number of threads
+    that the kernels may use. This is torch's previous number, which is 1 while another
+    user is active; it is also 1 in workers of joblib, which limits torch in its
+    processes but not in its threads.
     """
-    global _threads_users, _threads_before
-    depth = getattr(_in_this_thread, "depth", 0)
-    with _threads_lock:
-        mine = torch.get_num_threads()
-        if _threads_users == 0:
-            _threads_before = mine
-        borrowed = depth == 0 and _threads_users > 0 and mine == n
-        before = _threads_before if borrowed else mine
-        _threads_users += 1
-        _in_this_thread.depth = depth + 1
-        torch.set_num_threads(n)
-    backend, _ = get_active_backend()
-    try:
-        yield 1 if backend.nesting_level else mine
-    finally:
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __enter__(self) -> int:
+        global _threads_users, _threads_before
+        depth = getattr(_in_this_thread, "depth", 0)
+        with _threads_lock:
+            mine = torch.get_num_threads()
+            if _threads_users == 0:
+                _threads_before = mine
+            borrowed = depth == 0 and _threads_users > 0 and mine == self.n
+            self._before = _threads_before if borrowed else mine
+            _threads_users += 1
+            _in_this_thread.depth = depth + 1
+            torch.set_num_threads(self.n)
+        # To ask joblib takes as long as a small network.
+        return 1 if mine == 1 or get_active_backend()[0].nesting_level else mine
+
+    def __exit__(self, *error: Any) -> None:
+        global _threads_users
         with _threads_lock:
             _threads_users -= 1
-            _in_this_thread.depth = depth
-            torch.set_num_threads(before)
+            _in_this_thread.depth -= 1
+            torch.set_num_threads(self._before)
 
 
 @contextmanager
