@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
-from sklearn_gru._engines.ridge import Ridge
+from sklearn_gru._engines.ridge import Ridge, weights
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.mixing import Judged, certainty
 from sklearn_gru._model.tasks import Classification, Regression
@@ -62,7 +62,11 @@ CASES = [{}, {"levels": True}, {"leading": True, "weights": True}]
 
 def ridge(data, n_columns=3, penalty=0.01):
     """Return the ridge regression of the targets."""
-    return Ridge.fit(data, data.target.astype(np.float64), n_columns, penalty)
+
+    def target(some):
+        return data.target[some].astype(np.float64)
+
+    return Ridge.fit(data, target, n_columns, penalty)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -99,9 +103,10 @@ def test_left_out_is_the_fit_without_the_sequence(case):
     np.testing.assert_array_equal(some, np.arange(60))
     x = np.stack([flat(data, i, 9, 3) for i in range(60)])
     x = x.reshape(60, 9, 3)[:, :, fitted.first :].reshape(60, -1)
-    penalty = 0.1 * (fitted.weight @ (x - fitted.weight @ x) ** 2)
+    weight = weights(data, slice(None))
+    penalty = 0.1 * (weight @ (x - weight @ x) ** 2)
     for i in (0, 17, 59):
-        rest = fitted.weight * (np.arange(60) != i)
+        rest = weight * (np.arange(60) != i)
         mean_x, mean_y = (rest @ v / rest.sum() for v in (x, data.target))
         a, b = x - mean_x, data.target - mean_y
         coef = np.linalg.solve(

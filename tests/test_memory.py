@@ -15,17 +15,17 @@ from sklearn_gru import SlidingWindow
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="peak memory is read from /proc"
 )
-@pytest.mark.parametrize("kind", ["array", "frame"])
-def test_peak_memory_of_a_fit(kind):
-    """500 000 x 8 float32 rows, window 96: less than 8 times the rows, not 96."""
+@pytest.mark.parametrize(("kind", "most"), [("array", 3), ("frame", 8)])
+def test_peak_memory_of_a_fit(kind, most):
+    """500 000 x 8 float32 rows, window 96: a few times the rows, not 96."""
     out = subprocess.run(
         [sys.executable, "-m", "tests.memory_probe", kind, "500000"],
         capture_output=True,
         text=True,
         check=True,
     )
-    # At least the standardised copy of the rows must show, or nothing was measured.
-    assert 1 < float(out.stdout) < 8
+    # At least the copy that pads the windows must show, or nothing was measured.
+    assert 1 < float(out.stdout) < most
 
 
 def test_selection_and_pickle_cost_rows(hourly):

@@ -9,8 +9,10 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
-from sklearn_gru._encoding.consecutive import ConsecutiveSequences
-from sklearn_gru._model import streamed
+from sklearn_gru._encoding.consecutive import ConsecutiveSequences, sequences_of
+from sklearn_gru._engines import ridge
+from sklearn_gru._estimators import fitted
+from sklearn_gru._model import linear, streamed
 from sklearn_gru._support.on_disk import Place, is_on_disk
 from sklearn_gru.text import GRUTranscriber
 
@@ -69,6 +71,13 @@ def test_a_rule_is_its_arrays(case):
     same(short, long)
     same(short[2:5], long[2:5])
     same(short[some], long[some])
+    same(short[::3], long[::3])
+    same(short[::-1], long[::-1])
+    if len(long):
+        picked = rng.integers(-len(long), len(long), size=9)
+        same(short[picked], long[picked])
+        with pytest.raises(IndexError):
+            short[[0, len(long)]]
     same(short.within(), long.within())
     same(short.without_gaps(), long.without_gaps())
     same(short.without_gaps(interior=False), long.without_gaps(interior=False))
@@ -106,6 +115,22 @@ def test_a_run_of_positions_stays_a_rule():
     assert isinstance(short[short.order >= 9], ConsecutiveSequences)
     assert not isinstance(short[[3, 5]], ConsecutiveSequences)
     assert not isinstance(short[::2], ConsecutiveSequences)
+
+
+def test_windows_in_memory_are_a_rule():
+    """Many windows of an array are a rule; other arrays have starts and lengths."""
+    rows = walks(5000, 2)[0]
+    view = SlidingWindow(4, lag=1).fit_transform(rows)
+    short = sequences_of(view)
+    assert isinstance(short, ConsecutiveSequences)
+    assert np.shares_memory(short.values, view)
+    same(short, Sequences.from_array(view))
+    for other in (view[:10], view[::2], view[::-1], np.array(view), view[:, :1]):
+        found = sequences_of(other)
+        assert not isinstance(found, ConsecutiveSequences)
+        np.testing.assert_array_equal(np.asarray(found), other)
+    narrow = sequences_of(view[..., :1])  # every second cell of its rows
+    np.testing.assert_array_equal(np.asarray(narrow), view[..., :1])
 
 
 @pytest.mark.parametrize("lag", [0, 1, 4])
@@ -312,3 +337,27 @@ def test_a_transcriber_reads_frames_of_a_file(tmp_path):
         model = GRUTranscriber(4, max_iter=2, dtype="float32", random_state=0)
         found.append([*model.fit(X, y).loss_curve_, *model.frame_log_proba(X)[0][3]])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("linear_share", [0, "auto"])
+def test_large_fits_in_memory_go_the_way_of_files(in_file, monkeypatch, linear_share):
+    """Beyond a number of sequences, memory too is encoded part by part."""
+    for module in (streamed, fitted, linear, ridge):
+        monkeypatch.setattr(module, "MOST", 1000)
+    rows, y = walks()
+    model = GRURegressor(
+        2, max_iter=2, batch_size=64, linear_share=linear_share, random_state=0
+    )
+    made = []
+    first = streamed.Streamed.shuffled
+    monkeypatch.setattr(
+        streamed.Streamed,
+        "shuffled",
+        lambda self, *given: made.append(self) or first(self, *given),
+    )
+    found = [
+        make_pipeline(SlidingWindow(6, lag=1), model).fit(X, y).predict(rows[-50:])
+        for X in (rows, in_file(rows))
+    ]
+    assert len(made) == 4
+    np.testing.assert_array_equal(*found)

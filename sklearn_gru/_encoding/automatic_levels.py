@@ -54,6 +54,8 @@ def continued_channel(
         found = numeric[np.array(shares) >= _ALIKE]
     if len(found) != 1:
         return None
+    if y.shape[1] == 1:
+        return int(found[0])
     # Further outputs are further steps of that channel, or others are not continued.
     further = np.isin(y[some, 1:].astype(sequences.dtype), values[:, found[0]])
     return int(found[0]) if (further.mean(axis=0) >= _ALIKE).all() else None
@@ -91,7 +93,7 @@ def choose_normalization(
     which a network does not: they are scaled without asking it.
     """
     some = evenly(len(sequences), _LOOKED_AT)
-    sequences, y = sequences[some].compact(), y[some]
+    sequences, y = sequences[some].compact(), y[some].astype(np.float64)
     weights = np.ones(len(some)) if weights is None else weights[some]
     channel = _latest_steps(sequences, column)
     shift, own = moments(channel)

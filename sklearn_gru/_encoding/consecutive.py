@@ -17,6 +17,26 @@ import numpy as np
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.on_disk import BLOCK_ROWS, Place
 
+_FEW = 1 << 12  # windows, of which arrays are small, and faster than a rule
+
+
+def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
+    """Return the sequences of a 3-D array, without a copy if its strides allow.
+
+    A view of windows, each a row after the one before, has a rule.
+    """
+    found = Sequences.from_array(array[:2], **about)
+    n, n_steps, _ = array.shape
+    if n < _FEW or n_steps < 2 or not (np.diff(found.starts) == 1).all():
+        return Sequences.from_array(array, **about)
+    rows = np.lib.stride_tricks.as_strided(
+        array,
+        shape=(n - 1 + n_steps, array.shape[2]),
+        strides=array.strides[1:],
+        writeable=False,
+    )
+    return ConsecutiveSequences(rows, n, n_steps, n_steps, **about)
+
 
 class ConsecutiveSequences(Sequences):
     """Sequences that end one row after the other; arrays are made when asked for.
@@ -62,7 +82,8 @@ class ConsecutiveSequences(Sequences):
 
     def _ends(self) -> np.ndarray:
         n, end, _, _ = self._rule
-        return np.clip(np.arange(end, end + n), 0, len(self.values))
+        last = np.arange(end, end + n)
+        return np.clip(last, 0, len(self.values), out=last)
 
     @property
     def starts(self) -> np.ndarray:
@@ -74,7 +95,9 @@ class ConsecutiveSequences(Sequences):
     @property
     def lengths(self) -> np.ndarray:
         """Number of rows of each sequence."""
-        return self._ends() - self.starts
+        found = self._ends()
+        found -= self.starts
+        return found
 
     @property
     def order(self) -> np.ndarray:
@@ -91,13 +114,28 @@ class ConsecutiveSequences(Sequences):
         return self._rule[0]
 
     def __getitem__(self, key: Any) -> Any:
-        run = key if isinstance(key, slice) else _run_of(key, len(self))
+        run = key if isinstance(key, slice) else run_of(key, len(self))
         if run is None:
-            return super().__getitem__(key)
+            some = _positions(key, len(self))
+            return super().__getitem__(key) if some is None else self._picked(some)
         first, stop, step = run.indices(len(self))
         if step != 1:
-            return super().__getitem__(key)
+            return self._picked(np.arange(first, stop, step))
         return self._windows(first, max(first, stop))
+
+    def _picked(self, index: np.ndarray) -> Sequences:
+        """Return some of the windows, without the arrays of all."""
+        _, end, window, rank = self._rule
+        starts, ends = (
+            np.clip(index + first, 0, len(self.values)) for first in (end - window, end)
+        )
+        return Sequences(
+            self.values,
+            starts,
+            ends - starts,
+            order=index + rank,
+            **_described(vars(self)),
+        )
 
     def _windows(self, first: int, stop: int) -> ConsecutiveSequences:
         _, end, window, rank = self._rule
@@ -187,7 +225,20 @@ def _described(state: dict[str, Any]) -> dict[str, Any]:
     return {name: state[name] for name in ("n_steps", "feature_names", "categories")}
 
 
-def _run_of(key: Any, n: int) -> slice | None:
+def _positions(key: Any, n: int) -> np.ndarray | None:
+    """Return what a mask or positions pick as positions from 0 on; None for others."""
+    key = np.asarray(key) if isinstance(key, (np.ndarray, list)) else None
+    if key is None or key.ndim != 1 or key.dtype.kind not in "biu" or not key.size:
+        return None
+    if key.dtype == bool:
+        return np.flatnonzero(key) if len(key) == n else None
+    if key.min() < -n or key.max() >= n:
+        return None
+    key = key.astype(np.int64, copy=False)
+    return np.where(key < 0, key + n, key) if key.min() < 0 else key
+
+
+def run_of(key: Any, n: int) -> slice | None:
     """Return the run that a mask or positions pick, or None if they pick another."""
     key = np.asarray(key) if isinstance(key, (np.ndarray, list)) else None
     if key is None or key.ndim != 1 or not key.size:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array
 
+from sklearn_gru._encoding.consecutive import sequences_of
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.warn import warn
 from sklearn_gru._tables.codebook import (
@@ -401,7 +402,7 @@ def _from_3d(schema: Any, X: Any) -> Read:
             "X.swapaxes(1, 2).",
             LayoutWarning,
         )
-    sequences = Sequences.from_array(array, categories=categories)
+    sequences = sequences_of(array, categories=categories)
     return schema.finite(sequences), named, Seen.of(sequences)
 
 

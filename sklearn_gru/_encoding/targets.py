@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from sklearn_gru._encoding.consecutive import run_of
 from sklearn_gru._encoding.layouts import FLOATS, refuse_complex
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
@@ -30,9 +31,11 @@ class TrainingData(NamedTuple):
     weights: np.ndarray | None
 
     def select(self, mask: np.ndarray) -> TrainingData:
-        """Return a part of the sequences."""
-        weights = None if self.weights is None else self.weights[mask]
-        return TrainingData(self.sequences[mask], self.y[mask], weights)
+        """Return a part of the sequences; of a run of them without copies."""
+        run = run_of(mask, len(self.y))
+        some = mask if run is None else run
+        weights = None if self.weights is None else self.weights[some]
+        return TrainingData(self.sequences[some], self.y[some], weights)
 
 
 def require_target(y: Any, owner: str) -> None:
@@ -85,10 +88,8 @@ def read_training_data(
             )
     _check_finite_target(y, part)
     check_pairs(sequences, y, part)
-    if not part.all():
-        sequences, y = sequences[part], y[part]
-        weights = None if weights is None else weights[part]
-    return TrainingData(sequences, y, weights), schema
+    found = TrainingData(sequences, y, weights)
+    return (found if part.all() else found.select(part)), schema
 
 
 def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:

@@ -6,16 +6,20 @@ those of NumPy's products depend on the number of threads of its library.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
-from sklearn_gru._model.streamed import Data
+from sklearn_gru._model.streamed import MOST, Data
 from sklearn_gru._support.numbers import evenly
+
+Target = Callable[[Any], np.ndarray]
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
 _MOST_LEFT_OUT = 2048  # sequences
@@ -32,10 +36,8 @@ class Ridge:
     ----------
     data : Encoded
         The training set.
-    target : ndarray of shape (n, n_outputs)
-        What it predicts.
-    weight : ndarray of shape (n,)
-        Weights with sum 1.
+    target : callable
+        From positions of sequences to what it predicts, (m, n_outputs) of float64.
     n_steps, first, n_columns : int
         Number of steps; the first and the number of the columns of each step, of which
         those before the first are skipped.
@@ -48,8 +50,7 @@ class Ridge:
     """
 
     data: Data
-    target: np.ndarray
-    weight: np.ndarray
+    target: Target
     n_steps: int
     first: int
     n_columns: int
@@ -59,9 +60,7 @@ class Ridge:
     coef: Tensor
 
     @classmethod
-    def fit(
-        cls, data: Data, target: np.ndarray, n_columns: int, penalty: float
-    ) -> Ridge:
+    def fit(cls, data: Data, target: Target, n_columns: int, penalty: float) -> Ridge:
         """Solve the normal equations of a training set, block by block.
 
         The penalty is in units of the number of sequences, for columns of deviation 1.
@@ -69,25 +68,34 @@ class Ridge:
         first = data.n_differences
         n_read = n_columns - first
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
-        weight = np.ones(len(data)) if data.weight is None else data.weight
-        weight = weight.astype(np.float64) / weight.sum(dtype=np.float64)
-        w, y = torch.from_numpy(weight), torch.from_numpy(target)
+
+        def block(part: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+            index, x = part
+            at = slice(int(index[0]), int(index[-1]) + 1)
+            own, given = weights(data, at), target(at)
+            return (
+                torch.from_numpy(own),
+                _read(x, n_steps, first),
+                torch.from_numpy(given),
+            )
 
         def blocks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-            for index, x in flat_sequences(data, n_steps, n_columns):
-                at = slice(int(index[0]), int(index[-1]) + 1)
-                yield w[at], _read(x, n_steps, first), y[at]
+            return map(block, flat_sequences(data, n_steps, n_columns))
 
-        mean_y, mean_x = w @ y, torch.zeros(n_steps * n_read, dtype=torch.float64)
+        mean_y = _mean(data, target)
+        # Each block is freed before the next one is made.
+        mean_x = torch.zeros(n_steps * n_read, dtype=torch.float64)
         for own, x, _ in blocks():
             mean_x += own @ x
+            del x
         moment = torch.zeros((len(mean_x), len(mean_x)), dtype=torch.float64)
-        product = torch.zeros((len(mean_x), target.shape[1]), dtype=torch.float64)
+        product = torch.zeros((len(mean_x), len(mean_y)), dtype=torch.float64)
         for own, x, given in blocks():
             x -= mean_x
             weighted = (x * own[:, None]).T
             moment += weighted @ x
             product += weighted @ (given - mean_y)
+            del x, weighted
         variance = moment.diagonal()
         # A column that never varies has no coefficient, whatever the rounding.
         varies = variance > 1e-10 * mean_x**2
@@ -95,7 +103,7 @@ class Ridge:
         factor = torch.linalg.cholesky(moment)
         coef = torch.cholesky_solve(product, factor)
         layout = n_steps, first, n_columns
-        return cls(data, target, weight, *layout, mean_x, mean_y, factor, coef)
+        return cls(data, target, *layout, mean_x, mean_y, factor, coef)
 
     def part(self) -> LinearPart:
         """Return the map of all columns, those that are skipped times 0."""
@@ -117,7 +125,8 @@ class Ridge:
         some = evenly(len(self.data), _MOST_LEFT_OUT)
         given = flat(self.data, some, self.n_steps, self.n_columns)
         x = _read(given, self.n_steps, self.first) - self.mean_x
-        weight, target, equal = self.weight[some], self.target[some], _numbers_of(x)
+        weight, target = weights(self.data, some), self.target(some)
+        equal = _numbers_of(x)
         total = np.bincount(equal, weight)
         sums = np.stack([np.bincount(equal, weight * y) for y in target.T], axis=1)
         mean = (sums / np.where(total > 0, total, 1.0)[:, None])[equal]
@@ -127,6 +136,23 @@ class Ridge:
         found = (self.mean_y + x @ self.coef).numpy()
         left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
         return some, np.where(alone[:, None], self.mean_y.numpy(), left)
+
+
+def weights(data: Data, some: Any) -> np.ndarray:
+    """Return the weights (m,) of some sequences; those of all have the sum 1."""
+    if data.weight is None:
+        n = len(np.empty(len(data), dtype=bool)[some])
+        return np.ones(n) / len(data)
+    return data.weight[some].astype(np.float64) / data.weight.sum(dtype=np.float64)
+
+
+def _mean(data: Data, target: Target) -> Tensor:
+    """Return the weighted mean of the targets (n_outputs,)."""
+    parts = [
+        torch.from_numpy(weights(data, at)) @ torch.from_numpy(target(at))
+        for at in (slice(k, k + MOST) for k in range(0, len(data), MOST))
+    ]
+    return functools.reduce(torch.add, parts)
 
 
 def _read(x: np.ndarray, n_steps: int, first: int) -> Tensor:

@@ -23,7 +23,7 @@ from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart
-from sklearn_gru._model.streamed import Streamed
+from sklearn_gru._model.streamed import MOST, Streamed
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.numbers import mean_of
 from sklearn_gru._support.on_disk import is_on_disk
@@ -153,7 +153,7 @@ class Fitted:
         validation_weights: np.ndarray | None,
     ) -> tuple[Any, Any]:
         """Return the encoded training and validation sets, sharing rows if possible."""
-        if self.streams and is_on_disk(training.sequences.values):
+        if self._is_streamed(training.sequences):
             held = None
             if validation is not None:
                 held = self._streamed(validation, validation_weights)
@@ -165,6 +165,17 @@ class Fitted:
         if validation.sequences.values is not training.sequences.values:
             rows = self.encoder.rows(validation.sequences, self.dtype)
         return encoded, self._with_target(validation, validation_weights, rows)
+
+    def _is_streamed(self, sequences: Sequences) -> bool:
+        """Tell whether to encode a training set part by part.
+
+        Encoded as a whole, the rows would be in memory twice. A GPU keeps them there.
+        """
+        if not self.streams:
+            return False
+        device = self.net.module_.head.weight.device.type
+        is_large = len(sequences) > MOST and device == "cpu"
+        return is_large or is_on_disk(sequences.values)
 
     def _with_target(
         self, data: TrainingData, weights: np.ndarray | None, rows: np.ndarray

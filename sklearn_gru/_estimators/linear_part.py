@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from sklearn_gru._engines.ridge import Ridge
+from sklearn_gru._engines.ridge import Ridge, weights
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.mixing import Judged
@@ -57,8 +58,12 @@ class LinearParts:
     @cached_property
     def _ridge(self) -> Ridge:
         task, training = self.fitted.task, self.training
-        assert training.target is not None
-        target = task.linear_target(training.target)
+        given = training.target
+        assert given is not None
+
+        def target(some: Any) -> np.ndarray:
+            return task.linear_target(given[some])
+
         n_columns = self.fitted.encoder.n_dense
         return Ridge.fit(training, target, n_columns, task.linear_penalty)
 
@@ -66,7 +71,7 @@ class LinearParts:
     def _left_out(self) -> Judged:
         some, linear = self._ridge.left_out()
         assert self.training.target is not None
-        target, weight = self.training.target[some], self._ridge.weight[some]
+        target, weight = self.training.target[some], weights(self.training, some)
         return Judged(linear, None, target, weight)
 
     @staticmethod

@@ -404,7 +404,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
             return self.normalization, column
         if column is None:
             return None, None
-        y = np.asarray(data.y, dtype=np.float64).reshape(len(data.y), -1)
+        y = data.y.reshape(len(data.y), -1)
         return choose_normalization(data.sequences, y, data.weights, column), column
 
     def _continued_channel(self, schema: InputSchema, data: TrainingData) -> int | None:
@@ -416,7 +416,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         if is_categorical is None:
             is_categorical = np.zeros(n_channels, dtype=bool)
         if key == "auto":
-            y = np.asarray(data.y, dtype=np.float64).reshape(len(data.y), -1)
+            y = data.y.reshape(len(data.y), -1)
             return continued_channel(sequences, y, np.flatnonzero(~is_categorical))
         column = find_channel(sequences, key, "target_feature")
         if is_categorical[column]:

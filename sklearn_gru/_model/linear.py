@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sklearn_gru._model.streamed import Data
+from sklearn_gru._model.streamed import MOST, Data
 
 _CELLS = 1 << 20  # of flat sequences held at a time: eight megabytes of float64
+_FEWER = 1 << 18  # of more sequences than are encoded as a whole, where memory counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ def flat_sequences(
     data: Data, n_steps: int, n_columns: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield positions of sequences and their latest steps as rows of float64."""
-    size = max(1, _CELLS // (n_steps * n_columns))
+    cells = _CELLS if len(data) <= MOST else _FEWER
+    size = max(1, cells // (n_steps * n_columns))
     for first in range(0, len(data), size):
         index = np.arange(first, min(first + size, len(data)))
         yield index, flat(data, index, n_steps, n_columns)

@@ -23,7 +23,7 @@ from sklearn_gru._support.numbers import evenly
 
 Permutation = Callable[[int], np.ndarray]
 
-_MOST = 1 << 17  # sequences in a part
+MOST = 1 << 17  # sequences in a part
 _CELLS = 1 << 22  # encoded cells in a part: sixteen megabytes
 _RUNS = 128  # runs in a part
 
@@ -137,7 +137,7 @@ class Streamed:
         for first in {0, (n - few) // 2, n - few}:
             part = self._part(np.arange(first, first + few))
             cells = max(cells, part.rows.size)
-        return min(_MOST, max(64, _CELLS * few // cells))
+        return min(MOST, max(64, _CELLS * few // cells))
 
     @cached_property
     def _whole(self) -> Encoded:

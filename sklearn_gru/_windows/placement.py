@@ -206,8 +206,9 @@ def window_view(values: np.ndarray, reach: Reach, known: np.ndarray) -> np.ndarr
     if reach.back:
         cells = np.full((n + window - 1, n_features), np.nan, dtype=values.dtype)
         own, lagged = cells[window - 1 :], cells[window - 1 + lag :]
-        own[:, known] = values[:, known]
-        lagged[:, ~known] = values[: max(n - lag, 0), ~known]
+        # A selection of columns would be a copy of the rows.
+        np.copyto(own, values, where=known)
+        np.copyto(lagged, values[: max(n - lag, 0)], where=~known)
     cells = np.ascontiguousarray(cells)
     row, cell = cells.strides
     return np.lib.stride_tricks.as_strided(

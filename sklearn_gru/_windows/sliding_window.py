@@ -20,7 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gru._encoding.all_ranks import of_all_ranks
-from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.consecutive import sequences_of
 from sklearn_gru._support.doc_links import DocumentationLink
 from sklearn_gru._support.on_disk import is_on_disk
 from sklearn_gru._support.rules import (
@@ -716,7 +716,7 @@ class SlidingWindow(
         else:
             windows = window_view(values, reach, columns.known)
             if columns.categories is not None and not self.flatten:
-                return Sequences.from_array(windows, **about)
+                return sequences_of(windows, **about)
         if not self.flatten:
             return windows
         n, n_steps, n_features = windows.shape

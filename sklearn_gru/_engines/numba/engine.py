@@ -162,6 +162,7 @@ class NumbaTraining:
             )
             raise_if_stopped()
             done = part.stop
+            del dataset, order  # before the next part is made
         n = len(batches.dataset)
         sizes = np.full(done, batch_size)
         sizes[-1] = n - batch_size * (done - 1)

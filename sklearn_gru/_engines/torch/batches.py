@@ -227,7 +227,10 @@ class Batches:
                 return torch.randperm(n, generator=generator).numpy()
 
             for part, order in data.shuffled(self.batch_size, permutation):
-                yield SequenceDataset(part, device), torch.from_numpy(order)
+                found = SequenceDataset(part, device), torch.from_numpy(order)
+                del part, order  # before the next ones are made
+                yield found
+                del found
 
     def __iter__(self) -> Iterator[Batch]:
         size = self.batch_size
