@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import pickle
 import signal
 import time
 from pathlib import Path
@@ -101,6 +102,11 @@ def test_workers_train_the_model_of_one_process(client, alone):
     assert np.array_equal(fitted.predict(X), alone)
     assert not hasattr(model[-1], "n_iter_")
     assert fitted[-1].get_params() == model[-1].get_params()
+    # Nothing of the cluster is left in it.
+    names = [type(callback).__name__ for _, callback in fitted[-1].net_.callbacks_]
+    assert names == ["EpochTimer"]
+    fitted[-1].set_params(warm_start=True)
+    pickle.loads(pickle.dumps(fitted)).fit(X, frame["y"])
     predicted = dask.compute(*predict_dask(fitted, parts_of(X, 240, 240, 600)))
     assert np.array_equal(pd.concat(predicted), alone)
 

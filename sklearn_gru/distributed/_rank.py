@@ -7,11 +7,13 @@ import datetime
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
 import torch.distributed as dist
+from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 
 from sklearn_gru._encoding.all_ranks import joined
@@ -120,6 +122,8 @@ def fit_rank(
         _add_callbacks(model, own)
         with data_parallel(timeout=timeout):
             model.fit(X, y)
+        for estimator in _fitted_in(model):
+            _remove_callbacks(estimator, folder)
     return model if address.rank == 0 else None
 
 
@@ -154,6 +158,32 @@ def _add_callbacks(model: Any, callbacks: list[Any]) -> None:
         if isinstance(owner, BaseGRU):
             given = params[f"{prefix}callbacks"]
             model.set_params(**{f"{prefix}callbacks": [*(given or []), *callbacks]})
+
+
+def _fitted_in(model: Any) -> Iterator[BaseGRU]:
+    """Yield the fitted estimators of this package in a model, whatever holds them."""
+    if isinstance(model, BaseGRU):
+        if hasattr(model, "nets_"):
+            yield model
+    elif isinstance(model, BaseEstimator):
+        for value in vars(model).values():
+            yield from _fitted_in(value)
+    elif isinstance(model, (list, tuple)):
+        for value in model:
+            yield from _fitted_in(value)
+
+
+def _remove_callbacks(estimator: BaseGRU, folder: Path) -> None:
+    """Remove what was added from the nets, which keep the callbacks of their fit."""
+
+    def is_own(entry: Any) -> bool:
+        callback = entry[1] if isinstance(entry, tuple) else entry
+        saves_here = isinstance(callback, Checkpoint) and callback.path == folder
+        return saves_here or isinstance(callback, _Tell)
+
+    for net in estimator.nets_:
+        net.callbacks = [entry for entry in net.callbacks if not is_own(entry)]
+        net.callbacks_ = [entry for entry in net.callbacks_ if not is_own(entry)]
 
 
 def _column(X: Any, name: str) -> Any:
