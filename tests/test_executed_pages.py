@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from shown_numbers import unshown_numbers  # docs/extensions
 
 from tests.pages import ROOT
 
@@ -133,3 +134,26 @@ def test_progress_bars_are_shown_as_they_end():
     import run_page
 
     assert run_page.shown_text("1/3\r2/3\r3/3\nnext\x1b[1m!\x1b[0m\r") == "3/3\nnext!"
+
+
+@pytest.mark.parametrize(
+    ("text", "unshown"),
+    [
+        ("R2 rises to .895.", []),
+        ("R2 rises to 0.895, from .812.", [".812"]),
+        ("| R2 | .812 |\n\nThe table has .812.", []),
+        ("```python\nx = 0.125\n```\n\nWith 0.125 it is fast.", []),
+        ("Set 0.5, or version 3.17.2, as [Vovk](https://x.org/10.1145/1) says.", []),
+        ("By 1.25 times (0.05 s).", ["1.25", "0.05"]),
+    ],
+)
+def test_numbers_of_sentences_that_nothing_prints_are_found(text, unshown):
+    assert unshown_numbers(text, "score 0.895") == unshown
+
+
+def test_a_number_that_nothing_prints_fails_the_build(tmp_path):
+    site = Site(tmp_path)
+    site.page.write_text("# Page\n\nR2 is 0.895.\n\n```python\nprint(0.812)\n```\n")
+    done = site.build()
+    assert done.returncode
+    assert "index.md: nothing prints 0.895" in done.stderr

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from docutils import nodes
 from notebooks import is_notebook, to_notebook
+from shown_numbers import MEASURED, unshown_numbers
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
@@ -128,8 +129,25 @@ def run_pages(app):
         wrong = [text for text in threads.map(Run.execute, waiting) if text]
     if wrong:
         raise ExtensionError("\n\n".join(wrong))
+    check_numbers(app)
     for run in waiting:
         LOG.info("%s.md ran in %.0f s", run.name, run.seconds())
+
+
+def check_numbers(app):
+    """Refuse sentences with numbers that neither their page nor a benchmark prints."""
+    source = Path(app.srcdir)
+    measured = [source / f"{name}.md" for name in MEASURED]
+    measured = [path.read_text("utf-8") for path in measured if path.exists()]
+    wrong = []
+    for name, run in app.executed_pages.items():
+        outputs = [out for shown in run.outputs() for out in shown]
+        texts = [out.get("text", "") + out.get("html", "") for out in outputs]
+        text = (source / f"{name}.md").read_text("utf-8")
+        if numbers := unshown_numbers(text, "\n".join([*measured, *texts])):
+            wrong.append(f"{name}.md: nothing prints {', '.join(numbers)}")
+    if wrong:
+        raise ExtensionError("\n".join(wrong))
 
 
 def cached_of(app):
