@@ -7,6 +7,7 @@
     ├── InputError               data that cannot be read as sequences
     │   └── TimeIndexError       times or groups that cannot be read, or off the grid
     ├── LeakageError             a column that gives the target away
+    ├── StoreError               a file that is not a whole row store, or was changed
     ├── StreamError              a model that no stream can follow, or no longer does
     ├── ExportError              a model that has no other form, or would differ in it
     ├── DivergenceError          training produced a loss that is not finite
@@ -35,6 +36,7 @@ __all__ = [
     "LeakageError",
     "LostHistoryWarning",
     "SklearnGRUError",
+    "StoreError",
     "StreamError",
     "TimeIndexError",
     "UnseenDataWarning",
@@ -60,6 +62,10 @@ class TimeIndexError(InputError):
 
 class LeakageError(SklearnGRUError):
     """A column visible at the target's own time is a copy of the target."""
+
+
+class StoreError(SklearnGRUError):
+    """A file is not a whole row store, or was changed since."""
 
 
 class StreamError(SklearnGRUError):

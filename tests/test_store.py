@@ -19,7 +19,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gru import GRURegressor, SlidingWindow, future_frame, make_targets
 from sklearn_gru._support.on_disk import is_on_disk
 from sklearn_gru._tables import row_store
-from sklearn_gru.exceptions import InputError, LayoutWarning, TimeIndexError
+from sklearn_gru.exceptions import (
+    InputError,
+    LayoutWarning,
+    StoreError,
+    TimeIndexError,
+)
 from sklearn_gru.model_selection import PanelTimeSeriesSplit
 from sklearn_gru.store import RowStore
 
@@ -328,15 +333,15 @@ def _renamed(content):
 @pytest.mark.parametrize("damage", [_cut, _half, _zeros, _longer, _grown, _renamed])
 def test_a_damaged_store_is_refused(store, damage):
     store.path.write_bytes(damage(store.path.read_bytes()))
-    with pytest.raises(ValueError, match="is damaged or half-copied"):
+    with pytest.raises(StoreError, match="is damaged or half-copied"):
         RowStore.open(store.path)
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="There is no row store at"):
+    with pytest.raises(StoreError, match="There is no row store at"):
         RowStore.open(tmp_path / "nothing.rows")
     (tmp_path / "text.rows").write_text("sales\n1\n")
-    with pytest.raises(ValueError, match="is not a row store"):
+    with pytest.raises(StoreError, match="is not a row store"):
         RowStore.open(tmp_path / "text.rows")
 
 

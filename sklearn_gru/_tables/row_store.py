@@ -13,9 +13,9 @@ from sklearn_gru._support.on_disk import gathered
 from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.codebook import object_array
 from sklearn_gru._tables.frames import find_column
-from sklearn_gru._tables.store_file import StoreError, open_file
+from sklearn_gru._tables.store_file import open_file
 from sklearn_gru._tables.store_writer import write_store
-from sklearn_gru.exceptions import InputError, TimeIndexError
+from sklearn_gru.exceptions import InputError, StoreError, TimeIndexError
 
 __all__ = ["RowStore"]
 
@@ -139,7 +139,7 @@ class RowStore:
 
         Raises
         ------
-        ValueError
+        StoreError
             There is no such file, or it is not a store, damaged or half-copied.
         """
         return cls(path)

@@ -27,6 +27,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sklearn_gru.exceptions import StoreError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -38,10 +40,6 @@ _END = struct.Struct("<QI24s")  # length and checksum of the description, magic
 _SAMPLED = 64  # places of the file whose checksum is looked at, a page each
 _PAGE = 4096
 _COPIED = 1 << 24  # bytes copied at a time
-
-
-class StoreError(ValueError):
-    """A file that is not a whole row store."""
 
 
 @dataclass(frozen=True)
