@@ -77,14 +77,12 @@ def data_parallel(*, timeout: float = 60.0) -> Iterator[DataParallel]:
     --------
     A script for ``torchrun --nproc-per-node=2 script.py``; here with one process:
 
-    >>> import tempfile
     >>> import numpy as np
     >>> import torch.distributed as dist
     >>> from sklearn_gru import GRURegressor
     >>> from sklearn_gru.distributed import data_parallel
-    >>> file = tempfile.NamedTemporaryFile()  # torchrun needs no init_method
-    >>> dist.init_process_group(
-    ...     "gloo", init_method=f"file://{file.name}", rank=0, world_size=1
+    >>> dist.init_process_group(  # torchrun needs no store, rank and size
+    ...     "gloo", store=dist.HashStore(), rank=0, world_size=1
     ... )
     >>> rank = dist.get_rank()
     >>> X = np.random.default_rng(rank).normal(size=(50, 8, 2))  # the rows of this rank
