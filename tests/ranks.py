@@ -1,16 +1,20 @@
 """A fit in several processes that share it, started by torchrun.
 
 Without torchrun, the fits are made in this process, with all rows. Both write their
-predictions to a file: ``python -m tests.ranks FILE [always]``.
+predictions to a file: ``python -m tests.ranks FILE [always | killed]``. With "killed",
+the second rank ends in the third epoch of the first fit, once.
 """
 
+import os
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch.distributed as dist
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from sklearn_gru import (
     GRUClassifier,
@@ -20,11 +24,12 @@ from sklearn_gru import (
     SlidingWindow,
 )
 from sklearn_gru._engines.numba import threads
+from sklearn_gru.callbacks import Checkpoint
 from sklearn_gru.distributed import data_parallel
 
 SMALL = {
     "hidden_size": 8,
-    "max_iter": 3,
+    "max_iter": 4,
     "batch_size": 128,
     "random_state": 0,
     "dtype": "float32",
@@ -74,6 +79,18 @@ def fits():
     )
 
 
+class EndOnce(Callback):
+    """Callback that ends the process of the second rank after three epochs, once."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def on_epoch_end(self, net, **kwargs):
+        if dist.get_rank() == 1 and len(net.history) == 3 and not self.path.exists():
+            self.path.touch()
+            os._exit(1)
+
+
 def answers(model, X):
     if hasattr(model, "predict_proba"):
         return model.predict_proba(X)
@@ -83,7 +100,7 @@ def answers(model, X):
 
 
 def main(path, share="auto"):
-    if share == "always":  # however small the step is
+    if share != "auto":  # however small the step is
         threads.worth_ranks = lambda *sizes: True
     warnings.simplefilter("ignore")
     if not dist.is_torchelastic_launched():
@@ -97,8 +114,13 @@ def main(path, share="auto"):
         ] + [500]
         own = slice(edges[group.rank], edges[group.rank + 1])
         for name, model, X, y in fits():
+            if share == "killed":
+                saved = Checkpoint(f"{path}.saved", every=0)
+                model.set_params(callbacks=[saved, EndOnce(f"{path}.ended")])
             model.fit(X[own], None if y is None else y[own])
             found[name] = answers(model, X)
+            if share == "killed":
+                break
     np.savez(f"{path}.{group.rank}", **found)
     dist.destroy_process_group()
 

@@ -4,6 +4,7 @@ The truth is one process with all rows, to the bit.
 """
 
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -125,18 +126,27 @@ def test_ranks_take_the_steps_of_one_process_to_the_bit(n_ranks, batch_size):
 # -- torchrun --------------------------------------------------------------------------
 
 
+def start(*arguments, **environment):
+    """Run Python with arguments; an error if it fails."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """Predictions of a single process, and of two that torchrun starts."""
     path = tmp_path_factory.mktemp("ranks") / "found.npz"
-    alone = [sys.executable, "-m", "tests.ranks", str(path)]
-    both = ["-m", "torch.distributed.run", "--nproc-per-node=2", "-m"]
-    both = [sys.executable, *both, "tests.ranks", str(path), "always"]
-    for command in (alone, both):
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=Path(__file__).parents[1]
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
+    start("-m", "tests.ranks", path)
+    start(*TWO, "-m", "tests.ranks", path, "always")
     return [np.load(p) for p in (path, f"{path}.0.npz", f"{path}.1.npz")]
 
 
@@ -145,6 +155,18 @@ def test_two_processes_train_the_model_of_one(answers, name):
     alone, first, second = (file[name] for file in answers)
     assert np.array_equal(first, alone)
     assert np.array_equal(second, alone)
+
+
+def test_torchrun_starts_a_killed_fit_again(answers, tmp_path):
+    """With a checkpoint, it goes on, and ends with the bits of one process."""
+    path = tmp_path / "killed"
+    # else the new processes read addresses of the ones before (pytorch issue 135712)
+    own_store = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    start(*TWO, "--max-restarts=1", "-m", "tests.ranks", path, "killed", **own_store)
+    assert (tmp_path / "killed.ended").exists()
+    for rank in range(2):
+        found = np.load(f"{path}.{rank}.npz")["gru"]
+        assert np.array_equal(found, answers[0]["gru"])
 
 
 def test_without_a_process_group_the_message_says_how_to_start_one():

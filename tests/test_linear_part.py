@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
-from sklearn_gru._engines.ridge import Ridge, weights
+from sklearn_gru._engines.ridge import Ridge
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.mixing import Judged, certainty
 from sklearn_gru._model.tasks import Classification, Regression
@@ -103,7 +103,7 @@ def test_left_out_is_the_fit_without_the_sequence(case):
     np.testing.assert_array_equal(some, np.arange(60))
     x = np.stack([flat(data, i, 9, 3) for i in range(60)])
     x = x.reshape(60, 9, 3)[:, :, fitted.first :].reshape(60, -1)
-    weight = weights(data, slice(None))
+    weight = fitted.weight(slice(None))
     penalty = 0.1 * (weight @ (x - weight @ x) ** 2)
     for i in (0, 17, 59):
         rest = weight * (np.arange(60) != i)

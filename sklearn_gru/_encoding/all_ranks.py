@@ -15,14 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from sklearn.utils.validation import _num_samples
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.on_disk import Place, is_on_disk
 from sklearn_gru._support.ranks import Ranks, current, has_all_rows, sharing
-from sklearn_gru._tables.frames import TABLES
-from sklearn_gru._tables.row_store import RowStore
+from sklearn_gru._tables.frames import is_store, table_of_column
 from sklearn_gru.exceptions import InputError
 
 # Arguments that are rows of the same data, the first of which is X.
@@ -108,33 +106,22 @@ def _contents(value: Any) -> Iterable[Any]:
 
     A pickle is not: it says which of equal strings are one object.
     """
+    table = table_of_column(value)
     if isinstance(value, Sequences):
         for part in (value.values, value.starts, value.lengths):
             yield from _contents(part)
+    elif table is not None:
+        yield from table.content(value)
     elif isinstance(value, np.ndarray) and is_on_disk(value):
         yield repr(Place.of(value)).encode()
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, (pd.DataFrame, pd.Series)):
-        labels = value.columns if isinstance(value, pd.DataFrame) else [value.name]
-        yield repr([*map(str, labels)]).encode()
-        yield pd.util.hash_pandas_object(value).to_numpy().tobytes()
-    elif isinstance(value, np.ndarray):
-        yield pd.util.hash_array(value.ravel()).tobytes()
-    elif isinstance(value, list):
+    elif isinstance(value, (list, np.ndarray)):
         for item in value:
             yield from _contents(item)
-    elif _is_frame(value):
-        yield repr(value.columns).encode()
-        yield value.hash_rows().to_numpy().tobytes()
     else:
         yield pickle.dumps(value)
-
-
-def _is_frame(value: Any) -> bool:
-    """Tell whether a value is a polars frame."""
-    return hasattr(value, "hash_rows")
 
 
 def gathered(ranks: Ranks, value: Any, name: str = "X") -> Any:
@@ -146,7 +133,7 @@ def gathered(ranks: Ranks, value: Any, name: str = "X") -> Any:
         Rows in a file, or of kinds that differ between ranks.
     """
     rows = value.values if isinstance(value, Sequences) else value
-    if isinstance(rows, RowStore) or is_on_disk(rows):
+    if is_store(rows) or is_on_disk(rows):
         raise InputError(
             f"{name} has rows in a file, and other rows on each of the {ranks.size} "
             "ranks. Write all rows into one store, and open it on every rank: "
@@ -170,13 +157,10 @@ def joined(parts: list[Any], name: str = "X") -> Any:
     try:
         if isinstance(first, Sequences):
             return _joined_sequences(parts)
-        if isinstance(first, (pd.DataFrame, pd.Series)):
-            return pd.concat(_same_categories(parts))
         if isinstance(first, (list, tuple)):
             return [item for part in parts for item in part]
-        if any(table.accepts(first) for table in TABLES):
-            return _joined_polars(parts)
-        return np.concatenate(parts)
+        table = table_of_column(first)
+        return np.concatenate(parts) if table is None else table.joined(parts)
     except Exception as error:  # each library raises its own
         raise InputError(
             f"The rows of {name} on {len(parts)} ranks do not fit together: {error}"
@@ -201,27 +185,3 @@ def _joined_sequences(parts: list[Sequences]) -> Sequences:
         parts[0].categories,
         **described,
     )
-
-
-def _same_categories(parts: list[Any]) -> list[Any]:
-    """Return frames whose categorical columns have the categories of all of them."""
-    if isinstance(parts[0], pd.Series):
-        frames = _same_categories([part.to_frame("y") for part in parts])
-        named = zip(frames, parts, strict=True)
-        return [frame["y"].rename(part.name) for frame, part in named]
-    parts = [part.copy(deep=False) for part in parts]
-    for column, dtype in parts[0].dtypes.items():
-        if isinstance(dtype, pd.CategoricalDtype):
-            every = parts[0][column].cat.categories
-            for part in parts[1:]:
-                every = every.union(part[column].cat.categories, sort=False)
-            for part in parts:
-                part[column] = part[column].cat.set_categories(every)
-    return parts
-
-
-def _joined_polars(parts: list[Any]) -> Any:
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.vstack(part)
-    return whole

@@ -13,6 +13,7 @@ import numpy as np
 
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data
+from sklearn_gru._support.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Session(Protocol):
 
     def outputs(self, data: Data, threads: int = 1) -> np.ndarray:
         """Return the outputs (n, n_outputs) of every sequence."""
+        ...
+
+    def share(self, ranks: Ranks, n: int, n_steps: int) -> str | None:
+        """Share steps of n sequences with other processes; return why not, or None."""
         ...
 
     def write_optimizer(self) -> None:

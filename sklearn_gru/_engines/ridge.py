@@ -19,7 +19,7 @@ from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
 from sklearn_gru._model.streamed import MOST, Data
 from sklearn_gru._support.numbers import evenly
 
-Target = Callable[[Any], np.ndarray]
+OfSome = Callable[[Any], np.ndarray]
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
 _MOST_LEFT_OUT = 2048  # sequences
@@ -38,6 +38,8 @@ class Ridge:
         The training set.
     target : callable
         From positions of sequences to what it predicts, (m, n_outputs) of float64.
+    weight : callable
+        From positions of sequences to their weights (m,); those of all have the sum 1.
     n_steps, first, n_columns : int
         Number of steps; the first and the number of the columns of each step, of which
         those before the first are skipped.
@@ -50,7 +52,8 @@ class Ridge:
     """
 
     data: Data
-    target: Target
+    target: OfSome
+    weight: OfSome
     n_steps: int
     first: int
     n_columns: int
@@ -60,7 +63,7 @@ class Ridge:
     coef: Tensor
 
     @classmethod
-    def fit(cls, data: Data, target: Target, n_columns: int, penalty: float) -> Ridge:
+    def fit(cls, data: Data, target: OfSome, n_columns: int, penalty: float) -> Ridge:
         """Solve the normal equations of a training set, block by block.
 
         The penalty is in units of the number of sequences, for columns of deviation 1.
@@ -68,21 +71,18 @@ class Ridge:
         first = data.n_differences
         n_read = n_columns - first
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
+        weight = weighting(data)
 
         def block(part: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
             index, x = part
             at = slice(int(index[0]), int(index[-1]) + 1)
-            own, given = weights(data, at), target(at)
-            return (
-                torch.from_numpy(own),
-                _read(x, n_steps, first),
-                torch.from_numpy(given),
-            )
+            own, given = torch.from_numpy(weight(at)), torch.from_numpy(target(at))
+            return own, _read(x, n_steps, first), given
 
         def blocks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
             return map(block, flat_sequences(data, n_steps, n_columns))
 
-        mean_y = _mean(data, target)
+        mean_y = _mean(len(data), target, weight)
         # Each block is freed before the next one is made.
         mean_x = torch.zeros(n_steps * n_read, dtype=torch.float64)
         for own, x, _ in blocks():
@@ -103,7 +103,7 @@ class Ridge:
         factor = torch.linalg.cholesky(moment)
         coef = torch.cholesky_solve(product, factor)
         layout = n_steps, first, n_columns
-        return cls(data, target, *layout, mean_x, mean_y, factor, coef)
+        return cls(data, target, weight, *layout, mean_x, mean_y, factor, coef)
 
     def part(self) -> LinearPart:
         """Return the map of all columns, those that are skipped times 0."""
@@ -125,7 +125,7 @@ class Ridge:
         some = evenly(len(self.data), _MOST_LEFT_OUT)
         given = flat(self.data, some, self.n_steps, self.n_columns)
         x = _read(given, self.n_steps, self.first) - self.mean_x
-        weight, target = weights(self.data, some), self.target(some)
+        weight, target = self.weight(some), self.target(some)
         equal = _numbers_of(x)
         total = np.bincount(equal, weight)
         sums = np.stack([np.bincount(equal, weight * y) for y in target.T], axis=1)
@@ -138,19 +138,24 @@ class Ridge:
         return some, np.where(alone[:, None], self.mean_y.numpy(), left)
 
 
-def weights(data: Data, some: Any) -> np.ndarray:
-    """Return the weights (m,) of some sequences; those of all have the sum 1."""
-    if data.weight is None:
-        n = len(np.empty(len(data), dtype=bool)[some])
-        return np.ones(n) / len(data)
-    return data.weight[some].astype(np.float64) / data.weight.sum(dtype=np.float64)
+def weighting(data: Data) -> OfSome:
+    """Return a function from positions of sequences to their weights (m,).
+
+    Those of all have the sum 1.
+    """
+    given, n = data.weight, len(data)
+    if given is None:
+        equal = np.broadcast_to(1 / n, n)
+        return lambda some: equal[some].copy()
+    total = given.sum(dtype=np.float64)
+    return lambda some: given[some].astype(np.float64) / total
 
 
-def _mean(data: Data, target: Target) -> Tensor:
+def _mean(n: int, target: OfSome, weight: OfSome) -> Tensor:
     """Return the weighted mean of the targets (n_outputs,)."""
     parts = [
-        torch.from_numpy(weights(data, at)) @ torch.from_numpy(target(at))
-        for at in (slice(k, k + MOST) for k in range(0, len(data), MOST))
+        torch.from_numpy(weight(at)) @ torch.from_numpy(target(at))
+        for at in (slice(k, k + MOST) for k in range(0, n, MOST))
     ]
     return functools.reduce(torch.add, parts)
 

@@ -32,24 +32,16 @@ def check_same_run(ranks: Ranks, run: Run) -> None:
 
 def share_steps(ranks: Ranks, net: Any, training: Any) -> None:
     """Let ranks share the steps of the open session, or warn why they do not."""
-    session, n = net.session_, min(net.batch_size, len(training))
-    shares = getattr(session, "shares", None)
-    if shares is None:
-        reasons = "; ".join(f"{k}: {v}" for k, v in net.declined.items())
-        why = f"the engine {net.engine_!r} does not share a step ({reasons})"
-    elif not shares(ranks, n, int(training.lengths.max(initial=1))):
-        why = (
-            f"a step of {n} sequences takes less than a millisecond per rank, about as "
-            "long as an exchange"
+    n, longest = min(net.batch_size, len(training)), training.lengths.max(initial=1)
+    why = net.session_.share(ranks, n, int(longest))
+    if why is not None:
+        warn(
+            f"Each of the {ranks.size} ranks trains the whole network by itself: "
+            f"{why}. The result is that of one process, and so is the time. Raise "
+            "batch_size, or give every rank other candidates, folds or groups instead "
+            "of one fit.",
+            UserWarning,
         )
-    else:
-        return
-    warn(
-        f"Each of the {ranks.size} ranks trains the whole network by itself: {why}. "
-        "The result is that of one process, and so is the time. Raise batch_size, or "
-        "give every rank other candidates, folds or groups instead of one fit.",
-        UserWarning,
-    )
 
 
 def stops_everywhere(ranks: Ranks, net: Any, *, stops: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gru._engines.ridge import Ridge, weights
+from sklearn_gru._engines.ridge import Ridge
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._model.linear import LinearPart
 from sklearn_gru._model.mixing import Judged
@@ -71,7 +71,7 @@ class LinearParts:
     def _left_out(self) -> Judged:
         some, linear = self._ridge.left_out()
         assert self.training.target is not None
-        target, weight = self.training.target[some], weights(self.training, some)
+        target, weight = self.training.target[some], self._ridge.weight(some)
         return Judged(linear, None, target, weight)
 
     @staticmethod

@@ -21,7 +21,9 @@ b     6.0
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -46,6 +48,12 @@ class Table(Protocol):
 
     def take(self, X: Any, rows: Any) -> Any:
         """Return the rows at some positions."""
+
+    def joined(self, parts: Sequence[Any]) -> Any:
+        """Return the rows of several frames, one after the other."""
+
+    def content(self, X: Any) -> Iterator[bytes]:
+        """Yield bytes that are the same in every process for the same rows."""
 
     def beside(self, X: Any, columns: Mapping[str, Any]) -> Any:
         """Return new columns as a frame with the rows of X."""
@@ -78,6 +86,13 @@ class PandasTable:
 
     def take(self, X: pd.DataFrame, rows: Any) -> pd.DataFrame:
         return X.iloc[rows]
+
+    def joined(self, parts: Sequence[Any]) -> Any:
+        return pd.concat(_with_same_categories(parts))
+
+    def content(self, X: Any) -> Iterator[bytes]:
+        yield repr(list(map(str, getattr(X, "columns", [])))).encode()
+        yield pd.util.hash_pandas_object(X).to_numpy().tobytes()
 
     def beside(self, X: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
         return pd.DataFrame(columns, index=X.index)
@@ -162,6 +177,13 @@ class PolarsTable:
     def take(self, X: Any, rows: Any) -> Any:
         return X[np.asarray(rows).tolist()]
 
+    def joined(self, parts: Sequence[Any]) -> Any:
+        return functools.reduce(lambda whole, part: whole.vstack(part), parts)
+
+    def content(self, X: Any) -> Iterator[bytes]:
+        yield repr(X.columns).encode()
+        yield X.hash_rows().to_numpy().tobytes()
+
     def beside(self, X: Any, columns: Mapping[str, Any]) -> Any:
         return type(X)(dict(columns))
 
@@ -221,6 +243,12 @@ class StoreTable:
     def take(self, X: Any, rows: Any) -> Any:
         return X[np.asarray(rows)]
 
+    def joined(self, parts: Sequence[Any]) -> Any:
+        return PandasTable().joined([X.to_frame() for X in parts])
+
+    def content(self, X: Any) -> Iterator[bytes]:
+        yield pickle.dumps(X)  # which holds the path and a stamp of the file
+
     def beside(self, X: Any, columns: Mapping[str, Any]) -> pd.DataFrame:
         return pd.DataFrame(columns, index=self.labels(X))
 
@@ -241,6 +269,28 @@ TABLES: tuple[Table, ...] = (PandasTable(), PolarsTable(), StoreTable())
 def table_of(X: Any) -> Table | None:
     """Return the library that X is a frame of, or None if X is not a frame."""
     return next((table for table in TABLES if table.accepts(X)), None)
+
+
+def table_of_column(X: Any) -> Table | None:
+    """Return what :func:`table_of` does, also for a single column of pandas."""
+    return PandasTable() if isinstance(X, pd.Series) else table_of(X)
+
+
+def _with_same_categories(parts: Sequence[Any]) -> list[Any]:
+    """Return frames or columns whose categories are those of all of them."""
+    if isinstance(parts[0], pd.Series):
+        frames = _with_same_categories([part.to_frame("y") for part in parts])
+        named = zip(frames, parts, strict=True)
+        return [frame["y"].rename(part.name) for frame, part in named]
+    parts = [part.copy(deep=False) for part in parts]
+    for column, dtype in parts[0].dtypes.items():
+        if isinstance(dtype, pd.CategoricalDtype):
+            every = parts[0][column].cat.categories
+            for part in parts[1:]:
+                every = every.union(part[column].cat.categories, sort=False)
+            for part in parts:
+                part[column] = part[column].cat.set_categories(every)
+    return parts
 
 
 def is_store(X: Any) -> bool:

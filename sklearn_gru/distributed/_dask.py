@@ -15,17 +15,18 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone, is_classifier
 
+from sklearn_gru._windows.finding import find_window
 from sklearn_gru.distributed._partitions import (
     check_whole_groups,
     groups_in,
     partitions_of,
-    window_of,
 )
 from sklearn_gru.distributed._rank import Address, Progress, fit_rank, free_address
 from sklearn_gru.exceptions import DistributedFitError, InvalidParameterError
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "score_samples")
 _POLL = 0.1  # seconds between two looks at the workers
+_LATE = 5  # seconds until the scheduler hears of a loss that a rank has noticed
 
 
 def fit_dask(
@@ -116,25 +117,25 @@ def fit_dask(
             f"frame has {len(rows)} partitions, but y has {len(targets)}. Make both "
             "from the same collection."
         )
-    window = window_of(model)
+    window = find_window(model)
     if window is not None and window.groups is not None:
         labels = client.gather([client.submit(groups_in, p, window) for p in rows])
         check_whole_groups(labels, one_series=True)
     job = _Job(client, _with_seed(model), rows, targets, timeout)
     size = len(client.nthreads()) if n_workers is None else int(n_workers)
+    lost: _LostWorker | None = None
     try:
-        for attempt in range(retries + 1):
+        for _ in range(retries + 1):
             try:
                 return _with_params_of(model, job.run(job.workers(size)))
-            except _LostWorker as lost:
-                if attempt == retries:
-                    raise DistributedFitError(
-                        f"The fit lost workers {retries + 1} times, last: {lost}. Look "
-                        "at the logs of the workers (memory?), or raise retries."
-                    ) from lost
+            except _LostWorker as error:
+                lost = error
     finally:
         job.close()
-    raise AssertionError("a fit returns or raises")
+    raise DistributedFitError(
+        f"The fit lost workers {retries + 1} times, last: {lost}. Look at the logs of "
+        "the workers (memory?), or raise retries."
+    ) from lost
 
 
 def predict_dask(model: BaseEstimator, frame: Any, *, method: str = "predict") -> Any:
@@ -165,7 +166,7 @@ def predict_dask(model: BaseEstimator, frame: Any, *, method: str = "predict") -
     """
     dask = _import("dask")
     parts = partitions_of(frame, "frame")
-    window = window_of(model)
+    window = find_window(model)
     if window is not None:
         delayed = dask.delayed(groups_in)
         check_whole_groups(
@@ -193,7 +194,7 @@ def predict_dask(model: BaseEstimator, frame: Any, *, method: str = "predict") -
 
 
 class _Answers(NamedTuple):
-    """What a model answers: values of one row, and the columns of several per row."""
+    """Answers of a model: those to one row, and the columns if there are several."""
 
     example: np.ndarray
     columns: list[Any] | None = None
@@ -311,25 +312,26 @@ class _Job:
     def _wait(self, futures: list[Any], workers: list[str]) -> None:
         """Wait until all ranks have ended; raise the error of one that failed."""
         while not all(future.status == "finished" for future in futures):
-            lost = set(workers) - set(self.client.nthreads())
-            if lost:
-                raise _LostWorker(", ".join(sorted(lost)))
-            failed = [future for future in futures if future.status == "error"]
-            if failed:
-                self._raise(failed[0].exception(), workers)
+            self._check_alive(workers)
+            for future in futures:
+                if future.status == "error":
+                    self._raise(future.exception(), workers)
             time.sleep(_POLL)
 
     def _raise(self, error: BaseException, workers: list[str]) -> None:
         """Raise what a rank has raised, or _LostWorker if it missed another rank."""
-        if not isinstance(error, DistributedFitError):
-            raise error
-        end = time.monotonic() + 5  # the scheduler hears of a loss a little later
-        while time.monotonic() < end:
-            lost = set(workers) - set(self.client.nthreads())
-            if lost:
-                raise _LostWorker(", ".join(sorted(lost))) from error
-            time.sleep(_POLL)
+        if isinstance(error, DistributedFitError):
+            end = time.monotonic() + _LATE
+            while time.monotonic() < end:
+                self._check_alive(workers)
+                time.sleep(_POLL)
         raise error
+
+    def _check_alive(self, workers: list[str]) -> None:
+        """Raise _LostWorker if the scheduler misses a worker."""
+        lost = set(workers) - set(self.client.nthreads())
+        if lost:
+            raise _LostWorker(", ".join(sorted(lost)))
 
     def close(self) -> None:
         """Forget what ranks have told."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from sklearn_gru._tables.keys import keys_of
 from sklearn_gru._windows.sliding_window import SlidingWindow
@@ -37,23 +36,6 @@ def partitions_of(collection: Any, name: str) -> list[Any]:
         "Array, or a list of Delayed or Future objects; for rows in memory, fit and "
         "predict of the model do the same."
     )
-
-
-def window_of(model: BaseEstimator) -> SlidingWindow | None:
-    """Return the SlidingWindow of a model, or None."""
-    if isinstance(model, SlidingWindow):
-        return model
-    steps = [step for _, step in getattr(model, "steps", ())]
-    inner = [v for v in model.get_params(deep=False).values() if _is_model(v)]
-    for part in [*steps, *inner]:
-        found = window_of(part) if _is_model(part) else None
-        if found is not None:
-            return found
-    return None
-
-
-def _is_model(value: Any) -> bool:
-    return isinstance(value, BaseEstimator)
 
 
 def groups_in(part: Any, window: SlidingWindow) -> list[Any]:

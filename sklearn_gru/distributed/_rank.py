@@ -26,7 +26,7 @@ Files = dict[str, bytes]
 
 
 class Address(NamedTuple):
-    """Where ranks meet, and which of them this one is."""
+    """Place where ranks meet, and the number of this one."""
 
     host: str
     port: int

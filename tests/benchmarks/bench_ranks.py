@@ -20,6 +20,7 @@ from skorch.callbacks import Callback
 
 from sklearn_gru import GRURegressor
 from sklearn_gru._engines.numba import threads
+from sklearn_gru._support.ranks import current
 from sklearn_gru.distributed import data_parallel
 from tests.benchmarks import rivals
 from tests.benchmarks.machine import describe, use_one_thread
@@ -74,6 +75,18 @@ def compare(hidden, batch, n, group):
     return found
 
 
+def exchange(n_floats, repeats=300):
+    """Return the median seconds in which ranks exchange a gradient."""
+    own = np.zeros(4 * n_floats, dtype=np.uint8)
+    every, seconds = np.zeros((dist.get_world_size(), len(own)), dtype=np.uint8), []
+    with data_parallel():
+        for _ in range(repeats):
+            began = time.perf_counter()
+            current().exchange(own, every)
+            seconds.append(time.perf_counter() - began)
+    return np.median(seconds)
+
+
 def measure():
     """Print the table; what every process of torchrun runs."""
     use_one_thread()
@@ -96,7 +109,11 @@ def measure():
             flush=True,
         )
         steps[hidden, batch] = alone[1] * batch / n
+    if size > 1:
+        taken = {n: 1e3 * exchange(n) for n in (4_000, 60_000)}
     if group.rank == 0 and size > 1:
+        for n, milliseconds in taken.items():
+            print(f"exchange of {n} floats: {milliseconds:.2f} ms")
         print_model(steps)
     dist.destroy_process_group()
 

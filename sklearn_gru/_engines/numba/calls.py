@@ -15,7 +15,7 @@ from sklearn_gru._engines.numba import threads as _threads
 from sklearn_gru._engines.numba.compile import checked as checked_build
 from sklearn_gru._engines.numba.compile.jit import cache_folder
 from sklearn_gru._engines.numba.compile.simd import LANES
-from sklearn_gru._engines.numba.exchange import Branch, Exchange
+from sklearn_gru._engines.numba.exchange import Exchange
 from sklearn_gru._engines.numba.memory import (
     BLOCK,
     WorkspaceLayout,
@@ -417,7 +417,7 @@ class Kernel:
         objective.check(self.network, len(rows.starts))
         n = min(batch_size, n_used)
         n_blocks = -(-n // self._layout(n, rows.n_steps, True).rows)
-        levels = n_blocks.bit_length()
+        levels = n_blocks.bit_length()  # of the tree in which blocks are added
         layout = self._reserve(n, rows.n_steps, train=True, levels=levels)
         for name in ("grads", "mean", "square"):
             checked(getattr(optimizer, name), np.float32, self.n_parameters, name)
@@ -459,8 +459,8 @@ class Kernel:
     ):
         """Train as the program does, with the blocks of a batch shared.
 
-        Each of the ranks, if there are some, computes branches of the tree in which
-        gradients are added, with `size` threads.
+        Each of the ranks computes branches of the tree in which gradients are added,
+        with `size` threads; None stands for one process.
         """
         most, n_packed = -(-n // layout.rows), len(self.packed)
         levels = most.bit_length()
@@ -469,7 +469,7 @@ class Kernel:
         losses = np.zeros(most)
         memory, sequences = self._memory.addresses, rows.addresses
         shared = Shared(memory.integers, address(grads), address(losses))
-        exchange = None if ranks is None else Exchange(ranks, grads, losses)
+        exchange = Exchange(ranks, grads, losses)
         with _threads.team(size) as team:
             for number in range(-(-training.n_used // training.batch_size)):
                 if rows.stop[0]:
@@ -477,10 +477,7 @@ class Kernel:
                 prepare_batch(self.shape, layout, memory, sequences, training, number)
                 left = training.n_used - number * training.batch_size
                 n_blocks = -(-min(n, left) // layout.rows)
-                branches = [Branch(0, n_blocks)]
-                if exchange is not None:
-                    branches = exchange.own_branches(n_blocks)
-                for begin, end in branches:
+                for begin, end in exchange.own_branches(n_blocks):
                     team.run(
                         self.programs.share_blocks,
                         [
@@ -491,11 +488,8 @@ class Kernel:
                             for member, kernel in enumerate(kernels)
                         ],
                     )  # fmt: skip
-                width = 1
-                if exchange is not None:
-                    for begin, end in branches:
-                        add_blocks(n_packed, shared, begin, end)
-                    width = exchange.run(n_blocks)
+                    add_blocks(n_packed, shared, begin, end)
+                width = exchange.run(n_blocks)
                 join_blocks(
                     self.shape, memory, training, shared, number, n_blocks, width
                 )

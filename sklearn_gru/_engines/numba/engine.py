@@ -137,14 +137,17 @@ class NumbaTraining:
         )
         self._read_optimizer()
 
-    def shares(self, ranks: Ranks, n: int, n_steps: int) -> bool:
-        """Share batches of n sequences with ranks if it pays; return whether."""
+    def share(self, ranks: Ranks, n: int, n_steps: int) -> str | None:
+        """Share steps of n sequences with ranks if it pays; return why not, or None."""
         if not self.trainer.worth_ranks(n, n_steps, ranks.size):
-            return False
+            return (
+                f"a step of {n} sequences takes less than a millisecond per rank, "
+                "about as long as an exchange"
+            )
         kernels.warm_up_shared(NetworkSpec(self.spec.cell, n_inputs=1, hidden_size=1))
         ranks.gather(None, patient=True)  # one may have to compile, another not
         self.ranks = ranks
-        return True
+        return None
 
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""

@@ -46,36 +46,41 @@ class Exchange:
 
     Parameters
     ----------
-    ranks : Ranks
-        The processes.
+    ranks : Ranks or None
+        The processes; None for this one alone.
     grads : float32 array (n_blocks, n_packed)
         Gradients; the first of a branch is its sum. Those of other ranks are written.
     losses : float64 array (n_blocks,)
         Losses of blocks; those of other ranks are written.
     """
 
-    def __init__(self, ranks: Ranks, grads: np.ndarray, losses: np.ndarray) -> None:
+    def __init__(
+        self, ranks: Ranks | None, grads: np.ndarray, losses: np.ndarray
+    ) -> None:
         self.ranks = ranks
+        self.rank, self.size = (0, 1) if ranks is None else (ranks.rank, ranks.size)
         self.grads = grads
         self.losses = losses
-        width, each = branches_of(len(grads), ranks.size)
+        width, each = branches_of(len(grads), self.size)
         branches = max(len(own) for own in each)
         self._sums = branches, grads.shape[1]
         # All messages have the size of the largest: sums, then losses.
         message = branches * (grads.nbytes // len(grads) + 8 * width)
         self._out = np.zeros(message, dtype=np.uint8)
-        self._in = np.zeros((ranks.size, message), dtype=np.uint8)
+        self._in = np.zeros((self.size, message), dtype=np.uint8)
 
     def own_branches(self, n_blocks: int) -> list[Branch]:
         """Return the branches of this rank in a batch of some blocks."""
-        return branches_of(n_blocks, self.ranks.size)[1][self.ranks.rank]
+        return branches_of(n_blocks, self.size)[1][self.rank]
 
     def run(self, n_blocks: int) -> int:
         """Exchange the branches of a batch; return their width."""
-        width, each = branches_of(n_blocks, self.ranks.size)
+        width, each = branches_of(n_blocks, self.size)
+        if self.ranks is None:
+            return width
         sums, losses = self._parts(self._out)
         at = 0
-        for k, (begin, end) in enumerate(each[self.ranks.rank]):
+        for k, (begin, end) in enumerate(each[self.rank]):
             sums[k] = self.grads[begin]
             losses[at : at + end - begin] = self.losses[begin:end]
             at += end - begin

@@ -19,6 +19,7 @@ from sklearn_gru._engines.torch.module import Layers
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.streamed import Data, Streamed
 from sklearn_gru._support.interrupts import raise_if_stopped
+from sklearn_gru._support.ranks import Ranks
 
 # Sequences per forward pass: 20 000 windows 24 x 8 took 0.18 s with 256 to 1024,
 # 0.26 s with 64 and 0.28 s with 4096 (32 units, one core, torch 2.13).
@@ -111,6 +112,11 @@ class TorchSession:
                 real = step < data.lengths[index, None]
                 out[(data.starts[index, None] + step)[real]] = found[real]
         return out
+
+    def share(self, ranks: Ranks, n: int, n_steps: int) -> str | None:
+        """Return why steps are not shared: only compiled ones are cut into blocks."""
+        reasons = "; ".join(f"{k}: {v}" for k, v in self.net.declined.items())
+        return f"the engine {self.net.engine_!r} does not share a step ({reasons})"
 
     def write_optimizer(self) -> None:
         """Do nothing: the optimizer holds its own state."""
