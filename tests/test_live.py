@@ -148,6 +148,30 @@ def test_many_series_are_one_by_one(cell, dtype):
     assert len(together) == len(alone)
 
 
+@pytest.mark.parametrize("pooling", ["last", "max", "mean"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_many_series_without_missing_values_in_fit(pooling, layers):
+    """Blocks of whole rows are read at once, and blocks with missing ones row by row."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 9, N_FEATURES))
+    params = {"pooling": pooling, "num_layers": layers, "dtype": "float32"}
+    model = GRURegressor(5, max_iter=1, random_state=0, **params)
+    model.fit(X, X.sum(axis=(1, 2)))
+    X[[3, 30, 31], 2] = np.nan
+    X[5, 4, 1] = X[40, 0] = np.nan
+    together, alone = Stream(model), Stream(model)
+    keys = np.arange(70)
+    for t in range(9):
+        got = together.update_many(X[:, t], keys=keys)
+        expected = [alone.update(row, key=k) for k, row in enumerate(X[:, t])]
+        np.testing.assert_array_equal(got, expected)
+    np.testing.assert_allclose(got, model.predict(X), rtol=1e-5, atol=1e-5)
+    X[69, 8, 2] = np.inf
+    with pytest.raises(InputError, match="infinity"):
+        together.update_many(X[:, 8], keys=keys)
+    np.testing.assert_array_equal([together.predict(key=k) for k in keys], got)
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [

@@ -78,6 +78,8 @@ class Answers:
 
     def one(self, out: np.ndarray, found: int) -> Any:
         """Return the answer of outputs (n_nets * n_outputs,) after `found` steps."""
+        if self.is_direct and found:
+            return out[0]
         if not self.is_plain:
             return self.many(out[None], np.array([found]))[0]
         values = mean_of(self._each(out)) if found else self._task.without_input
@@ -88,7 +90,9 @@ class Answers:
         seen = found > 0
         empty = self._task.without_input
         if self.is_plain:
-            values = np.where(seen[:, None], mean_of(self._each(out)), empty)
+            values = mean_of(self._each(out))
+            if not seen.all():
+                values = np.where(seen[:, None], values, empty)
             return values[:, 0] if self.is_single else values
         values = np.empty((len(out), *empty.shape))
         values[~seen] = empty
@@ -99,4 +103,4 @@ class Answers:
 
     def _each(self, out: np.ndarray) -> list[np.ndarray]:
         """Return the outputs of each network."""
-        return np.split(out, self._n_nets, axis=-1)
+        return [out] if self._n_nets == 1 else np.split(out, self._n_nets, axis=-1)

@@ -60,8 +60,8 @@ class Stepper:
         self._arrays: dict[str, np.ndarray] = {
             "row": self.row,
             "out": self.out,
-            "mean": np.array(scales.mean, dtype=np.float64),
-            "scale": np.array(scales.scale, dtype=np.float64),
+            "mean": np.tile(np.asarray(scales.mean, dtype=np.float64), BLOCK),
+            "scale": np.tile(np.asarray(scales.scale, dtype=np.float64), BLOCK),
             "marks": scales.marks(),
             "places": scales.places(),
             "embeddings": _embeddings(network),
@@ -80,6 +80,7 @@ class Stepper:
             "n_slots": n_slots,
             "rolls": int(rolls),
             "key_floats": key_floats,
+            "is_plain": int(len(scales.marked) + len(scales.embedded) == 0),
         }
         self._plan = np.zeros(len(shape) + len(StepPlan._fields), dtype=np.int64)
         # Without a method of Python in between, a step takes half the time.
@@ -123,7 +124,7 @@ class Stepper:
         checked(keys, np.int64, n, "keys")
         checked(positions, np.int64, n, "positions")
         checked(rows, np.float64, n * len(self.row), "rows")
-        if n and (keys.min() < 0 or keys.max() >= len(self.counts)):
+        if n and keys.view(np.uint64).max() >= len(self.counts):  # negative ones, too
             raise ValueError("keys name a key without a state: reserve room for it")
         out = np.empty((n, len(self.out)))
         found = np.empty(n, dtype=np.int64)

@@ -55,7 +55,7 @@ class StepPlan(NamedTuple):
     counts: int  # (capacity, n_slots) int64, steps that each slot has read
     row: int  # (n_features,) float64, the row to read
     out: int  # (n_outputs,) float64, the answer
-    mean: int  # (n_features,) float64
+    mean: int  # (n_features,) float64, BLOCK times
     scale: int
     marks: int  # (n_features,) int64, input that marks a missing value, or -1
     center: int  # (n_outputs,) float64
@@ -68,6 +68,7 @@ class StepPlan(NamedTuple):
     scores: int  # (BLOCK, padded_outputs)
     places: int  # (n_features,) int64, input of a feature, or -1 - k for table k
     embeddings: int  # (n_tables, 4) int64; see `Embedded`
+    is_plain: int  # 1 if features are inputs as they are: no marks, no tables
 
 
 class Embedded(NamedTuple):
@@ -106,9 +107,11 @@ def step_many(plan_address, n, keys, positions, rows, out, found):
         integers_at(found),
     )
     rows, out = doubles_at(rows), doubles_at(out)
-    for i in range(n * plan.n_features):
-        if np.isinf(rows[i]):
-            return INFINITE
+    infinite = 0
+    for i in range(n * plan.n_features):  # without a way out, in vectors
+        infinite += np.isinf(rows[i])
+    if infinite > 0:
+        return INFINITE
     if plan.rolls:
         for i in range(n):
             found[i] = _step_key(
@@ -133,7 +136,7 @@ def _read_plan(address):
                   p[11], p[12], p[13], p[14], p[15], p[16], p[17], p[18])  # fmt: skip
     plan = StepPlan(p[19], p[20], p[21], p[22], p[23], p[24], p[25], p[26], p[27],
                     p[28], p[29], p[30], p[31], p[32], p[33], p[34], p[35], p[36],
-                    p[37], p[38], p[39], p[40])  # fmt: skip
+                    p[37], p[38], p[39], p[40], p[41])  # fmt: skip
     return shape, plan
 
 
@@ -158,7 +161,9 @@ def _step_key(cell, shape, plan, key, position, row, out):
     if count > 0:
         pooled = floats_at(plan.pooled)
         _pool_slot(cell, shape, tables, answer, pooled)
-        _write_answers(shape, plan, 1, pooled, out)
+        scores = floats_at(plan.scores)
+        apply_head(shape, 1, pooled, head_of(shape, floats_at(plan.packed)), scores)
+        _decode(shape, plan, scores, out)
     return count
 
 
@@ -168,33 +173,53 @@ def _step_block(cell, shape, plan, n, keys, rows, out, found):
     table, counts = floats_at(plan.table), integers_at(plan.table_counts)
     states, all_counts = floats_at(plan.states), integers_at(plan.counts)
     x, size = floats_at(plan.x), shape.padded
-    pooled = floats_at(plan.pooled)
+    pooled, scores = floats_at(plan.pooled), floats_at(plan.scores)
     n_tables = plan.key_floats // size
-    m = 0
+    whole = plan.is_plain and _standardise_whole(plan, n, rows, x)
+    m, last = 0, n
     for i in range(n):
         row = rows + i * plan.n_features
-        if _standardise(shape, plan, row, x + m * shape.n_inputs) > 0:
-            source = states + keys[i] * plan.key_floats
-            for t in range(n_tables):
-                copy_row(table + (t * BLOCK + m) * size, source + t * size, size)
-            counts[m] = all_counts[keys[i]]
-            found[i] = m  # for a moment, the row of the key in the table
+        if whole or _standardise(shape, plan, row, x + m * shape.n_inputs) > 0:
+            at = m
             m += 1
-        else:
-            found[i] = -1
+        else:  # a key that reads nothing lies behind all that read
+            last -= 1
+            at = last
+        source = states + keys[i] * plan.key_floats
+        for t in range(n_tables):
+            copy_row(table + (t * BLOCK + at) * size, source + t * size, size)
+        counts[at] = all_counts[keys[i]]
+        found[i] = at  # for a moment
     tables = Tables(BLOCK, table, counts)
     _advance(cell, shape, plan, x, shape.n_inputs, m, tables)
+    if shape.pooling == LAST:  # which is a part of the table as it is
+        pooled = table + (shape.layers - 1) * _parts(cell) * BLOCK * size
+    else:
+        for at in range(n):
+            _pool_slot(cell, shape, tables, at, pooled + at * shape.padded_pooled)
+    apply_head(shape, n, pooled, head_of(shape, floats_at(plan.packed)), scores)
     for i in range(n):
-        if found[i] >= 0:
-            target = states + keys[i] * plan.key_floats
-            for t in range(n_tables):
-                source = table + (t * BLOCK + found[i]) * size
-                copy_row(target + t * size, source, size)
-            all_counts[keys[i]] = counts[found[i]]
-        own = Tables(1, states + keys[i] * plan.key_floats, all_counts + keys[i])
-        _pool_slot(cell, shape, own, 0, pooled + i * shape.padded_pooled)
-        found[i] = all_counts[keys[i]]
-    _write_answers(shape, plan, n, pooled, out)
+        at = found[i]
+        target = states + keys[i] * plan.key_floats
+        for t in range(n_tables):
+            copy_row(target + t * size, table + (t * BLOCK + at) * size, size)
+        found[i] = all_counts[keys[i]] = counts[at]
+        _decode(shape, plan, scores + at * shape.padded_outputs,
+                out + i * shape.n_outputs)  # fmt: skip
+
+
+@inner
+def _standardise_whole(plan, n, rows, x):
+    """Write what the network reads of plain rows; return whether no value is missing.
+
+    One loop over all rows, without a branch, is compiled to vectors.
+    """
+    mean, scale, missing = doubles_at(plan.mean), doubles_at(plan.scale), 0
+    for k in range(n * plan.n_features):
+        value = (rows[k] - mean[k]) / scale[k]
+        missing += np.isnan(value)
+        x[k] = np.float32(value)
+    return missing == 0
 
 
 @inner
@@ -314,12 +339,8 @@ def _pool_slot(cell, shape, tables, slot, pooled):
 
 
 @inner
-def _write_answers(shape, plan, n, pooled, out):
-    """Write the outputs of n pooled states on the scale of y."""
-    scores = floats_at(plan.scores)
+def _decode(shape, plan, scores, out):
+    """Write the outputs of a network on the scale of y."""
     center, unit = doubles_at(plan.center), doubles_at(plan.unit)
-    apply_head(shape, n, pooled, head_of(shape, floats_at(plan.packed)), scores)
-    for i in range(n):
-        for o in range(shape.n_outputs):
-            score = np.float64(scores[i * shape.padded_outputs + o])
-            out[i * shape.n_outputs + o] = score * unit[o] + center[o]
+    for o in range(shape.n_outputs):
+        out[o] = np.float64(scores[o]) * unit[o] + center[o]
