@@ -10,6 +10,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import warnings  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from tests.benchmarks.accuracy.development import DEVELOPMENT  # noqa: E402
 from tests.benchmarks.accuracy.page import write_page  # noqa: E402
 from tests.benchmarks.accuracy.run import (  # noqa: E402
     CACHE,
@@ -18,7 +19,9 @@ from tests.benchmarks.accuracy.run import (  # noqa: E402
     measure,
     methods,
 )
-from tests.benchmarks.accuracy.tasks import TASKS  # noqa: E402
+from tests.benchmarks.accuracy.tasks import TASKS as PUBLIC  # noqa: E402
+
+TASKS = PUBLIC | DEVELOPMENT
 
 
 def arguments():
@@ -26,7 +29,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.accuracy")
     parser.add_argument("--data", type=Path, help="folder of the public data sets")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of results")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(PUBLIC))
     parser.add_argument("--methods", nargs="+", help="names; all of a task if left out")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     mode = parser.add_mutually_exclusive_group()

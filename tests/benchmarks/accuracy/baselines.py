@@ -1,11 +1,11 @@
 """The cheap strong baselines, each in the form a careful user would give it.
 
-``BASELINES[kind][name](seed)`` is an unfitted estimator; a kind of task lacks a name
-where the method makes no sense there. Without them a good figure means nothing.
+``baselines_of(task)[name](seed)`` is an unfitted estimator; a task lacks a name where
+the method makes no sense there. Without them a good figure means nothing.
 """
 
 import numpy as np
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -20,6 +20,7 @@ from sklearn_gru import SlidingWindow
 from tests.benchmarks.accuracy.tasks import BIKES_KNOWN
 from tests.benchmarks.accuracy.windows import (
     AsCube,
+    Flat,
     LastObserved,
     LastSubtracted,
     Recursive,
@@ -27,19 +28,20 @@ from tests.benchmarks.accuracy.windows import (
     Resampled,
     SeasonalNaive,
     StepAsFeature,
+    WithoutTargets,
 )
 
 ALPHAS = np.logspace(-3, 5, 17)
 
 
-def _minirocket(seed):
+def _minirocket(seed, model=None):
     from aeon.transformations.collection.convolution_based import MiniRocket
 
     return make_pipeline(
         AsCube(),
-        MiniRocket(random_state=seed),
+        WithoutTargets(MiniRocket(random_state=seed)),
         StandardScaler(with_mean=False),
-        RidgeClassifierCV(ALPHAS),
+        RidgeClassifierCV(ALPHAS) if model is None else model,
     )
 
 
@@ -101,10 +103,48 @@ PANEL = {
         HistGradientBoostingRegressor(random_state=seed), random_state=seed
     ),
 }
+MEASURED = {
+    "naive": lambda seed: DummyRegressor(),
+    "ridge": lambda seed: make_pipeline(Resampled(), StandardScaler(), RidgeCV(ALPHAS)),
+    "gradient boosting": lambda seed: make_pipeline(
+        Resampled(),
+        HistGradientBoostingRegressor(min_samples_leaf=5, random_state=seed),
+    ),
+    "MiniRocket + ridge": lambda seed: _minirocket(seed, RidgeCV(ALPHAS)),
+}
 BASELINES = {
     "series": SERIES,
+    "measured": MEASURED,
     "text": TEXT,
     "frame": FRAME,
     "forecast": FORECAST,
     "panel": PANEL,
 }
+
+
+def baselines_of(task):
+    """Name to ``make(seed)`` of the baselines of a task."""
+    if task.kind == "windows":
+        return _of_windows(task.season, one_step=task.one_step)
+    return dict(BASELINES[task.kind])
+
+
+def _of_windows(season, *, one_step):
+    """Baselines that read the windows of series; one of boosting for all steps."""
+
+    def boosting(seed):
+        trees = HistGradientBoostingRegressor(random_state=seed)
+        if one_step:
+            return make_pipeline(Flat(), trees)
+        return StepAsFeature(
+            trees, n_lags=max(48, season), season=season, random_state=seed
+        )
+
+    return {
+        "naive": lambda seed: Repeated(1),
+        "seasonal naive": lambda seed: Repeated(season),
+        "ridge": lambda seed: make_pipeline(Flat(), StandardScaler(), RidgeCV(ALPHAS)),
+        "ridge, last value subtracted": lambda seed: LastSubtracted(RidgeCV(ALPHAS)),
+        "gradient boosting": boosting,
+        "MiniRocket + ridge": lambda seed: _minirocket(seed, RidgeCV(ALPHAS)),
+    }

@@ -156,7 +156,11 @@ def _panel_cut(panel, fifths):
     n = panel.shape[1]
     start, stop = n * fifths // 5, n * (fifths + 1) // 5
     X, y = _panel_windows(panel, 0, start)
-    return Split(X, y, *_panel_windows(panel, start, stop))
+    X_test, y_test = _panel_windows(panel, start, stop)
+    known = panel[:, :start]
+    seasonal = np.abs(known[:, 24:] - known[:, :-24]).mean(axis=1)
+    scale = np.repeat(seasonal, len(y_test) // len(panel))[:, None]
+    return Split(X, y, X_test, y_test, scale)
 
 
 def _windows(series, first, stop):
@@ -175,17 +179,44 @@ def _cut(series, fifths):
     return Split(*_windows(series, 0, start), *_windows(series, start, stop))
 
 
+SEASONS = {
+    "Electricity-24": 24,
+    "SF-traffic-24": 24,
+    "Solar-24": 24,
+    "Wind-6": 24,
+    "I94-1": 24,
+    "Beijing-6": 24,
+    "Births-1": 7,
+    "Bitcoin-1": 7,
+    "Visits-7": 7,
+    "CO2-13": 52,
+    "Sunspots-1": 11,
+    "ElNino-6": 12,
+    "Output-1": 4,
+}  # in steps: a day, a week, a year, a cycle of the sun
+
+
 def _forecast(name, *table, load=None):
     return Task(
         name, "windows", "MSE", np.nan, np.nan, 60, load or _table(*table),
         validation=lambda series, seed: [_cut(series, 3)],
         test=lambda series: _cut(series, 4),
+        season=SEASONS.get(name, 1), one_step=name.endswith("-1"),
     )  # fmt: skip
 
 
 def _regression(name):
     cuts = _five_folds, _official
-    return Task(name, "windows", "MSE", np.nan, np.nan, 60, _measured(name), *cuts)
+    return Task(name, "measured", "MSE", np.nan, np.nan, 60, _measured(name), *cuts)
+
+
+def _panel_task(name, metric):
+    return Task(
+        name, "windows", metric, np.nan, np.nan, 60, _panel,
+        validation=lambda panel, seed: [_panel_cut(panel, 3)],
+        test=lambda panel: _panel_cut(panel, 4),
+        season=24,
+    )  # fmt: skip
 
 
 DEVELOPMENT = {
@@ -215,11 +246,8 @@ DEVELOPMENT = {
         _forecast("Sunspots-1", "sunspots.csv", "SUNACTIVITY", 33, 1, 309),
         _forecast("ElNino-6", load=_el_nino),
         _forecast("Output-1", "macrodata.csv", "realgdp", 12, 1, 203),
-        Task(
-            "Panel-24", "windows", "sMAPE %", np.nan, np.nan, 60, _panel,
-            validation=lambda panel, seed: [_panel_cut(panel, 3)],
-            test=lambda panel: _panel_cut(panel, 4),
-        ),
+        _panel_task("Panel-24", "sMAPE %"),
+        _panel_task("Panel-24 scaled", "MASE"),
     )
 }  # fmt: skip
 

@@ -47,7 +47,7 @@ def error(task, split, kind, regressor):
     model = make_pipeline(StandardScaler(), regressor)
     model.fit((flat - shift) / scale, (y - shift) / scale)
     found = model.predict((ahead - later) / size).reshape(len(ahead), -1)
-    return task.score(split.y_test, (found * size + later).reshape(split.y_test.shape))
+    return task.score(split, (found * size + later).reshape(split.y_test.shape))
 
 
 def main():

@@ -18,8 +18,8 @@ import numpy as np
 import sklearn
 import torch
 
-from tests.benchmarks.accuracy.baselines import BASELINES
-from tests.benchmarks.accuracy.settings import RECOMMENDED, default, plain
+from tests.benchmarks.accuracy.baselines import baselines_of
+from tests.benchmarks.accuracy.settings import RECOMMENDED, before, default, plain
 from tests.benchmarks.machine import describe
 
 CACHE = Path(tempfile.gettempdir()) / "sklearn_gru_accuracy"
@@ -28,12 +28,13 @@ PACKAGES = ("sklearn-gru", "numpy", "scikit-learn", "torch", "numba", "aeon")
 
 def methods(task):
     """Name to ``make(seed)`` of every method that fits the task."""
-    found = dict(BASELINES[task.kind])
+    found = baselines_of(task)
     found["torch.nn.GRU, peers' defaults"] = lambda seed: plain(task, seed)
     if task.kind != "text":
         found["torch.nn.GRU, scaled, 50 epochs"] = lambda seed: plain(
             task, seed, epochs=50, standardize=True
         )
+    found["default before"] = lambda seed: before(task, seed)
     found["default"] = lambda seed: default(task, seed)
     if task.name in RECOMMENDED:
         recommended = RECOMMENDED[task.name]
@@ -91,7 +92,7 @@ def evaluate(make, seed, task, splits):
         start = time.process_time()
         model.fit(split.X, split.y)
         seconds.append(time.process_time() - start)
-        scores.append(task.score(split.y_test, model.predict(split.X_test)))
+        scores.append(task.score(split, model.predict(split.X_test)))
     return {
         "score": float(np.mean(scores)),
         "scores": scores,

@@ -29,7 +29,7 @@ def _airline_window(regressor, n_steps=24):
     return make_pipeline(SlidingWindow(n_steps, lag=AIRLINE_HORIZON), regressor)
 
 
-def _short(regressor, n_steps=96):
+def _short(regressor, n_steps=336):
     return make_pipeline(Tail(n_steps), regressor)
 
 
@@ -43,6 +43,15 @@ WINDOWS = {
     "forecast": _airline_window,
     "panel": _short,
     "windows": lambda regressor: regressor,
+    "measured": lambda regressor: regressor,
+}
+# The defaults before decision record 23.
+NETWORK_ALONE = {"normalization": None, "target_feature": None, "linear_share": 0}
+VALUES_ALONE = {
+    "add_differences": False,
+    "pooling": "last",
+    "linear_share": 0,
+    "segment_length": None,
 }
 
 
@@ -56,12 +65,20 @@ def default(task, seed, **changes):
     return WINDOWS[task.kind](GRURegressor(random_state=seed, **changes))
 
 
+def before(task, seed):
+    """The estimator with what were default parameters before decision record 23."""
+    labels = task.kind in ("series", "text")
+    return default(task, seed, **(VALUES_ALONE if labels else NETWORK_ALONE))
+
+
 def plain(task, seed, **changes):
     """torch.nn.GRU behind the same windows."""
     if task.kind == "series":
         return PlainClassifier(random_state=seed, **changes)
     if task.kind == "text":
         return PlainTextClassifier(random_state=seed, **changes)
+    if task.kind == "panel":  # longer windows would take hours
+        return _short(PlainRegressor(random_state=seed, **changes), n_steps=96)
     return WINDOWS[task.kind](PlainRegressor(random_state=seed, **changes))
 
 
@@ -73,10 +90,6 @@ def classifier(*steps, **parameters):
         return make_pipeline(*steps, gru) if steps else gru
 
     return make
-
-
-# Found when neither levels nor a linear part were chosen by default.
-NETWORK_ALONE = {"normalization": None, "target_feature": None, "linear_share": 0}
 
 
 def _bikeshare(seed, **changes):
@@ -133,6 +146,10 @@ def _imdb(seed, **changes):
     return _text(gru, max_features=5000)
 
 
+def _median(seed, **changes):
+    return GRURegressor(random_state=seed, **({"loss": "absolute_error"} | changes))
+
+
 # Central differences, which WithDifferences adds, instead of the default ones.
 ALONE = {"bidirectional": True, "add_differences": False, "linear_share": 0}
 BOTH_WAYS = ALONE | {"max_iter": 100}
@@ -157,4 +174,7 @@ RECOMMENDED = {
     "Bikeshare": _bikeshare,
     "Airline": _airline,
     "ETTh1-96": _ett,
+    # sMAPE and MASE are errors of medians, and the windows hold outliers.
+    "Panel-24": _median,
+    "Panel-24 scaled": _median,
 }

@@ -28,21 +28,28 @@ from tests.benchmarks.accuracy.mfcc import mfcc
 
 
 class Split(NamedTuple):
-    """What to learn from and what to predict."""
+    """What to learn from and what to predict.
+
+    `scale` is the mean error of the seasonal naive forecast on the training part, one
+    per test target, for MASE.
+    """
 
     X: Any
     y: Any
     X_test: Any
     y_test: Any
+    scale: Any = None
 
 
 @dataclass(frozen=True)
 class Task:
     """A public task.
 
-    `must` is what the recommended setting has to reach within `budget`. `load` reads the folder and returns what `validation` and `test` cut; `kind` says
-    what X is: "series" (arrays of steps x channels), "frame" (rows by time), "panel"
-    (windows of many series, next values), "forecast" (one series, far ahead) or "text".
+    `must` is what the recommended setting has to reach within `budget`. `load` reads
+    the folder and returns what `validation` and `test` cut; `kind` says what X is:
+    "series" (arrays of steps x channels), "measured" (the same, with a number each),
+    "frame" (rows by time), "panel" (windows of many series, next values), "windows"
+    (of one series or many, next values), "forecast" (one series, far ahead) or "text".
     """
 
     name: str
@@ -55,15 +62,25 @@ class Task:
     validation: Callable[[Any, int], list[Split]]
     test: Callable[[Any], Split]
     untouched: float | None = None  # what default parameters alone must reach
+    season: int = 1  # of "windows", in steps
+    one_step: bool = False  # y of "windows" is the next value alone
 
     @property
     def higher_is_better(self):
         """Whether `metric` is a score, not an error."""
         return self.metric in ("accuracy %", "R2")
 
-    def score(self, y, predicted):
+    def score(self, split, predicted):
         """The metric of the task."""
-        return float(METRICS[self.metric](y, predicted))
+        if self.metric == "MASE":
+            return float(np.mean(np.abs(predicted - split.y_test) / split.scale))
+        return float(METRICS[self.metric](split.y_test, predicted))
+
+    def error(self, score):
+        """A score as an error, at least a tenth of a point of accuracy."""
+        if self.metric == "accuracy %":
+            return max(100 - score, 0.1)
+        return 1 - score if self.metric == "R2" else score
 
     def better(self, a, b):
         """Whether result `a` beats `b`."""

@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, LRScheduler
 
 from tests.benchmarks.accuracy.baselines import ALPHAS
+from tests.benchmarks.accuracy.settings import VALUES_ALONE
 from tests.benchmarks.accuracy.settings import default as untouched
 
 # What the study varies around: nothing, or the winners of a round before.
@@ -166,7 +167,6 @@ def _highway(task, seed):
 
 
 RAW = {"normalization": None, "target_feature": None}
-BEFORE = {"add_differences": False, "pooling": "last", "linear_share": 0}
 
 
 def _values(parameter, *values):
@@ -202,7 +202,7 @@ VARIANTS = {
         "no linear part": _with(linear_share=0),
         "half a linear part": _with(linear_share=0.5),
         "raw values, no linear part": _regression(**RAW, linear_share=0),
-        "none of the three": _classification(**BEFORE),
+        "none of the three": _classification(**VALUES_ALONE),
     },
     "several networks": {
         "3 networks": _with(n_estimators=3),

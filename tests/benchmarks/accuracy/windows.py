@@ -3,6 +3,7 @@
 The baselines and the networks read the same windows through these.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,34 @@ class Resampled(TransformerMixin, BaseEstimator):
         at = np.linspace(0, len(x) - 1, self.n_steps_)
         steps = np.arange(len(x))
         return np.stack([np.interp(at, steps, c) for c in x.T], axis=1).ravel()
+
+
+class Flat(TransformerMixin, BaseEstimator):
+    """Windows as flat rows, step-major."""
+
+    def fit(self, X, y=None):
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X):
+        """(n, n_steps * n_channels)."""
+        return np.asarray(X).reshape(len(X), -1)
+
+
+class WithoutTargets(TransformerMixin, BaseEstimator):
+    """A transformer that is fitted without y, whatever the shape of y."""
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y=None):
+        """Fit on X."""
+        self.transformer_ = clone(self.transformer).fit(X)
+        return self
+
+    def transform(self, X):
+        """What the transformer makes of X."""
+        return self.transformer_.transform(X)
 
 
 class AsCube(TransformerMixin, BaseEstimator):
@@ -81,13 +110,15 @@ class Repeated(RegressorMixin, BaseEstimator):
 
     def fit(self, X, y):
         """Keep the horizon."""
-        self.horizon_ = y.shape[1]
+        self.shape_ = y.shape[1:]
         return self
 
     def predict(self, X):
-        """(n, horizon)."""
+        """(n, horizon), or (n,) for a single step ahead."""
         tail = np.asarray(X)[:, -self.period :, 0]
-        return np.tile(tail, -(-self.horizon_ // self.period))[:, : self.horizon_]
+        horizon = math.prod(self.shape_)
+        ahead = np.tile(tail, -(-horizon // self.period))[:, :horizon]
+        return ahead.reshape(len(tail), *self.shape_)
 
 
 class LastSubtracted(RegressorMixin, BaseEstimator):
@@ -103,17 +134,17 @@ class LastSubtracted(RegressorMixin, BaseEstimator):
     def fit(self, X, y):
         """Fit on windows and targets less the last value."""
         windows, last = self._windows(X)
-        self.regressor_ = clone(self.regressor).fit(windows, y - last)
+        self.regressor_ = clone(self.regressor).fit(windows, (y.T - last).T)
         return self
 
     def predict(self, X):
         """Predict the differences and add the last value."""
         windows, last = self._windows(X)
-        return self.regressor_.predict(windows) + last
+        return (self.regressor_.predict(windows).T + last).T
 
     def _windows(self, X):
         flat = np.asarray(X)[:, -(self.n_steps or X.shape[1]) :, 0]
-        return flat - flat[:, -1:], flat[:, -1:]
+        return flat - flat[:, -1:], flat[:, -1]
 
 
 class StepAsFeature(RegressorMixin, BaseEstimator):
