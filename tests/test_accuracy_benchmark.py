@@ -1,6 +1,7 @@
 """The accuracy benchmark cannot flatter: splits, baselines, the words of the page."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,17 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, SlidingWindow
-from tests.benchmarks.accuracy import defaults, page, read, tasks, text, windows
+from tests.benchmarks.accuracy import (
+    defaults,
+    development,
+    page,
+    read,
+    tasks,
+    text,
+    windows,
+)
+from tests.benchmarks.accuracy.baselines import baselines_of
+from tests.benchmarks.accuracy.comparison import compared
 from tests.benchmarks.accuracy.memory_tasks import adding, copying
 from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
 from tests.benchmarks.accuracy.plain_torch import PlainClassifier
@@ -122,6 +133,39 @@ def test_last_value_is_taken_off_and_put_back():
     np.testing.assert_allclose(cut, X[:, 4:, 0] - X[:, -1])
 
 
+@pytest.mark.parametrize("one_step", [True, False])
+def test_baselines_of_windows_forecast_what_the_task_asks(one_step):
+    """A sine of a season of 6 is forecast nearly exactly, in the shape of y."""
+    values = np.sin(np.arange(300) * 2 * np.pi / 6).astype(np.float32)[:, None]
+    series = development.Series(values, 12, 1 if one_step else 6)
+    task = replace(
+        development.DEVELOPMENT["Electricity-24"], season=6, one_step=one_step
+    )
+    split = task.test(series)
+    for name, make in baselines_of(task).items():
+        if name not in ("naive", "MiniRocket + ridge"):
+            model = make(0)
+            if isinstance(model, windows.StepAsFeature):
+                model.set_params(n_rows=3000, regressor__max_iter=20)
+            predicted = model.fit(split.X, split.y).predict(split.X_test)
+            assert predicted.shape == split.y_test.shape, name
+            assert task.score(split, predicted) < 0.02, name
+
+
+def test_mase_is_in_units_of_the_seasonal_naive_forecast(monkeypatch):
+    """Whatever the size of a series."""
+    rng = np.random.default_rng(0)
+    panel = np.sin(np.arange(1008) * 2 * np.pi / 24) + rng.normal(size=(3, 1008))
+    panel *= np.array([[1.0], [100.0], [1e4]])
+    task = development.DEVELOPMENT["Panel-24 scaled"]
+    split = task.test(panel)
+    naive = windows.Repeated(24).fit(split.X, split.y).predict(split.X_test)
+    assert task.score(split, naive) == pytest.approx(1, abs=0.1)
+    assert task.score(split, split.y_test) == 0
+    validation = task.validation(panel, 0)[0]
+    assert not np.isin(split.y_test, validation.y_test).any()
+
+
 def test_words_are_numbered_in_reading_order():
     """The newest words are kept; a text of unknown words is missing, not empty."""
     numbers = text.TokenNumbers().fit(["bb aa cc"])
@@ -225,6 +269,30 @@ def test_the_page_says_where_plain_torch_wins(monkeypatch):
     monkeypatch.setattr(page, "LIMITED", {("ERing", "ridge"): "Ridge takes a day."})
     assert "Ridge takes a day." in page.words(picked[2], figures)
     assert "Ridge takes a day." not in page.words(picked[0], figures)
+
+
+def test_defaults_are_compared_over_all_tasks():
+    """Only differences beyond the noise count; an error of nothing is a tenth."""
+    results = []
+    for seed, noise in enumerate((-0.1, 0.0, 0.1)):
+        for name, task, score in (
+            ("default", "GunPoint", 100.0),
+            (page.BEFORE, "GunPoint", 99.0 + noise),
+            ("default", "ERing", 80.0 + 10 * noise),
+            (page.BEFORE, "ERing", 80.5),
+            ("ridge", "ERing", 90.0),
+            ("ridge", "GunPoint", 90.0),
+        ):
+            results.append(_result(name, score, task, seed, seconds=2.0))
+    figures = page.Figures(results)
+    picked = [tasks.TASKS[name] for name in ("GunPoint", "ERing")]
+    said = " ".join(compared(picked, figures, page.BEFORE, page.best_baseline))
+    assert "better than the default before on 1 of 2 tasks, worse on 0." in said
+    ratios = 0.1 / 1.0, 20.0 / 19.5
+    assert f"error {np.sqrt(np.prod(ratios)):.2f}, CPU seconds 1.00" in said
+    assert "strongest baseline, up to the noise, on 1 of 2 tasks" in said
+    assert "not on: ERing (ridge)." in said
+    assert page.BEFORE not in figures.rivals("GunPoint")
 
 
 def test_errors_are_beaten_from_below():
