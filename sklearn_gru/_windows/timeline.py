@@ -231,9 +231,7 @@ def remember(
 def _ends_of_runs(
     starts: np.ndarray, n: int, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the last rows of each of the runs of n rows, and its
-    number.
-    """
+    """Return the positions of the last rows of each run of n rows, and their runs."""
     ends = np.append(starts[1:], n)
     sizes = np.minimum(ends - starts, most)
     run = np.repeat(np.arange(len(starts)), sizes)
