@@ -56,7 +56,15 @@ def same(a, b):
     np.testing.assert_array_equal(a.order, b.order)
 
 
-CASES = [(7, 1, 3), (7, -5, 3), (50, 0, 1), (50, -3, 70), (7, 40, 10), (0, 1, 4)]
+CASES = [
+    (7, 1, 3),
+    (7, -5, 3),
+    (50, 0, 1),
+    (50, -3, 70),
+    (7, 40, 10),
+    (0, 1, 4),
+    (50, 1, 3),
+]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -69,6 +77,7 @@ def test_a_rule_is_its_arrays(case):
     weights = rng.random(len(long))
     some = rng.random(len(long)) < 0.5
     same(short, long)
+    assert short._fills_rows() == long._fills_rows()
     same(short[2:5], long[2:5])
     same(short[some], long[some])
     same(short[::3], long[::3])

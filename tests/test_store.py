@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,52 @@ class Batch:
 def test_other_libraries(tmp_path, store, method):
     batches = [Batch(frame, method) for frame in panel()]
     again = RowStore.write(batches, tmp_path / "again.rows", **KEYS)
+    pd.testing.assert_frame_equal(again.to_frame(), store.to_frame())
+
+
+@pytest.mark.parametrize("method", ["to_pandas", "compute", "collect"])
+def test_one_frame_of_another_library(tmp_path, method):
+    """A table of pyarrow, a frame of dask, a lazy frame of polars."""
+    with pytest.raises(InputError, match=r"source is a Batch.*\[frame\]"):
+        RowStore.write(Batch(panel()[0], method), tmp_path / "one.rows", **KEYS)
+
+
+@pytest.mark.parametrize("read", [Decimal, lambda x: x > 0], ids=["Decimal", "bool"])
+def test_objects_that_are_numbers(tmp_path, read):
+    """Decimals, and booleans some of which are missing, are not categories."""
+    frames = [f.assign(temp=[None, *map(read, f["temp"][1:])]) for f in panel()]
+    store = RowStore.write(frames, tmp_path / "objects.rows", **KEYS)
+    expected = np.concatenate([f["temp"].to_numpy(dtype=float) for f in frames])
+    found = store.to_frame()["temp"]
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+def arrow_tables():
+    """The panel as a table of pyarrow, and as one with dates for times."""
+    pa = pytest.importorskip("pyarrow")
+    frame = pd.concat(panel(), ignore_index=True)
+    days = pd.date_range("2024-01-01", periods=120).date.tolist() * 4
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    at = table.schema.get_field_index("hour")
+    return table, table.set_column(at, "hour", pa.array(days, pa.date32()))
+
+
+def test_pyarrow(tmp_path, store):
+    table, daily = arrow_tables()
+    batches = table.to_batches(max_chunksize=70)
+    for source in (batches, iter(batches), table.to_reader(), [table]):
+        again = RowStore.write(source, tmp_path / "again.rows", **KEYS)
+        pd.testing.assert_frame_equal(again.to_frame(), store.to_frame())
+    again = RowStore.write(daily.to_batches(), tmp_path / "daily.rows", **KEYS)
+    assert SlidingWindow(3).fit(again).freq_ == pd.Timedelta("1D")
+    with pytest.raises(InputError, match="source is a Table"):
+        RowStore.write(table, tmp_path / "again.rows", **KEYS)
+
+
+def test_pandas_over_pyarrow(tmp_path, store):
+    pytest.importorskip("pyarrow")
+    frames = [f.convert_dtypes(dtype_backend="pyarrow") for f in panel()]
+    again = RowStore.write(frames, tmp_path / "again.rows", **KEYS)
     pd.testing.assert_frame_equal(again.to_frame(), store.to_frame())
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.on_disk import BLOCK_ROWS, Place
 
-_FEW = 1 << 12  # windows, of which arrays are small, and faster than a rule
+FEW = 1 << 12  # windows, of which arrays are small, and faster than a rule
 
 
 def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
@@ -27,7 +27,7 @@ def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
     """
     found = Sequences.from_array(array[:2], **about)
     n, n_steps, _ = array.shape
-    if n < _FEW or n_steps < 2 or not (np.diff(found.starts) == 1).all():
+    if n < FEW or n_steps < 2 or not (np.diff(found.starts) == 1).all():
         return Sequences.from_array(array, **about)
     rows = np.lib.stride_tricks.as_strided(
         array,
@@ -168,6 +168,9 @@ class ConsecutiveSequences(Sequences):
         size = len(self.values)
         last = min(max(end + n - 1, 0), size) if n else 0
         return min(max(0, end - window), last), last
+
+    def _fills_rows(self) -> bool:
+        return bool(len(self)) and self._span() == (0, len(self.values))
 
     def within(self) -> Sequences:
         """Return the same sequences over the rows from the first to the last in use."""

@@ -301,9 +301,12 @@ class Sequences:
             yield slice(0, n), self.coverage(weights)
             return
         some = self.lengths > 0
-        starts, ends = self.starts[some], (self.starts + self.lengths)[some]
-        weights = None if weights is None else weights[some]
-        begins, ends = _ByRow.of(starts), _ByRow.of(ends)
+        if not some.all():
+            used = None if weights is None else weights[some]
+            yield from self[some].coverage_blocks(used, size)
+            return
+        begins = _ByRow.of(self.starts)
+        ends = _ByRow.of(self.starts + self.lengths)
         count, total = 0, 0.0
         for at in range(0, n, size):
             stop = min(at + size, n)
@@ -358,6 +361,11 @@ class Sequences:
 
     def compact(self) -> Sequences:
         """Return the same sequences over a copy in memory of the rows in use."""
+        starts, values = self._rows_in_use()
+        return self._with(values=values, starts=starts, lengths=self.lengths)
+
+    def _rows_in_use(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the start of each sequence in a copy of the rows in use, and these."""
         order = np.argsort(self.starts, kind="stable")
         starts, ends = self.starts[order], (self.starts + self.lengths)[order]
         reach = np.maximum.accumulate(ends)
@@ -369,7 +377,7 @@ class Sequences:
         place = np.empty_like(starts)
         place[order] = starts + moved[np.cumsum(begins) - 1]
         row = np.arange(int((high - low).sum())) - np.repeat(moved, high - low)
-        return self._with(values=self.values[row], starts=place, lengths=self.lengths)
+        return place, self.values[row]
 
     def without_leading_gaps(self) -> Sequences:
         """Return the same sequences, each starting at its first observed step."""

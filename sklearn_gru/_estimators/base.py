@@ -132,7 +132,9 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         training, validation = self._hold_out(
             schema, labels, data, X_val, y_val, sample_weight_val
         )
-        fitted = before or self._start(schema, labels, training, len(data.sequences))
+        n_given = len(data.sequences)
+        del data  # the parts are copies
+        fitted = before or self._start(schema, labels, training, n_given)
         fitted = self._train(
             fitted, labels, training, validation, int(self.max_iter), report
         )

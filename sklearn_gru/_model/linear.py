@@ -15,7 +15,7 @@ import numpy as np
 from sklearn_gru._model.streamed import MOST, Data
 
 _CELLS = 1 << 20  # of flat sequences held at a time: eight megabytes of float64
-_FEWER = 1 << 18  # of more sequences than are encoded as a whole, where memory counts
+_FEWER = 1 << 18  # where memory counts: of many sequences, and beside the outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class LinearPart:
     def outputs(self, data: Data) -> np.ndarray:
         """Return the linear outputs (n, n_outputs), each of its own sequence alone."""
         out = np.empty((len(data), len(self.intercept)))
-        for index, x in flat_sequences(data, self.n_steps, self.n_columns):
+        for index, x in _flat_blocks(data, self.n_steps, self.n_columns, _FEWER):
             out[index] = self.of_flat(x)
         return out
 
@@ -69,7 +69,13 @@ def flat_sequences(
     data: Data, n_steps: int, n_columns: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield positions of sequences and their latest steps as rows of float64."""
-    cells = _CELLS if len(data) <= MOST else _FEWER
+    cells = _CELLS if len(data) <= MOST else _FEWER  # sums depend on it
+    return _flat_blocks(data, n_steps, n_columns, cells)
+
+
+def _flat_blocks(
+    data: Data, n_steps: int, n_columns: int, cells: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     size = max(1, cells // (n_steps * n_columns))
     for first in range(0, len(data), size):
         index = np.arange(first, min(first + size, len(data)))

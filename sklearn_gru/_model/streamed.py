@@ -123,8 +123,8 @@ class Streamed:
             count += len(waiting[-1])
             if count >= size:
                 index = np.concatenate(waiting)
-                yield index[:size]
                 waiting, count = [index[size:]], count - size
+                yield index[:size]
         if count:
             yield np.concatenate(waiting)
 

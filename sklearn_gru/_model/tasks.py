@@ -84,7 +84,8 @@ class Regression:
         """Return prepared y standardized, row by row in memory."""
         # A frame with several outputs is stored by column; kernels read by row.
         with np.errstate(over="ignore"):
-            standard = np.ascontiguousarray((y - self.center) / self.scale)
+            standard = y - self.center
+            standard = np.ascontiguousarray(np.divide(standard, self.scale, standard))
         if not np.isfinite(standard).all():  # the difference is beyond float64
             standard = np.ascontiguousarray(y / self.scale - self.center / self.scale)
         return standard.astype(dtype, copy=False)

@@ -299,12 +299,15 @@ def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
     """Return the grid of the times, or None if they are irregular or too few."""
     if axis.kind == "number":
         return None
-    order = np.lexsort((time, codes))
-    time, codes = time[order], codes[order]
+    order = sorted_order(codes, time)
+    if order is not None:
+        time, codes = time[order], codes[order]
     apart = (codes[1:] == codes[:-1]) & (time[1:] > time[:-1])
     if not apart.any():
         return None
-    before, after = time[:-1][apart], time[1:][apart]
+    before, after = time[:-1], time[1:]
+    if not apart.all():
+        before, after = before[apart], after[apart]
     found = [
         (grid, steps)
         for grid, steps in _candidates(axis, before, after)
@@ -314,9 +317,18 @@ def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
     return min(found, key=lambda c: c[1].sum(dtype=float))[0] if found else None
 
 
+def sorted_order(codes: np.ndarray, time: np.ndarray) -> np.ndarray | None:
+    """Return a stable order by group and time, or None if rows are in order."""
+    ahead = codes[1:] > codes[:-1]
+    level = codes[1:] == codes[:-1]
+    if (ahead | (level & (time[1:] >= time[:-1]))).all():
+        return None
+    return np.lexsort((time, codes))
+
+
 def gaps_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Return after - before as unsigned integers: it may be above half of all int64."""
-    return after.astype(np.uint64) - before.astype(np.uint64)
+    return np.subtract(after, before, dtype=np.uint64, casting="unsafe")
 
 
 def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
@@ -329,7 +341,9 @@ def _candidates(axis: Axis, before: np.ndarray, after: np.ndarray):
         return
     wall_before, wall_after = wall_clock(before, axis.tz), wall_clock(after, axis.tz)
     backward = wall_after < wall_before  # in a repeated hour
-    gaps = gaps_between(wall_before, np.where(backward, wall_before, wall_after))
+    if backward.any():
+        wall_after = np.where(backward, wall_before, wall_after)
+    gaps = apart if axis.tz is None else gaps_between(wall_before, wall_after)
     if gaps.min() >= 28 * _DAY:
         yield from _monthly(axis, wall_before, wall_after)
     wall = int(np.gcd.reduce(gaps)) if gaps.min() > 0 and axis.tz is not None else 0

@@ -207,6 +207,7 @@ def read_time(
     `whole_floats` reads floats without a fraction as integers: an array has one dtype
     for all its columns.
     """
+    index = _dates(index)
     name = "time" if index.name is None else f"time {index.name!r}"
     missing = np.asarray(index.isna())
     if missing.any():

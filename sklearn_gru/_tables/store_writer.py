@@ -25,7 +25,7 @@ from sklearn_gru._tables.codebook import (
     read_columns,
     sorted_order,
 )
-from sklearn_gru._tables.frames import as_frame, as_list, find_column
+from sklearn_gru._tables.frames import as_frame, as_list, find_column, table_of
 from sklearn_gru._tables.keys import factorized, read_time
 from sklearn_gru._tables.store_file import finish, map_rows, new_file
 from sklearn_gru.exceptions import InputError, TimeIndexError
@@ -34,6 +34,11 @@ _EXPECTED = (
     "expected an iterable of frames: pandas or polars frames, record batches of "
     "pyarrow, or partitions of dask"
 )
+
+# Methods of a table of pyarrow, a frame of dask, and a lazy one of polars.
+_OF_A_FRAME = ("to_pandas", "compute", "collect")
+
+_NUMBERS = ("boolean", "decimal")  # objects that are read as numbers
 
 
 def write_store(
@@ -61,21 +66,28 @@ def write_store(
 
 def _frames(source: Any) -> Iterator[pd.DataFrame]:
     """Yield the frames of a source as pandas."""
-    if as_frame(source) is not None or isinstance(
-        source, (str, bytes, Path, np.ndarray)
-    ):
+    is_one = table_of(source) is not None or any(
+        hasattr(source, name) for name in _OF_A_FRAME
+    )
+    if is_one or isinstance(source, (str, bytes, Path, np.ndarray)):
         raise InputError(
             f"source is a {type(source).__name__}; {_EXPECTED}. Pass one frame as "
-            "[frame]."
+            "[frame], one of dask as frame.partitions, and collect a lazy one."
         )
     for item in source:
         part = item.compute() if hasattr(item, "compute") else item  # of dask
         frame = as_frame(part)
         if frame is None and hasattr(part, "to_pandas"):  # of pyarrow
-            frame = part.to_pandas()
+            frame = part.to_pandas(**_options_of(part))
         if frame is None:
             raise InputError(f"source has a {type(item).__name__}; {_EXPECTED}.")
         yield frame
+
+
+def _options_of(part: Any) -> dict[str, Any]:
+    """Return the options of `to_pandas` with which dates of pyarrow are times."""
+    is_arrow = type(part).__module__.partition(".")[0] == "pyarrow"
+    return {"date_as_object": False} if is_arrow else {}
 
 
 @dataclass
@@ -184,7 +196,7 @@ class _Writer:
                 raise InputError("The frames have no columns but the keys.")
             self.names = names
             columns = [frame[c] for c in frame.columns if c not in keys]
-            self.books = [Codebook() if _is_coded(c.dtype) else None for c in columns]
+            self.books = [Codebook() if _is_coded(c) else None for c in columns]
         if sorted(names) != sorted(self.names):
             raise InputError(
                 f"A frame of source has the columns {names}, but the first one has "
@@ -318,11 +330,14 @@ class _Writer:
         }
 
 
-def _is_coded(dtype: Any) -> bool:
+def _is_coded(column: pd.Series) -> bool:
     """Tell whether a column holds categories: texts, or a categorical dtype."""
-    return has_categories(dtype) or not (
-        pd.api.types.is_numeric_dtype(dtype) or dtype.kind in "mM"
-    )
+    dtype = column.dtype
+    if has_categories(dtype):
+        return True
+    if pd.api.types.is_numeric_dtype(dtype) or dtype.kind in "mM":
+        return False
+    return pd.api.types.infer_dtype(column, skipna=True) not in _NUMBERS
 
 
 def _plain(value: Any) -> Any:

@@ -59,7 +59,9 @@ class FittedGrid:
         numbers = {label: number for number, label in enumerate(self.groups)}
         check_group_kinds(keys.labels, numbers)
         ids = [numbers.setdefault(label, len(numbers)) for label in keys.labels]
-        group = np.array(ids, dtype=np.int64)[keys.codes]
+        group = keys.codes
+        if ids != list(range(len(ids))):
+            group = np.array(ids, dtype=np.int64)[group]
         position, phases = keys.time, self.phases
         if self.grid is not None:
             position, phases = place(self.grid, keys, group, self.phases)

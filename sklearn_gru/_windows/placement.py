@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_gru._encoding.consecutive import ConsecutiveSequences
+from sklearn_gru._encoding.consecutive import FEW, ConsecutiveSequences, run_of
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.on_disk import BLOCK_ROWS, blank, is_on_disk
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between
+from sklearn_gru._tables.keys import NO_GROUP
 from sklearn_gru._windows.timeline import Reach, Timeline
 
 
@@ -30,10 +31,17 @@ def lay_windows(
     `about` describes the columns.
     """
     shifts = _shifts(reach.lag, known)
+    as_rows = _lie_as_rows(line, reach, shifts)
+    if as_rows and (run := _run_of_rows(line)) is not None:
+        end = run.start + 1 - shifts[0][0]
+        windows: Sequences = ConsecutiveSequences(
+            line.rows.values, run.stop - run.start, end, reach.window, **about
+        )
+        return windows.without_leading_gaps()
     # In this order, and each in its own function, so that only one of them at a time
     # holds temporary arrays: this is where memory peaks.
     order = time_rank(line.rows.time[line.place])
-    if _lie_as_rows(line, reach, shifts):
+    if as_rows:
         cells = line.rows.values
         starts, lengths = _intervals_of_rows(line, reach, shifts[0][0])
     else:
@@ -115,11 +123,19 @@ def _fill(
 def _lie_as_rows(
     line: Timeline, reach: Reach, shifts: list[tuple[int, np.ndarray]]
 ) -> bool:
-    """Tell whether the rows are in a file, and windows are runs of them as they are."""
-    if not is_on_disk(line.rows.values) or len(shifts) > 1:
+    """Tell whether windows are runs of the rows as they are, without a copy."""
+    if len(shifts) > 1:
         return False
     gap = np.diff(line.coordinate)
     return not ((gap > 1) & (gap < reach.back + 2)).any()  # no hole that a window spans
+
+
+def _run_of_rows(line: Timeline) -> slice | None:
+    """Return the rows that windows end at, if they follow each other in one series."""
+    at = line.coordinate
+    if line.labels != [NO_GROUP] or len(line.place) < FEW or at[-1] - at[0] >= len(at):
+        return None
+    return run_of(line.place, len(at))
 
 
 def _intervals_of_rows(
@@ -128,8 +144,9 @@ def _intervals_of_rows(
     """Return the first row and the number of rows of the window of every new row."""
     last = line.coordinate[line.place] - shift
     starts = np.searchsorted(line.coordinate, last - reach.window, side="right")
-    ends = np.searchsorted(line.coordinate, last, side="right")
-    return starts, ends - starts
+    lengths = np.searchsorted(line.coordinate, last, side="right")
+    lengths -= starts
+    return starts, lengths
 
 
 def _fill_on_disk(
@@ -237,7 +254,7 @@ def time_rank(time: np.ndarray) -> np.ndarray:
     before, after = time[:-1], time[1:]  # their difference could wrap around
     if (after >= before).all():
         return np.cumsum(np.concatenate([[0], after > before]))
-    return np.unique(time, return_inverse=True)[1]
+    return np.searchsorted(np.unique(time), time)
 
 
 def previous_rows(grid: Grid | None, keys: Keys | None, n: int) -> np.ndarray:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from sklearn_gru._support.on_disk import gathered, joined
 from sklearn_gru._tables.axis import Axis
-from sklearn_gru._tables.grid import gaps_between
+from sklearn_gru._tables.grid import gaps_between, sorted_order
 from sklearn_gru._tables.keys import NO_GROUP
 from sklearn_gru.exceptions import TimeIndexError
 
@@ -86,17 +86,20 @@ def merge(
     n_old = 0 if old is None else len(old.group)
     both = new if old is None else Rows(*map(joined, old, new))
     is_new = np.arange(len(both.group)) >= n_old
-    order = _sorted_order(both)
+    order = sorted_order(both.group, both.position)
     if order is not None:
         both, is_new = both.take(order), is_new[order]
     same_group = both.group[1:] == both.group[:-1]
     first = np.ones(len(both.group), dtype=bool)
     first[1:] = ~(same_group & (both.position[1:] == both.position[:-1]))
-    which = np.cumsum(first) - 1
+    which = np.cumsum(first)
+    which -= 1
     rows = both if first.all() else _merge_equal(both, is_new, first, which, axis)
 
-    place = np.empty(len(both.group), dtype=np.int64)
-    place[slice(None) if order is None else order] = which
+    place = which
+    if order is not None:
+        place = np.empty_like(which)
+        place[order] = which
     new_group = np.ones(len(rows.group), dtype=bool)
     new_group[1:] = rows.group[1:] != rows.group[:-1]
     return Timeline(
@@ -108,15 +111,6 @@ def merge(
         new_group=new_group,
         labels=list(labels),
     )
-
-
-def _sorted_order(rows: Rows) -> np.ndarray | None:
-    """Return a stable order by group and position, or None if rows are in order."""
-    ahead = rows.group[1:] > rows.group[:-1]
-    level = rows.group[1:] == rows.group[:-1]
-    if (ahead | (level & (rows.position[1:] >= rows.position[:-1]))).all():
-        return None
-    return np.lexsort((rows.position, rows.group))
 
 
 def _any_at(places: np.ndarray, n: int) -> np.ndarray:
@@ -171,11 +165,13 @@ def _coordinates(
     step = np.full(len(rows.group), apart, dtype=np.int64)
     inside = ~new_group[1:]
     if regular:
-        gap = gaps_between(rows.position[:-1][inside], rows.position[1:][inside])
-        step[1:][inside] = np.minimum(gap, apart).astype(np.int64)
+        gap = gaps_between(rows.position[:-1], rows.position[1:])
+        np.copyto(
+            step[1:], np.minimum(gap, apart, out=gap).view(np.int64), where=inside
+        )
     else:
         step[1:][inside] = 1
-    return np.cumsum(step)
+    return np.cumsum(step, out=step)
 
 
 class History(NamedTuple):
@@ -218,18 +214,28 @@ def remember(
     if regular:
         begins[1:] |= np.diff(line.coordinate) != 1
     starts = np.flatnonzero(begins)
+    if regular and before is None:
+        index, run = _ends_of_runs(starts, n, reach.back)
+        found = np.tile(_NOTHING, (len(index), 1))
+        kept = None if origins is None else origins[index]
+        return History(rows.take(index), rows.position[starts][run], found, kept)
     run = np.cumsum(begins) - 1
     run_start = rows.position[starts][run] if n else rows.position
     if before is not None:
         known_start = run_start.copy()
         known_start[line.remembered] = before.run_start
         run_start = np.minimum(run_start, known_start[starts][run])
-    forgotten = forgotten_of_groups(line, before)
-    history = History(rows, run_start, forgotten, origins)
-    if not regular or before is not None:
-        return history
+    return History(rows, run_start, forgotten_of_groups(line, before), origins)
+
+
+def _ends_of_runs(
+    starts: np.ndarray, n: int, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the last rows of each run of n rows, and their runs."""
     ends = np.append(starts[1:], n)
-    return history.take(np.flatnonzero(np.arange(n) >= ends[run] - reach.back))
+    sizes = np.minimum(ends - starts, most)
+    run = np.repeat(np.arange(len(starts)), sizes)
+    return np.arange(len(run)) + (ends - np.cumsum(sizes))[run], run
 
 
 def forgotten_of_groups(line: Timeline, history: History | None) -> np.ndarray:
