@@ -18,6 +18,7 @@ def fit(model, X, y, *, kernels=True):
     os.environ[OFF] = "0" if kernels else "1"
     try:
         model.fit(X, y)
+        model.predict(X[:1])  # opens the session of later predictions, too
     finally:
         if before is None:
             del os.environ[OFF]
