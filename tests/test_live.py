@@ -130,6 +130,30 @@ def test_states_are_carried_without_numba(monkeypatch):
     np.testing.assert_allclose(many, model.predict(rows[:4, None]), rtol=1e-5)
 
 
+def test_the_short_way_for_plain_rows_ends_where_it_may_not_go():
+    """Before the first value, at infinity, and when the weights have changed."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 9, N_FEATURES))
+    model = GRURegressor(5, max_iter=1, linear_share=0, normalization=None)
+    y = X.sum(axis=(1, 2))
+    stream = Stream(model.fit(X, y))
+    nothing = stream.update(np.full(N_FEATURES, np.nan))
+    assert nothing == pytest.approx(y.mean())
+    for row in X[0]:
+        answer = stream.update(row)
+    np.testing.assert_allclose(answer, model.predict(X[:1])[0], rtol=1e-5)
+    with pytest.raises(InputError, match="infinity"):
+        stream.update(np.array([np.inf, 0.0, 0.0]))
+    assert stream.predict() == answer
+    with pytest.raises(InputError, match="time= was given"):
+        stream.update(X[0, 0], time=1)
+    model.partial_fit(X, y)
+    stream.refresh()
+    answers = [stream.update(row) for row in X[0]]
+    np.testing.assert_allclose(answers[-1], model.predict(X[:1])[0], rtol=1e-5)
+    assert answers[-1] != answer
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_many_series_are_one_by_one(cell, dtype):

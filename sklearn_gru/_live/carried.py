@@ -7,7 +7,7 @@ came before it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, KeysView, Sequence
+from collections.abc import Callable, Hashable, KeysView, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,30 +82,45 @@ class CarriedStates:
         owner = type(estimator).__name__
         self._reader = RowReader(owner, schema.feature_names, n, range(n), codes)
         self._versions = versions_of(estimator.nets_)
-        # Looked up once, since a row takes about a microsecond.
         self._step = self._stepper.step
         self._row, self._out = self._stepper.row, self._stepper.out
-        self._is_plain, self._shape = self._reader.is_plain, self._row.shape
-        self._is_direct = self._answers.is_direct
+        #: Append a row; return the answer for the series so far.
+        self.update: Callable[[Any, Hashable, Any], Any] = self._update
+        if self._reader.is_plain and self._answers.is_direct:
+            self.update = self._quick_update()
 
-    def update(self, row: Any, key: Hashable, time: Any) -> Any:
-        """Append a row; return the answer for the series so far."""
+    def _update(self, row: Any, key: Hashable, time: Any) -> Any:
+        """Append a row of any kind; return the answer for the series so far."""
         index = self._index.get(key)
         if index is None:
             index = self._add(key)
         if time is not None:
             raise no_time()
-        # The usual row and answer are handled here: a call takes as long as the step.
-        if type(row) is np.ndarray and self._is_plain and row.shape == self._shape:
-            self._row[:] = row
-        else:
-            self._reader.read(row, self._row)
+        self._reader.read(row, self._row)
         found = self._step(index, 0)
-        if found > 0 and self._is_direct:
-            return self._out[0]
         if found == INFINITE:
             raise InputError(INFINITE_ROW)
         return self._answers.one(self._out, found)
+
+    def _quick_update(self) -> Callable[[Any, Hashable, Any], Any]:
+        """Return `_update` with a short way for the usual row and answer.
+
+        It takes as long as the step, so nothing is looked up in it but its names.
+        """
+        known, step, into, out = self._index.get, self._step, self._row, self._out
+        shape, array = into.shape, np.ndarray
+
+        def update(row: Any, key: Hashable, time: Any) -> Any:
+            if type(row) is array and row.shape == shape and time is None:
+                index = known(key)
+                if index is not None:
+                    into[:] = row
+                    if step(index, 0) > 0:
+                        return out[0]
+            # A row that was not read has changed nothing, and may be read again.
+            return self._update(row, key, time)
+
+        return update
 
     def update_many(
         self, rows: Any, keys: Sequence[Hashable] | None, times: Any

@@ -239,6 +239,7 @@ class Stream:
         series anew, because their states come from the old weights.
         """
         self._feed.refresh()
+        self._update = self._feed.update
 
     @property
     def state(self) -> dict[str, np.ndarray]:

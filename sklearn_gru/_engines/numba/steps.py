@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sklearn_gru._engines.numba.calls import Kernel, address, aligned_floats, checked
+from sklearn_gru._engines.numba.compile.jit import of_integers
 from sklearn_gru._engines.numba.memory import BLOCK
 from sklearn_gru._engines.numba.programs.step import INFINITE, Embedded, StepPlan
 from sklearn_gru._model.cells import CELLS
@@ -86,7 +87,7 @@ class Stepper:
         # Without a method of Python in between, a step takes half the time.
         self._plan_address = address(self._plan)
         self.step: Callable[[int, int], int] = functools.partial(
-            self._kernel.programs.step, self._plan_address
+            of_integers(self._kernel.programs.step, 3), self._plan_address
         )
         self.reserve(1)
 
