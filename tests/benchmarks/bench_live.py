@@ -111,7 +111,7 @@ def alone(y):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_FIT, WINDOW, N_FEATURES))
     model = GRURegressor(HIDDEN, max_iter=1, random_state=0, **ALONE).fit(X, y)
-    stream, row, rows = Stream(model), X[0, 0], X[:N_SERIES, 0]
+    stream, row, rows = Stream(model), X[0, 0], X[:N_SERIES, 0].copy()
     keys = tuple(range(N_SERIES))
     stream.update(row)
     step = stream._feed._step

@@ -192,9 +192,9 @@ class _Cache(caching.FunctionCache):
             super().save_overload(sig, data)
 
 
-def entry(function):
+def entry(function, *, nogil=True):
     """Compile a function that Python calls; keep the result on disk if possible."""
-    compiled = njit(**_OPTIONS)(function)
+    compiled = njit(**{**_OPTIONS, "nogil": nogil})(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)
     return checked.guarded(compiled) if checked.ENABLED else compiled

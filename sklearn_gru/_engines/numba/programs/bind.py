@@ -58,7 +58,8 @@ def bind(template: types.FunctionType, module: types.ModuleType, cell: str) -> A
     globals_ = {**template.__globals__, "cell": module}
     bound = types.FunctionType(template.__code__, globals_, name)
     bound.__qualname__ = name  # copied from the code otherwise, as is the cache's name
-    return entry(bound)
+    # Releasing Python's lock and taking it again is a sixth of a step of .4 us.
+    return entry(bound, nogil=template is not step)
 
 
 def bound_name(program: str, cell: str) -> str:
