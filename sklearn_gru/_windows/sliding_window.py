@@ -175,7 +175,7 @@ class SlidingWindow(
     >>> df = pd.DataFrame({"load": [3.0, 4.0, 5.0, 6.0, 7.0]}, index=hours)
     >>> window = SlidingWindow(3, lag=1).fit(df.iloc[:4])
     >>> window.transform(df.iloc[4:])
-    Sequences(1 sequences of 3 steps, 1 features, float64, over 3 rows)
+    Sequences(1 sequences of 3 steps, 1 features, float64, over 4 rows)
     >>> np.asarray(window.transform(df.iloc[4:]))[0, :, 0]
     array([4., 5., 6.])
 
