@@ -365,7 +365,10 @@ class Sequences:
         return self._with(values=values, starts=starts, lengths=self.lengths)
 
     def _rows_in_use(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the start of each sequence in a copy of the rows in use, and these."""
+        """Return the start of each sequence in a copy of the rows in use, and these.
+
+        In its own function, so that its arrays are gone when sequences are made of it.
+        """
         order = np.argsort(self.starts, kind="stable")
         starts, ends = self.starts[order], (self.starts + self.lengths)[order]
         reach = np.maximum.accumulate(ends)

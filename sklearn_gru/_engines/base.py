@@ -89,7 +89,7 @@ class Engine(Protocol):
 
     @property
     def is_invariant(self) -> bool:
-        """Whether the output of a sequence has the same bits in every batch."""
+        """True if the output of a sequence has the same bits in every batch."""
         ...
 
     def declines(self, plan: Plan) -> str | None:

@@ -133,7 +133,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             schema, labels, data, X_val, y_val, sample_weight_val
         )
         n_given = len(data.sequences)
-        del data  # the parts are copies
+        del data  # not to be held in memory during training: the parts are copies
         fitted = before or self._start(schema, labels, training, n_given)
         fitted = self._train(
             fitted, labels, training, validation, int(self.max_iter), report

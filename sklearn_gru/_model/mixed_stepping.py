@@ -40,9 +40,8 @@ class MixedStepper:
         self._center, self._unit = decode
         self.row = stepper.row
         self.out = np.zeros_like(stepper.out)
-        self._each = stepper.out.reshape(
-            -1, len(linear.intercept)
-        )  # (n_nets, n_outputs)
+        # Views and memory of `step`: outputs (n_nets, n_outputs), and the latest rows.
+        self._each = stepper.out.reshape(-1, len(linear.intercept))
         self._flat = np.zeros((linear.n_steps, linear.n_columns))
         shape = (0, linear.n_steps, linear.n_columns)
         self._latest = np.zeros(shape)  # a ring per key

@@ -123,6 +123,7 @@ class Streamed:
             count += len(waiting[-1])
             if count >= size:
                 index = np.concatenate(waiting)
+                # First, so that the parts it was joined from are not held meanwhile.
                 waiting, count = [index[size:]], count - size
                 yield index[:size]
         if count:

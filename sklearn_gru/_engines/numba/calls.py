@@ -231,7 +231,7 @@ class Rows:
 
 
 class Memory(NamedTuple):
-    """What the programs work in, with its addresses: replaced as one, or not at all.
+    """Memory of the programs, with its addresses: replaced as one, or not at all.
 
     If an allocation fails half-way, no address is left that points to freed memory.
     """

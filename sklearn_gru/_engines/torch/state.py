@@ -51,7 +51,7 @@ class NetState:
 
 
 class _OptimizerState:
-    """What an optimizer holds, or the state it will be made from."""
+    """State of an optimizer, or the state it will be made from."""
 
     def __init__(self, optimizer: Optimizer | AdamWState) -> None:
         self.optimizer = optimizer

@@ -29,7 +29,7 @@ def _airline_window(regressor, n_steps=24):
     return make_pipeline(SlidingWindow(n_steps, lag=AIRLINE_HORIZON), regressor)
 
 
-def _short(regressor, n_steps=336):
+def _tail(regressor, n_steps=336):
     return make_pipeline(Tail(n_steps), regressor)
 
 
@@ -41,7 +41,7 @@ def _text(classifier, max_features=10_000):
 WINDOWS = {
     "frame": _bikes_window,
     "forecast": _airline_window,
-    "panel": _short,
+    "panel": _tail,
     "windows": lambda regressor: regressor,
     "measured": lambda regressor: regressor,
 }
@@ -78,7 +78,7 @@ def plain(task, seed, **changes):
     if task.kind == "text":
         return PlainTextClassifier(random_state=seed, **changes)
     if task.kind == "panel":  # longer windows would take hours
-        return _short(PlainRegressor(random_state=seed, **changes), n_steps=96)
+        return _tail(PlainRegressor(random_state=seed, **changes), n_steps=96)
     return WINDOWS[task.kind](PlainRegressor(random_state=seed, **changes))
 
 

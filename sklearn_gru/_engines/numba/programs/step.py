@@ -81,7 +81,7 @@ class Embedded(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Where states lie: a table of `rows` rows per layer and part, then poolings."""
+    """Addresses of states: a table of `rows` rows per layer and part, then poolings."""
 
     rows: Any
     states: Any
