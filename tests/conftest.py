@@ -7,6 +7,13 @@ import pandas as pd
 import pytest
 
 from sklearn_gru import datasets
+from sklearn_gru._engines.numba.compile import checked
+
+
+def pytest_runtest_setup(item):
+    """Skip what the checked build, which is slow and has one thread, cannot do."""
+    if checked.ENABLED and item.get_closest_marker("unchecked"):
+        pytest.skip("the checked build is slow and has one thread")
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,7 @@ def test_an_access_outside_an_array_is_found(where):
 
 
 @linux_only
+@pytest.mark.unchecked
 def test_an_ordinary_process_is_not_checked():
     """It would be slow."""
     from sklearn_gru._engines.numba.compile import checked

@@ -322,6 +322,7 @@ def test_every_network_of_a_fit_has_a_file(tmp_path):
         make(tmp_path, **params).fit(X, y + 1)
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize(("threads", "turns"), [(1, 3), (2, 2), (5, 1)])
 def test_networks_share_a_time_limit(tmp_path, threads, turns):
     """Those that are trained one after the other; pieces add up to the same fit."""

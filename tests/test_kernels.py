@@ -821,6 +821,7 @@ def test_a_cell_without_a_kernel_is_not_compiled():
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_programs_are_compiled_and_cached_for_one_cell(tmp_path):
     """Each cell has programs of its own; the others are not even imported."""
     code = """

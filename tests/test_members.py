@@ -95,6 +95,7 @@ def test_a_network_is_that_of_a_fit_of_its_own(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.unchecked
 def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
     """Members in one thread, two, or more than there are members."""
     seen = []
@@ -119,6 +120,7 @@ def test_the_number_of_threads_changes_no_bit(case, monkeypatch):
 
 
 @pytest.mark.parametrize(("case", "made"), [("numba", False), ("torch", True)])
+@pytest.mark.unchecked
 def test_what_imports_is_made_before_the_threads_begin(case, made, monkeypatch):
     """PyTorch's optimizers import modules that two threads must not load at once."""
     seen = []
