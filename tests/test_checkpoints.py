@@ -266,7 +266,7 @@ def test_a_checkpoint_holds_arrays_and_json_only(tmp_path):
 def test_a_time_limit_ends_training_and_the_next_fit_goes_on(tmp_path, every):
     """With a checkpoint, however rare, pieces of time add up to the same fit."""
     X, y = make_data()
-    params = {"dtype": "float32", "max_iter": 300}
+    params = {"dtype": "float32", "max_iter": 300, "early_stopping": False}
     expected = outcome(make(**params).fit(X, y), X)
     limits = [Checkpoint(tmp_path, every=every), TimeLimit(0.05)]
     limited = make(callbacks=limits, **params)

@@ -108,7 +108,8 @@ def test_predictions_equal_the_equations(kind, dtype, tol, standardize):
     """Normalise by hand, run the NumPy network, add back by hand: the prediction."""
     items, y = make_walks()
     y = np.column_stack([y, 2 * y])
-    fitted = model(kind, dtype=dtype, standardize=standardize).fit(items, y)
+    params = {"dtype": dtype, "standardize": standardize, "linear_share": 0}
+    fitted = model(kind, **params).fit(items, y)
     whole = np.concatenate(items)
     unit = np.nanstd(whole, axis=0) if standardize else np.ones(2)
     got = fitted.predict(items)
@@ -370,7 +371,9 @@ def test_in_a_pipeline(hourly):
     pipeline.fit(frame[:150], frame["load"][:150])
     assert pipeline.score(frame[150:], frame["load"][150:]) > 0.9
     plain = clone(pipeline).set_params(
-        gruregressor__normalization=None, gruregressor__target_feature=None
+        gruregressor__normalization=None,
+        gruregressor__target_feature=None,
+        gruregressor__linear_share=0,
     )
     plain.fit(frame[:100], frame["load"][:100])
     with pytest.warns(UnseenDataWarning, match="'load' reaches"):

@@ -184,7 +184,7 @@ def test_a_toy_engine_is_one_class(monkeypatch):
     """It is asked first, trains and predicts; where it declines, its reason is kept."""
     toy = Counting()
     monkeypatch.setattr("sklearn_gru._engines.choice.ENGINES", [toy, *ENGINES])
-    model = pipeline(max_iter=3).fit(X, Y)
+    model = pipeline(max_iter=3, early_stopping=False).fit(X, Y)
     model.predict(X)
     model.predict(X[:1])
     assert model[-1].engine_ == "counting"

@@ -109,8 +109,8 @@ def test_no_window_is_stored():
 def test_predictions_equal_the_equations(k, dtype, tol, bidirectional):
     """Cut by hand, standardise by hand, run the NumPy network: the prediction."""
     items, y = make_data()
-    fitted = model(k, dtype=dtype, bidirectional=bidirectional, pooling="mean")
-    fitted.fit(items, y)
+    params = {"dtype": dtype, "pooling": "mean", "linear_share": 0}
+    fitted = model(k, bidirectional=bidirectional, **params).fit(items, y)
     whole = np.concatenate(items)
     mean, std = np.nanmean(whole, axis=0), np.nanstd(whole, axis=0)
     for x, got in zip(items, fitted.predict(items), strict=True):

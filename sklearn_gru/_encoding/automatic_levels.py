@@ -97,7 +97,7 @@ def choose_normalization(
     weights = np.ones(len(some)) if weights is None else weights[some]
     channel = _latest_steps(sequences, column)
     shift, own = moments(channel)
-    if min(_spread(np.abs(shift[:, 0]), weights), _spread(own[:, 0], weights)) > _APART:
+    if _are_apart(shift, own, weights):
         return "standard"
     own = np.fmax(own, 1e-3 * median_of_known(own[:, 0], weights))
     own[~(own > 0)] = 1.0
@@ -114,6 +114,24 @@ def choose_normalization(
         for name, level in levels.items()
     }
     return min(errors, key=errors.__getitem__)
+
+
+def sizes_are_apart(
+    sequences: Sequences, weights: np.ndarray | None, column: int
+) -> bool:
+    """Return whether levels and deviations of a channel differ by far.
+
+    Series of such different size have no common scale, so sequences are scaled.
+    """
+    some = evenly(len(sequences), _LOOKED_AT)
+    weights = np.ones(len(some)) if weights is None else weights[some]
+    channel = _latest_steps(sequences[some].compact(), column)
+    return _are_apart(*moments(channel), weights)
+
+
+def _are_apart(shift: np.ndarray, own: np.ndarray, weights: np.ndarray) -> bool:
+    sizes = np.abs(shift[:, 0]), own[:, 0]
+    return min(_spread(size, weights) for size in sizes) > _APART
 
 
 def _error(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,12 @@ class Ridge:
         those before the first are skipped.
     mean_x, mean_y : Tensor
         Weighted means.
+    moment, product : Tensor
+        Normal equations without the penalty, (n_read, n_read) and (n_read, n_outputs).
+    penalty : float
+        Penalty in units of the number of sequences, for columns of deviation 1.
     factor : Tensor of shape (n_read, n_read)
-        Cholesky factor of the normal equations.
+        Cholesky factor of the penalized normal equations.
     coef : Tensor of shape (n_read, n_outputs)
         Coefficients.
     """
@@ -59,15 +63,15 @@ class Ridge:
     n_columns: int
     mean_x: Tensor
     mean_y: Tensor
+    moment: Tensor
+    product: Tensor
+    penalty: float
     factor: Tensor
     coef: Tensor
 
     @classmethod
     def fit(cls, data: Data, target: OfSome, n_columns: int, penalty: float) -> Ridge:
-        """Solve the normal equations of a training set, block by block.
-
-        The penalty is in units of the number of sequences, for columns of deviation 1.
-        """
+        """Solve the normal equations of a training set, block by block."""
         first = data.n_differences
         n_read = n_columns - first
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
@@ -96,14 +100,15 @@ class Ridge:
             moment += weighted @ x
             product += weighted @ (given - mean_y)
             del x, weighted
-        variance = moment.diagonal()
-        # A column that never varies has no coefficient, whatever the rounding.
-        varies = variance > 1e-10 * mean_x**2
-        moment += penalty * torch.where(varies, variance, 1.0).diag()
-        factor = torch.linalg.cholesky(moment)
-        coef = torch.cholesky_solve(product, factor)
         layout = n_steps, first, n_columns
-        return cls(data, target, weight, *layout, mean_x, mean_y, factor, coef)
+        means, equations = (mean_x, mean_y), (moment, product)
+        solved = _solve(*equations, mean_x, penalty)
+        return cls(data, target, weight, *layout, *means, *equations, penalty, *solved)
+
+    def with_penalty(self, penalty: float) -> Ridge:
+        """Return the regression of the same data with another penalty."""
+        factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
+        return replace(self, penalty=penalty, factor=factor, coef=coef)
 
     def part(self) -> LinearPart:
         """Return the map of all columns, those that are skipped times 0."""
@@ -136,6 +141,18 @@ class Ridge:
         found = (self.mean_y + x @ self.coef).numpy()
         left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
         return some, np.where(alone[:, None], self.mean_y.numpy(), left)
+
+
+def _solve(
+    moment: Tensor, product: Tensor, mean_x: Tensor, penalty: float
+) -> tuple[Tensor, Tensor]:
+    """Return the Cholesky factor of the penalized equations, and the coefficients."""
+    variance = moment.diagonal()
+    # A column that never varies has no coefficient, whatever the rounding.
+    varies = variance > 1e-10 * mean_x**2
+    added = penalty * torch.where(varies, variance, 1.0).diag()
+    factor = torch.linalg.cholesky(moment + added)
+    return factor, torch.cholesky_solve(product, factor)
 
 
 def weighting(data: Data) -> OfSome:

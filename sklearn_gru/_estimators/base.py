@@ -30,14 +30,17 @@ from sklearn_gru._engines.precision import choose_dtype
 from sklearn_gru._engines.torch.callbacks import EpochReports, check_callbacks
 from sklearn_gru._engines.torch.device import resolve_device, torch_threads
 from sklearn_gru._engines.torch.embedding import embedding_width
+from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import (
     Stopping,
     TrainingParams,
+    make_net,
     move_net,
     snapshot,
 )
+from sklearn_gru._estimators.cross_fit import CrossFit, can_cross_fit
 from sklearn_gru._estimators.fitted import Fitted, Prediction
-from sklearn_gru._estimators.hold_out import hold_out, stops_early
+from sklearn_gru._estimators.hold_out import STOP_EARLY_FROM, hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.spec import NetworkSpec
@@ -290,13 +293,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         normalization, continued = self._choose_levels(schema, data)
         encoder = self._learn_encoder(schema, data, weights, normalization)
         task, continuation = self._make_task(labels, data, encoder, continued)
-        params = TrainingParams(
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            batch_size=self._batch_size(data),
-            clip_norm=self.clip_norm,
-            callbacks=list(self.callbacks or []),
-        )
+        params = self._training_params(self._batch_size(data))
         device = resolve_device(self.device)
         work = self._work(n_given, data)
         plan = Plan(self._spec(encoder, task), work, device.type)
@@ -320,6 +317,28 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 work=work,
             )
         return Fitted(encoder, task, continuation, nets)
+
+    def _training_params(self, batch_size: int) -> TrainingParams:
+        return TrainingParams(
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=batch_size,
+            clip_norm=self.clip_norm,
+            callbacks=list(self.callbacks or []),
+        )
+
+    def _one_more_net(self, fitted: Fitted) -> SequenceNet:
+        """Return an untrained network like the first one, always of the same seed."""
+        net, weight = fitted.net, fitted.net.module_.head.weight
+        return make_net(
+            net.module_.spec,
+            fitted.task,
+            self._training_params(net.batch_size)._replace(callbacks=[]),
+            seed=0,
+            device=weight.device,
+            dtype=weight.dtype,
+            work=net.work,
+        )
 
     def _learn_encoder(
         self,
@@ -414,8 +433,14 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             validation = fitted.recode(validation)
             held_weights = self._loss_weights(labels, validation)
         pair = fitted.training_pair(training, weights, validation, held_weights)
-        linear = LinearParts(fitted, self._linear_share(), *pair)
         with torch_threads(1) as threads:
+            crossed = None
+            if report is not None and not fitted.net.history:
+                sequences = training.sequences
+                crossed = self._cross_fit(fitted, sequences, *pair, epochs, threads)
+            if crossed is not None:
+                epochs = crossed.epochs
+            linear = LinearParts(fitted, self._linear_share(), *pair, crossed)
             best = train_all(
                 fitted.nets,
                 *pair,
@@ -430,6 +455,35 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             if report is not None:
                 fitted = replace(fitted, linear=linear.of(fitted, threads))
             return self._calibrate(fitted, validation, pair[1], threads)
+
+    def _cross_fit(
+        self,
+        fitted: Fitted,
+        sequences: Sequences,
+        training: Data,
+        validation: Data | None,
+        epochs: int,
+        threads: int,
+    ) -> CrossFit | None:
+        """Return what networks say of training sequences that they did not learn from.
+
+        None unless the number of epochs is left to the estimator, which learns numbers
+        from a small training set.
+        """
+        if self.early_stopping != "auto" or validation is not None:
+            return None
+        if len(training) >= STOP_EARLY_FROM:
+            return None
+        if not (fitted.task.cross_fits and can_cross_fit(fitted.net)):
+            return None
+        return CrossFit.of(
+            training.whole,
+            sequences,
+            functools.partial(self._one_more_net, fitted),
+            epochs,
+            Stopping(self.n_iter_no_change, tol=0.0),
+            threads,
+        )
 
     def _check_same_spec(self, fitted: Fitted) -> None:
         """Refuse to continue training with other networks than there are."""

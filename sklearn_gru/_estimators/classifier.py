@@ -108,6 +108,7 @@ class GRUClassifier(ClassesMixin, ClassifierMixin, HiddenStatesMixin, BaseGRU):
     .. [13] Lai et al. (2018). Modeling Long- and Short-Term Temporal Patterns with Deep
        Neural Networks. SIGIR.
     .. [14] Guo et al. (2017). On Calibration of Modern Neural Networks. ICML.
+    .. [15] Breiman (1996). Stacked Regressions. Machine Learning 24(1).
 
     Examples
     --------

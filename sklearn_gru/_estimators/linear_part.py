@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._engines.ridge import Ridge
+from sklearn_gru._estimators.cross_fit import CrossFit
 from sklearn_gru._estimators.fitted import Fitted
+from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart
-from sklearn_gru._model.mixing import Judged
+from sklearn_gru._model.mixing import Judged, explained
 from sklearn_gru._model.streamed import Data
+from sklearn_gru._model.tasks import Regression
 from sklearn_gru._support.numbers import mean_of
+
+_PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # tried for a small training set
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,22 +32,28 @@ class LinearParts:
     fitted : Fitted
         Encoder and task.
     share : float or "auto"
-        Share in the outputs. "auto" is chosen on the validation set; without one, by
-        how well ridge regression predicts each training sequence without itself.
+        Share in the outputs. "auto" is chosen on the validation set or by
+        cross-fitting; without either, by how well ridge regression predicts each
+        training sequence without itself.
     training, validation : Encoded
         Training set, and validation set or None.
+    crossed : CrossFit or None
+        What networks say of the training sequences that they did not learn from.
     """
 
     fitted: Fitted
     share: float | str
     training: Data
     validation: Data | None
+    crossed: CrossFit | None
 
     def of(self, fitted: Fitted, threads: int) -> LinearPart | None:
         """Return the linear part of trained networks, or None if it has no share."""
         encoder, task = self.fitted.encoder, self.fitted.task
         if self.share == 0 or encoder.n_dense == encoder.n_differences:
             return None
+        if self.share == "auto" and self._is_stacked:
+            return self._cross_fitted
         part = self._ridge.part()
         if self.validation is None:
             judged = self._left_out
@@ -52,20 +63,52 @@ class LinearParts:
         share = self.share
         if share == "auto":
             share = task.linear_share(judged._replace(linear=factor * judged.linear))
-        part = replace(part.times(factor), share=float(share))
-        return part if part.share > 0 else None
+        return _mixed_in(part, factor, float(share))
+
+    @property
+    def _is_stacked(self) -> bool:
+        """Whether cross-fitting chooses the weights, which minimize squared errors."""
+        return self.crossed is not None and self.fitted.task.loss == "squared_error"
+
+    @cached_property
+    def _cross_fitted(self) -> LinearPart | None:
+        """The same after any epoch: it does not depend on the networks of the fit."""
+        task = self.fitted.task
+        assert self.crossed is not None
+        assert isinstance(task, Regression)
+        tried = map(self._ridge.with_penalty, _PENALTIES)
+        best = max(tried, key=self._explained)
+
+        def predict(learned: Encoded, judged: Encoded) -> np.ndarray:
+            return self._ridge_of(learned, best.penalty).part().outputs(judged)
+
+        linear, data = self.crossed.others(predict), self.crossed.data
+        # Where ridge regression extrapolates wildly, two halves may not show it.
+        if self._explained(self._ridge) == 0:
+            linear = 0.0 * linear
+        assert data.target is not None
+        weight = np.ones(len(data)) if data.weight is None else data.weight
+        judged = Judged(linear, self.crossed.network, data.target, weight)
+        return _mixed_in(best.part(), *task.cross_fitted_mix(judged))
 
     @cached_property
     def _ridge(self) -> Ridge:
-        task, training = self.fitted.task, self.training
-        given = training.target
+        return self._ridge_of(self.training, self.fitted.task.linear_penalty)
+
+    def _ridge_of(self, data: Data, penalty: float) -> Ridge:
+        task, given = self.fitted.task, data.target
         assert given is not None
 
         def target(some: Any) -> np.ndarray:
             return task.linear_target(given[some])
 
-        n_columns = self.fitted.encoder.n_dense
-        return Ridge.fit(training, target, n_columns, task.linear_penalty)
+        return Ridge.fit(data, target, self.fitted.encoder.n_dense, penalty)
+
+    @staticmethod
+    def _explained(ridge: Ridge) -> float:
+        """Return the explained share of the variance of sequences left out."""
+        some, linear = ridge.left_out()
+        return explained(linear, ridge.target(some), ridge.weight(some))
 
     @cached_property
     def _left_out(self) -> Judged:
@@ -84,3 +127,7 @@ class LinearParts:
             weight = np.ones(len(validation))
         assert validation.target is not None
         return Judged(part.outputs(validation), network, validation.target, weight)
+
+
+def _mixed_in(part: LinearPart, factor: float, share: float) -> LinearPart | None:
+    return replace(part.times(factor), share=share) if share > 0 else None

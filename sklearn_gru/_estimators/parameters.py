@@ -225,9 +225,13 @@ PARAMETERS: dict[str, Parameter] = {
         "Share of ridge regression on the latest steps of each sequence, side by side, "
         "in the outputs; the rest is that of the network [13]_. A classifier regresses "
         "the class membership, scaled to logits [14]_. "
-        '"auto" is the best share on the validation set; without one, it is 0.5 for '
-        "classes, and half of the variance of y that ridge regression explains in "
-        "sequences left out. It is 0 for losses that learn quantiles or counts. "
+        '"auto" is the best share on the validation set. Without one, it is 0.5 for '
+        "classes. For squared errors of fewer than 1000 sequences, it is the best one "
+        "for halves of the training set that the models did not learn from [15]_: both "
+        "are drawn toward the mean as far as that is better, and the share of the "
+        "network is at least 0.01. Otherwise it is half of the variance of y that "
+        "ridge regression explains in sequences left out, and 0 for losses that learn "
+        "quantiles or counts. "
         "``partial_fit`` leaves the ridge regression as the last `fit` made it.",
     ),
     "features_per_step": Parameter(
@@ -249,11 +253,14 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     "loss": Parameter(
         [
+            OneOf(("auto",)),
             NameIn(regression_losses),
             Satisfies(callable, "a function of output and target, two tensors"),
         ],
-        _choice(regression_losses()) + " or callable",
-        'Loss on the standardized target. "huber" turns linear at one standard '
+        _choice(["auto", *regression_losses()]) + " or callable",
+        'Loss on the standardized target. "auto" is "squared_error", but '
+        '"absolute_error" where `normalization` scales series of very different '
+        'size. "huber" turns linear at one standard '
         "deviation of y (with a `target_feature`: of y relative to its own sequence). "
         '"quantile" is the pinball loss [11]_, averaged over `quantile`. "poisson" is '
         "half the Poisson deviance, for y that is never negative: the network learns "
@@ -302,7 +309,9 @@ PARAMETERS: dict[str, Parameter] = {
         "Stop when the loss on a validation set no longer falls, and keep the best "
         "weights. The validation set is the most recent sequences if they carry "
         'times, and a random subset otherwise (stratified for classes). "auto" '
-        "stops early from 1000 sequences on.",
+        "stops early from 1000 sequences on. With fewer, a regressor trains on all of "
+        "them, for as many epochs as were best for halves of them; callbacks hear "
+        "nothing of this. False trains for `max_iter` epochs.",
     ),
     "validation_fraction": Parameter(
         [real(0, 1, low_open=True, high_open=True)],

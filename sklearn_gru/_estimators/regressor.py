@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn_gru._encoding.automatic_levels import (
     choose_normalization,
     continued_channel,
+    sizes_are_apart,
 )
 from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
@@ -26,7 +27,7 @@ from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.intervals import IntervalsMixin
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
-from sklearn_gru._model.losses import find_loss
+from sklearn_gru._model.losses import LossName, find_loss
 from sklearn_gru._model.tasks import (
     PoissonRegression,
     QuantileRegression,
@@ -35,6 +36,8 @@ from sklearn_gru._model.tasks import (
 from sklearn_gru.exceptions import InvalidParameterError
 
 __all__ = ["GRURegressor"]
+
+_MOST_ZEROS = 0.25  # share of y that a median forgives
 
 
 @with_parameters
@@ -66,6 +69,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         Share of ridge regression in the prediction.
     target_feature_ : str, int or None
         Feature that y continues, by name if the features have names.
+    loss_ : str or callable
+        Loss that training minimized, also if ``loss="auto"`` chose it.
     n_iter_ : int
         Number of epochs trained; the largest of several networks.
     loss_curve_ : list of float
@@ -129,6 +134,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
     .. [13] Lai et al. (2018). Modeling Long- and Short-Term Temporal Patterns with Deep
        Neural Networks. SIGIR.
     .. [14] Guo et al. (2017). On Calibration of Modern Neural Networks. ICML.
+    .. [15] Breiman (1996). Stacked Regressions. Machine Learning 24(1).
 
     Examples
     --------
@@ -195,7 +201,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         linear_share="auto",
         features_per_step=1,
         categorical_features="from_dtype",
-        loss="squared_error",
+        loss="auto",
         quantile=None,
         learning_rate=0.01,
         weight_decay=1e-4,
@@ -319,6 +325,9 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss == "poisson"
+        # The tag is about R2 on few noisy rows of a linear data set. Quantiles and
+        # counts have no linear part, and few epochs are best for new rows of it.
+        tags.regressor_tags.poor_score = self.loss in ("poisson", "quantile")
         return tags
 
     # -- the target -------------------------------------------------------------------
@@ -328,7 +337,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
 
     def _check_params(self) -> None:
         super()._check_params()
-        kind = find_loss(self.loss).task
+        kind = self._kind_of_loss
         if kind == "quantiles":
             if self.quantile is None:
                 raise InvalidParameterError(
@@ -358,7 +367,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
             )
 
     def _linear_share(self) -> float | str:
-        if self.linear_share == "auto" and find_loss(self.loss).task != "values":
+        if self.linear_share == "auto" and self._kind_of_loss != "values":
             return 0.0
         return super()._linear_share()
 
@@ -369,7 +378,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         names = schema.feature_names if schema.ndim == 3 else None
         column = None if continued is None else continued.column
         name = column if column is None or names is None else names[column]
-        return {**found, "target_feature_": name}
+        return {**found, "target_feature_": name, "loss_": fitted.task.loss}
 
     def _check_same_quantiles(self) -> None:
         learned = getattr(self._fitted.task, "given", None)
@@ -380,23 +389,45 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
                 f"{self.quantile!r}. Set warm_start=False to start over."
             )
 
-    def _learn_task(self, y: np.ndarray, weights: np.ndarray | None) -> Regression:
-        kind = find_loss(self.loss).task
+    @property
+    def _kind_of_loss(self) -> str:
+        """What the loss learns of y; "auto" chooses among losses of values."""
+        is_open = isinstance(self.loss, str) and self.loss == "auto"
+        return "values" if is_open else find_loss(self.loss).task
+
+    def _chosen_loss(
+        self, data: TrainingData, encoder: Encoder, continued: int | None
+    ) -> LossName:
+        """Return the loss; "auto" learns medians of series of very different size.
+
+        In units of each sequence, a few quiet ones have errors of many deviations,
+        which squares let rule. Of values that are often 0, a median says nothing.
+        """
+        if self._kind_of_loss != "values" or self.loss != "auto":
+            return self.loss
+        is_scaled = self._normalization(encoder) == "standard"
+        if continued is None or not is_scaled or np.mean(data.y == 0) > _MOST_ZEROS:
+            return "squared_error"
+        is_apart = sizes_are_apart(data.sequences, data.weights, continued)
+        return "absolute_error" if is_apart else "squared_error"
+
+    def _learn_task(
+        self, y: np.ndarray, weights: np.ndarray | None, loss: LossName
+    ) -> Regression:
+        kind, standardize = self._kind_of_loss, self.standardize
         if kind == "counts":
-            return PoissonRegression.of(
-                y, weights, standardize=self.standardize, loss=self.loss
-            )
+            return PoissonRegression.of(y, weights, standardize=standardize, loss=loss)
         if kind == "quantiles":
             given = np.ravel(np.asarray(self.quantile, dtype=np.float64))
             return QuantileRegression.of(
-                y, weights, given, standardize=self.standardize, loss=self.loss
+                y, weights, given, standardize=standardize, loss=loss
             )
-        return Regression.fit(y, weights, self.loss, standardize=self.standardize)
+        return Regression.fit(y, weights, loss, standardize=standardize)
 
     def _choose_levels(
         self, schema: InputSchema, data: TrainingData
     ) -> tuple[str | None, int | None]:
-        if find_loss(self.loss).task == "counts" and self.target_feature == "auto":
+        if self._kind_of_loss == "counts" and self.target_feature == "auto":
             column = None  # relative to a level, y would be negative for some
         else:
             column = self._continued_channel(schema, data)
@@ -434,7 +465,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         continued: int | None,
     ) -> tuple[Regression, Continuation | None]:
         warn_rounding(data.y, data.sequences.dtype)
-        plain = self._learn_task(data.y, data.weights)
+        loss = self._chosen_loss(data, encoder, continued)
+        plain = self._learn_task(data.y, data.weights, loss)
         if continued is None or encoder.normalizer is None:
             return plain, None
         continuation = Continuation.fit(
@@ -443,7 +475,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         relative = self._learn_task(
             *relative_target(
                 plain.prepare(data.y), data.weights, data.sequences, continuation
-            )
+            ),
+            loss,
         )
         task = replace(relative, without_input=plain.without_input, n_dims=plain.n_dims)
         return task, continuation

@@ -83,6 +83,11 @@ class Encoded:
         """Number of encoded columns that are differences; they come first."""
         return 0 if self.leading is None else self.leading.shape[1]
 
+    @property
+    def whole(self) -> Encoded:
+        """All sequences."""
+        return self
+
     def at(self, index: np.ndarray) -> tuple[Encoded, np.ndarray]:
         """Return encoded data with some of the sequences, and their positions in it."""
         return self, index

@@ -1,4 +1,4 @@
-"""The share of the linear part: the best on a validation set, or a cautious one."""
+"""Weights of the linear part and the network, from outputs for other sequences."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 # Ridge regression cannot be more certain than this: separable classes have no best one.
 _MOST_CERTAIN = 30.0
+
+_LEAST_NETWORK = 0.01  # weight of the network beside ridge regression and the mean
 
 
 class Judged(NamedTuple):
@@ -39,6 +41,42 @@ def squares_share(
     size = float((weight[:, None] * gap * gap).sum())
     best = float((weight[:, None] * gap * error).sum()) / size if size > 0 else 0.0
     return min(max(best, 0.0), 1.0)
+
+
+def squares_weights(
+    network: np.ndarray, linear: np.ndarray, target: np.ndarray, weight: np.ndarray
+) -> tuple[float, float]:
+    """Return the weights of network and linear part with the least squared error.
+
+    They are not negative, and their sum is at most 1 (stacked regressions, Breiman
+    1996): where both know little, what is left of 1 is the weight of 0, the mean. The
+    network keeps a hundredth, so that it is never for nothing.
+    """
+    parts = np.stack([network, linear])
+    moment = np.einsum("ino,jno,n->ij", parts, parts, weight)
+    product = np.einsum("ino,no,n->i", parts, target, weight)
+    own, both, other = (float(moment[i]) for i in ((0, 0), (0, 1), (1, 1)))
+    low = _LEAST_NETWORK
+    # The best pair lies inside the triangle of all pairs, or is the best of an edge.
+    found = [(_within(low, product[0] / own if own > 0 else low, 1.0), 0.0)]
+    if other > 0:
+        most = min(squares_share(network, linear, target, weight), 1.0 - low)
+        found.append((1.0 - most, most))
+        found.append((low, _within(0.0, (product[1] - low * both) / other, 1.0 - low)))
+        if own * other - both**2 > 1e-9 * own * other:
+            inside = np.linalg.solve(moment, product)
+            if inside[0] >= low and inside[1] >= 0 and inside.sum() <= 1:
+                found.append((float(inside[0]), float(inside[1])))
+
+    def error(pair: tuple[float, float]) -> float:
+        w = np.array(pair)
+        return float(w @ moment @ w - 2 * w @ product)
+
+    return min(found, key=error)
+
+
+def _within(low: float, value: float, high: float) -> float:
+    return float(min(max(value, low), high))
 
 
 def explained(predicted: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:

@@ -109,7 +109,7 @@ class Streamed:
         """
         size = max(1, self._size // batch_size) * batch_size
         if len(self) <= size:
-            yield self._whole, permutation(len(self))
+            yield self.whole, permutation(len(self))
             return
         for index in self._mixed(size, permutation):
             yield self._part(index), permutation(len(index))
@@ -141,7 +141,8 @@ class Streamed:
         return min(MOST, max(64, _CELLS * few // cells))
 
     @cached_property
-    def _whole(self) -> Encoded:
+    def whole(self) -> Encoded:
+        """All sequences, if they are few."""
         return self._part(np.arange(len(self)))
 
     def _part(self, index: np.ndarray) -> Encoded:

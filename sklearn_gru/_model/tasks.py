@@ -18,6 +18,7 @@ from sklearn_gru._model.mixing import (
     cross_entropy_share,
     explained,
     squares_share,
+    squares_weights,
 )
 from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru.exceptions import InputError
@@ -34,6 +35,7 @@ class Regression:
     constant: tuple[int, ...] = ()  # outputs that did not vary in the first fit
     n_dims: int = 1  # of y, 1 or 2
     linear_penalty: ClassVar[float] = 0.01
+    cross_fits: ClassVar[bool] = True  # a small training set, see CrossFit
 
     @classmethod
     def fit(
@@ -138,6 +140,19 @@ class Regression:
             return 0.5 * explained(linear, target, weight)
         return squares_share(network, linear, target, weight)
 
+    def cross_fitted_mix(self, judged: Judged) -> tuple[float, float]:
+        """Return a factor for the linear outputs, and their share in the output.
+
+        Where networks and ridge regressions predict other sequences badly, they are
+        drawn toward 0, which is the mean of y or the level of the sequence: as one
+        network is in the mean, this is a smaller factor and a larger share.
+        """
+        linear, network, target, weight = judged
+        assert network is not None
+        own, other = squares_weights(network, linear, target, weight)
+        rest = 1.0 - own
+        return (other / rest, rest) if rest > 1e-3 else (1.0, 0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class PoissonRegression(Regression):
@@ -212,7 +227,7 @@ class QuantileRegression(Regression):
         given: np.ndarray,
         *,
         standardize: bool,
-        loss: str = "quantile",
+        loss: LossName = "quantile",
     ) -> QuantileRegression:
         """Learn weighted moments and quantiles of ``y (n,)`` or (n, n_outputs)."""
         levels = np.sort(given)
@@ -286,6 +301,7 @@ class Classification:
     constant: tuple[int, ...] = ()
     loss: ClassVar[str] = "cross_entropy"
     linear_penalty: ClassVar[float] = 1.0
+    cross_fits: ClassVar[bool] = False
 
     @classmethod
     def fit(

@@ -34,6 +34,7 @@ class Transcription:
     vocabulary: Vocabulary
     constant: tuple[int, ...] = ()
     loss: ClassVar[str] = "ctc"
+    cross_fits: ClassVar[bool] = False
     loss_parameters: ClassVar[tuple[float, ...]] = ()
 
     @property

@@ -65,6 +65,11 @@ wheels of other packages (`tests/benchmarks/accuracy/development.py`), and squar
 of their forecasts are in variances of the training part. Fits ran at different loads of a
 shared machine: less than a factor of two in time means little.
 
+The default of decision 23 was read on the test parts first; its figures are in
+[decision 24](development/decisions/0024-cross-fitted-small-fits.md), which changed the
+default for small training sets and panels on validation parts alone. The figures here
+are a second reading, with that default.
+
 """
 
 

@@ -1,0 +1,171 @@
+"""Cross-fitting: what networks say of sequences that they did not learn from.
+
+A small training set has no sequences to spare for a validation set. So one network
+learns from one half of it, and another one from the other half. Each is validated on
+the half that it did not see: how long it pays to train, and how much to trust networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from skorch.callbacks import LoadInitState, LRScheduler, ParamMapper
+
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._engines.torch.net import SequenceNet
+from sklearn_gru._engines.training import Stopping, outputs, train
+from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._support.ranks import sharing
+from sklearn_gru.exceptions import DivergenceError
+
+_FEWEST = 20  # sequences or times: halves of ten say something
+
+# Windows that overlap know each other: halves of many short stretches would leak.
+_STRETCHES = 4
+
+# Callbacks that train another network than cross-fitting would. It calls none.
+_CHANGING = (LoadInitState, LRScheduler, ParamMapper)
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """Two networks that learned from one half of a training set each.
+
+    Attributes
+    ----------
+    data : Encoded
+        The training set.
+    is_first : ndarray of shape (n,)
+        Mask of the first half.
+    network : ndarray of shape (n, n_outputs)
+        Outputs for each sequence, of the network that learned from the other half.
+    epochs : int
+        Number of epochs for a network that learns from all sequences.
+    """
+
+    data: Encoded
+    is_first: np.ndarray
+    network: np.ndarray
+    epochs: int
+
+    @classmethod
+    def of(
+        cls,
+        data: Encoded,
+        sequences: Sequences,
+        make_net: Callable[[], SequenceNet],
+        epochs: int,
+        stopping: Stopping,
+        threads: int,
+    ) -> CrossFit | None:
+        """Train for at most `epochs` epochs; None if there are no two halves.
+
+        Every rank of a group trains both networks on its own.
+        """
+        is_first = first_half(sequences, data.weight, make_net().batch_size)
+        if is_first is None:
+            return None
+        best, found = 0, []
+        for held in (is_first, ~is_first):
+            net, (learned, judged) = make_net(), _halves(data, held)
+            try:
+                with sharing(None):
+                    own = train(
+                        net,
+                        learned,
+                        judged,
+                        epochs,
+                        scheduled=True,
+                        stopping=stopping,
+                        threads=threads,
+                    )
+            except DivergenceError:  # the network of all sequences may not diverge
+                return None
+            best += own or epochs
+            found.append(outputs(net, judged, threads))
+        # An epoch of half of the sequences has half of the optimizer steps.
+        return cls(data, is_first, _joined(is_first, *found), min(epochs, best))
+
+    def others(self, predict: Callable[[Encoded, Encoded], np.ndarray]) -> np.ndarray:
+        """Return what `predict` says (n, ...) of each half, given the other one."""
+        masks = self.is_first, ~self.is_first
+        found = [predict(*_halves(self.data, held)) for held in masks]
+        return _joined(self.is_first, *found)
+
+
+def can_cross_fit(net: SequenceNet) -> bool:
+    """Return whether a new network would be trained as this one will be."""
+    return not any(isinstance(callback, _CHANGING) for _, callback in net.callbacks_)
+
+
+def first_half(
+    sequences: Sequences, weight: np.ndarray | None, batch_size: int
+) -> np.ndarray | None:
+    """Return the mask (n,) of one half of the sequences, or None if they are too few.
+
+    A half is every second of a few stretches of time or, without times, of the order of
+    the sequences. If they are one batch, which has no order, they are dealt out by what
+    they hold, so that a weight counts like repeats.
+    """
+    n, order = len(sequences), sequences.order
+    if order is not None:
+        if len(np.unique(order)) < _FEWEST:
+            return None
+        stretch = _in_time(order, weight)
+    elif n > batch_size:
+        stretch = _STRETCHES * np.arange(n) // n
+    else:
+        stretch = _by_content(sequences)
+        if stretch.max() + 1 < _FEWEST:
+            return None
+    mask = stretch % 2 == 0
+    return None if mask.all() else mask
+
+
+def _in_time(order: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Return the stretch (n,) of each sequence; all have the same weight."""
+    by_time = np.argsort(order, kind="stable")
+    total = np.cumsum(np.ones(len(order)) if weight is None else weight[by_time])
+    parts = np.arange(1, _STRETCHES) / _STRETCHES * total[-1]
+    ends = order[by_time][np.searchsorted(total, parts)]
+    return np.searchsorted(ends, order)
+
+
+def _by_content(sequences: Sequences) -> np.ndarray:
+    """Return a number (n,) per sequence, equal for equal ones, in whatever order."""
+    values = sequences.values + 0.0  # -0.0 equals 0.0
+    ends = sequences.starts + sequences.lengths
+    pairs = zip(sequences.starts, ends, strict=True)
+    held = [values[start:end].tobytes() for start, end in pairs]
+    numbers = {content: k for k, content in enumerate(sorted(set(held)))}
+    return np.array([numbers[content] for content in held])
+
+
+def _halves(data: Encoded, held: np.ndarray) -> tuple[Encoded, Encoded]:
+    """Return the sequences outside and inside a mask."""
+    return _some(data, ~held), _some(data, held)
+
+
+def _some(data: Encoded, mask: np.ndarray) -> Encoded:
+    levels, leading, weight = data.levels, data.leading, data.weight
+    assert data.target is not None
+    if weight is not None:
+        weight = weight[mask] / weight[mask].mean()
+    return replace(
+        data,
+        starts=data.starts[mask],
+        lengths=data.lengths[mask],
+        levels=None if levels is None else (levels[0][mask], levels[1][mask]),
+        leading=None if leading is None else leading[mask],
+        target=data.target[mask],
+        weight=weight,
+    )
+
+
+def _joined(mask: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Return an array (n, ...) from its parts inside and outside a mask."""
+    whole = np.empty((len(mask), *inside.shape[1:]), dtype=inside.dtype)
+    whole[mask], whole[~mask] = inside, outside
+    return whole
