@@ -8,7 +8,7 @@ from tests.benchmarks.machine import describe
 
 # What tests.memory_probe is asked for: rows, steps, sizes, and lags.
 CASES = [
-    ("array", 24, (500_000, 1_000_000), (0,)),
+    ("array", 24, (500_000, 1_000_000, 4_000_000), (0,)),
     ("array", 96, (125_000, 250_000, 500_000), (0,)),
     ("series", 24, (1_000_000,), (0, 1)),
     ("panel", 24, (1_000_000,), (0, 1)),
