@@ -126,3 +126,15 @@ def test_windows_of_a_panel_by_rule(monkeypatch, order, lag):
     ]
     one, other = (model.predict(expected) for model in models)
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_rule_in_skops_is_numbers_again():
+    """Windows without groups, since skops cannot read a Categorical of pandas."""
+    skops = pytest.importorskip("skops.io")
+    one = np.array([6])
+    runs = Runs(one - 6, one, one - 5, one, one - 6, one - 6)
+    windows = RunSequences(np.arange(12.0).reshape(6, 2), runs, 3)
+    saved = skops.dumps(windows)
+    found = skops.loads(saved, trusted=skops.get_untrusted_types(data=saved))
+    assert type(found) is Sequences
+    same(found, windows)

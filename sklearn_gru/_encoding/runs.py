@@ -325,7 +325,15 @@ class RunSequences(Sequences):
     # -- pickling, as numbers of each sequence -----------------------------------------
 
     def __reduce__(self) -> Any:
-        return object.__new__, (Sequences,), self.plain().__getstate__()
+        return object.__new__, (Sequences,), self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.plain().__getstate__()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # For skops, which makes an object of the class before it has the state.
+        object.__setattr__(self, "__class__", Sequences)
+        Sequences.__setstate__(self, state)
 
 
 def _runs_between(runs: Runs, first: np.ndarray, part: slice) -> np.ndarray:
