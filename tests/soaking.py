@@ -22,10 +22,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru.callbacks import Checkpoint
-from sklearn_gru.exceptions import CheckpointError
+from sklearn_gru.exceptions import CheckpointError, StoreError
+from sklearn_gru.store import RowStore
+from tests.tampering import spoiled_stores
 
 
 def make_data(n=150, n_steps=12, seed=0):
@@ -256,6 +261,44 @@ def fuzz_checkpoints(n, seed=0):
     return {"cases": n, "refused": refused, "wrong": 0}
 
 
+def fuzz_stores(n, seed=0):
+    """Damage a row store n times: it says so, or gives the windows and the model."""
+    rng = np.random.default_rng(seed)
+    folder = Path(tempfile.mkdtemp())
+    file = folder / "panel.rows"
+    frame = pd.DataFrame(
+        {
+            "shop": np.repeat(["a", "b", "c"], 120),
+            "day": np.tile(np.arange(120), 3),
+            "kind": np.tile(["x", "y", None], 120),
+            "sales": rng.normal(size=360).astype(np.float32),
+        }
+    )
+    keys = {"groups": "shop", "time": "day", "target": "sales"}
+    store = RowStore.write([frame], file, **keys)
+    model = make_pipeline(
+        SlidingWindow(4, lag=1), GRURegressor(4, max_iter=1, random_state=0)
+    )
+    expected, answers = store.to_frame(), clone(model).fit(store, store.y)
+    answers = answers.predict(store)
+    content, refused, trained = file.read_bytes(), 0, 0
+    for _, damage in spoiled_stores(content, rng, n):
+        file.unlink(missing_ok=True)
+        if damage is not None:
+            file.write_bytes(damage)
+        try:
+            found = RowStore.open(file)
+        except StoreError:
+            refused += 1
+            continue
+        pd.testing.assert_frame_equal(found.to_frame(), expected)
+        again = clone(model).fit(found, found.y)
+        assert np.array_equal(again.predict(found), answers)
+        trained += 1
+    shutil.rmtree(folder)
+    return {"cases": n, "refused": refused, "undamaged": trained, "wrong": 0}
+
+
 def damaged(content, rng):
     """Return bytes with some changed, cut off, doubled or set to edge values."""
     data, kind = bytearray(content), rng.integers(4)
@@ -374,6 +417,7 @@ def main(scale=1.0):
         "sequences": lambda: fuzz_sequences(max(1000, int(1_000_000 * scale))),
         "states": lambda: fuzz_states(max(50, int(60_000 * scale))),
         "checkpoints": lambda: fuzz_checkpoints(max(50, int(20_000 * scale))),
+        "stores": lambda: fuzz_stores(max(200, int(20_000 * scale))),
         "times": lambda: fuzz_times(max(50, int(20_000 * scale))),
         "threads": lambda: use_in_threads(max(80, int(6000 * scale))),
         "fits": lambda: fit_and_predict(

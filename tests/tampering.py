@@ -1,9 +1,11 @@
-"""Portable files that were changed on purpose and sealed again."""
+"""Portable files and row stores that were changed on purpose and sealed again."""
 
 import hashlib
 import io
 import json
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -172,3 +174,102 @@ def _twice(content, members, rng):
     text = members["model.json"]
     members["model.json"] = text.replace(b'"task"', b'"format": 1, "task"', 1)
     return sealed(members.items())
+
+
+# -- row stores ---------------------------------------------------------------------
+
+_END = struct.Struct("<QI24s")  # as in sklearn_gru._tables.store_file
+
+
+def spoiled_stores(content, rng, n):
+    """Yield the kind and the bytes of n stores that are damaged, None for no file."""
+    kinds = [
+        _store_truncated, _store_flipped, _store_overwritten, _store_shifted,
+        _store_swapped, _store_number, _store_key, _store_text, _store_missing,
+    ]  # fmt: skip
+    for k in range(n):
+        kind = kinds[k % len(kinds)]
+        yield kind.__name__, kind(content, rng)
+
+
+def _store_truncated(content, rng):
+    return content[: int(rng.integers(len(content)))]
+
+
+def _store_flipped(content, rng):
+    changed = bytearray(content)
+    changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
+    return bytes(changed)
+
+
+def _store_overwritten(content, rng):
+    """Some bytes become others; at times they are the same."""
+    at = int(rng.integers(len(content)))
+    some = [b"\0" * 64, b"\xff" * 64, content[:64]][int(rng.integers(3))]
+    return content[:at] + some[: len(content) - at] + content[at + 64 :]
+
+
+def _store_shifted(content, rng):
+    at = int(rng.integers(len(content)))
+    return content[:at] + content[at : at + 64] + content[at:]
+
+
+def _store_swapped(content, rng):
+    """Two pages change places."""
+    pages = [content[at : at + 4096] for at in range(0, len(content), 4096)]
+    a, b = rng.integers(0, len(pages), 2)
+    pages[a], pages[b] = pages[b], pages[a]
+    return b"".join(pages)
+
+
+def _store_number(content, rng):
+    """A size, a place or a type that contradicts the others; sealed again."""
+    about = about_store(content)
+    n = about["n_rows"]
+    number = [0, -1, n + 1, n - 1, 1 << 40, 1 << 70, 2.5, "5", None, True]
+    wrong = number[int(rng.integers(len(number)))]
+    part, key = [
+        (about, "n_rows"),
+        (about, "size"),
+        (about["counts"], 0),
+        (about["places"], "rows"),
+        (about["places"], "time"),
+        (about["places"], "target"),
+    ][int(rng.integers(6))]
+    part[key] = wrong
+    if rng.random() < 0.2:
+        about["time_dtype"] = ["|O", "<f4", "<f8", "|S8", "x", None][rng.integers(6)]
+    return sealed_store(content, json.dumps(about).encode())
+
+
+def _store_key(content, rng):
+    """A part of the description is gone, or longer."""
+    about = about_store(content)
+    names = ["names", "counts", "labels", "places", "categories", "targets", "size"]
+    name = names[int(rng.integers(len(names)))]
+    if rng.random() < 0.5 or not isinstance(about[name], list):
+        del about[name]
+    else:
+        about[name] = [*about[name], None]
+    return sealed_store(content, json.dumps(about).encode())
+
+
+def _store_text(content, rng):
+    texts = [b"", b"[]", b"3", b"null", b"{}", b"\xff\xfe", b"{" * 9, b"[" * 200_000]
+    return sealed_store(content, texts[int(rng.integers(len(texts)))])
+
+
+def _store_missing(content, rng):
+    return None
+
+
+def about_store(content):
+    length, _, _ = _END.unpack(content[-_END.size :])
+    return json.loads(content[-_END.size - length : -_END.size])
+
+
+def sealed_store(content, text):
+    """Return a store with another description, whose checksum is right."""
+    length, _, magic = _END.unpack(content[-_END.size :])
+    end = _END.pack(len(text), zlib.crc32(text), magic)
+    return content[: -_END.size - length] + text + end

@@ -15,7 +15,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
-from sklearn_gru import GRURegressor, SlidingWindow
+from sklearn_gru import GRUOutlierDetector, GRURegressor, GRUTagger, SlidingWindow
+from sklearn_gru.callbacks import Checkpoint
 from sklearn_gru.exceptions import (
     DistributedFitError,
     InputError,
@@ -26,6 +27,7 @@ dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 from sklearn_gru.distributed import fit_dask, predict_dask  # noqa: E402
+from sklearn_gru.distributed._rank import _add_callbacks  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 # Large enough for a step to be shared (see the page "One model on several machines").
@@ -128,6 +130,62 @@ def test_a_random_state_of_none_survives_a_kill(client, tmp_path):
     fitted = fit_dask(model, parts_of(frame, 360), "y", client=client)
     assert (tmp_path / "killed").exists()
     assert fitted[-1].random_state is None
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["default", "own"])
+def test_a_detector_goes_on_after_a_worker_was_killed(client, tmp_path, own):
+    """Its forecaster has the checkpoint, and the fit leaves no trace of that."""
+    X = panel().drop(columns="y")
+    killer = [KillInThirdEpoch(str(tmp_path / "killed"))]
+    if own:
+        # Batches are shared if they are large.
+        forecaster = GRURegressor(**SIZES, callbacks=killer)
+        detector = GRUOutlierDetector(forecaster, random_state=0)
+        expected = GRUOutlierDetector(GRURegressor(**SIZES), random_state=0)
+    else:
+        detector = expected = GRUOutlierDetector(random_state=0)
+    model, alone = (
+        make_pipeline(SlidingWindow(12, groups="shop"), last)
+        for last in (detector, expected)
+    )
+    alone.fit(X)
+    fitted = fit_dask(model, parts_of(X, 360), client=client)
+    assert np.array_equal(fitted.score_samples(X), alone.score_samples(X))
+    last = fitted[-1]
+    assert (tmp_path / "killed").exists() == own
+    assert (last.estimator is None) == (not own)
+    left = last.regressor_.callbacks or []
+    assert [type(callback) for callback in left] == [KillInThirdEpoch] * own
+    names = [type(callback).__name__ for _, callback in last.regressor_.net_.callbacks_]
+    assert names == ["EpochTimer", *["KillInThirdEpoch"] * own]
+    pickle.loads(pickle.dumps(fitted)).fit(X)
+
+
+def test_the_forecaster_of_a_detector_tells_its_checkpoint(tmp_path):
+    """A detector without one has the same forecaster, with a checkpoint."""
+    detector = GRUOutlierDetector(random_state=0)
+    X = np.random.default_rng(0).normal(size=(60, 8, 2))
+    alone = clone(detector).fit(X).score_samples(X)
+    assert _add_callbacks(detector, [Checkpoint(tmp_path)]) == ["estimator"]
+    assert np.array_equal(detector.fit(X).score_samples(X), alone)
+    assert any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_tagger_goes_on_after_a_worker_was_killed(client, tmp_path):
+    frame = panel().assign(y=lambda rows: (rows["y"] > 0).astype(int))
+    X, params = frame.drop(columns="y"), {**SIZES, "random_state": 0}
+    tagger = GRUTagger(**params, groups="shop")
+    killer = KillInThirdEpoch(str(tmp_path / "killed"))
+    mortal = clone(tagger).set_params(callbacks=[killer])
+    fitted = fit_dask(mortal, parts_of(frame, 360), "y", client=client)
+    assert (tmp_path / "killed").exists()
+    alone = tagger.fit(X, frame["y"])
+    assert np.array_equal(fitted.predict_proba(X), alone.predict_proba(X))
+
+
+def test_a_regressor_needs_a_target(client):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        fit_dask(pipeline(), parts_of(panel(), 360), client=client)
 
 
 def test_array_partitions_and_targets_of_their_own(client):

@@ -45,6 +45,12 @@ def test_random_bytes_of_a_checkpoint_are_refused():
     assert soaking.fuzz_checkpoints(60)["refused"] > 10
 
 
+def test_damaged_stores_are_refused():
+    """Or the damage is none, as of two equal pages that change places."""
+    found = soaking.fuzz_stores(3000)
+    assert found["refused"] > 2000
+
+
 def test_random_times_never_see_the_future():
     """Edge values of int64."""
     soaking.fuzz_times(150)

@@ -1,5 +1,6 @@
 """RowStore: one pass over frames of any library, then the frame that was written."""
 
+import json
 import os
 import pickle
 import signal
@@ -28,6 +29,7 @@ from sklearn_gru.exceptions import (
 )
 from sklearn_gru.model_selection import PanelTimeSeriesSplit
 from sklearn_gru.store import RowStore
+from tests import soaking, tampering
 
 KEYS = {"groups": "shop", "time": "hour", "target": "load"}
 
@@ -381,6 +383,24 @@ def _renamed(content):
 def test_a_damaged_store_is_refused(store, damage):
     store.path.write_bytes(damage(store.path.read_bytes()))
     with pytest.raises(StoreError, match="is damaged or half-copied"):
+        RowStore.open(store.path)
+
+
+def test_damaged_stores_are_refused_or_undamaged():
+    """Bytes flipped, cut off and moved, and descriptions that contradict themselves."""
+    found = soaking.fuzz_stores(400)
+    assert found["refused"] > 300
+
+
+@pytest.mark.parametrize("part", ["n_rows", "size"])
+def test_a_description_that_contradicts_itself_is_refused(store, part):
+    """It is what says where in the file numbers lie, and how many."""
+    content = store.path.read_bytes()
+    about = tampering.about_store(content)
+    about[part] += 1
+    text = json.dumps(about).encode()
+    store.path.write_bytes(tampering.sealed_store(content, text))
+    with pytest.raises(StoreError, match="its description contradicts itself"):
         RowStore.open(store.path)
 
 

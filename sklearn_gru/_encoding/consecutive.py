@@ -116,7 +116,7 @@ class ConsecutiveSequences(Sequences):
     def __getitem__(self, key: Any) -> Any:
         run = key if isinstance(key, slice) else run_of(key, len(self))
         if run is None:
-            some = _positions(key, len(self))
+            some = positions(key, len(self))
             return super().__getitem__(key) if some is None else self._picked(some)
         first, stop, step = run.indices(len(self))
         if step != 1:
@@ -134,7 +134,7 @@ class ConsecutiveSequences(Sequences):
             starts,
             ends - starts,
             order=index + rank,
-            **_described(vars(self)),
+            **columns_of(vars(self)),
         )
 
     def _windows(self, first: int, stop: int) -> ConsecutiveSequences:
@@ -142,13 +142,13 @@ class ConsecutiveSequences(Sequences):
         return self._ruled(self.values, stop - first, end + first, window, rank + first)
 
     def _ruled(self, values: np.ndarray, *rule: int) -> ConsecutiveSequences:
-        return ConsecutiveSequences(values, *rule, **_described(vars(self)))
+        return ConsecutiveSequences(values, *rule, **columns_of(vars(self)))
 
     def _with(self, **changes: Any) -> Sequences:
         if set(changes) <= {"values", "categories", "feature_names"}:
             state = {**vars(self), **changes}
             return ConsecutiveSequences(
-                state["values"], *self._rule, **_described(state)
+                state["values"], *self._rule, **columns_of(state)
             )
         described = {f.name: getattr(self, f.name) for f in fields(Sequences)}
         return Sequences(**{**described, **changes})
@@ -220,15 +220,15 @@ class ConsecutiveSequences(Sequences):
     def __setstate__(self, state: dict[str, Any]) -> None:
         values = state["values"]
         rows = values.open() if isinstance(values, Place) else values
-        self.__init__(rows, *state["_rule"], **_described(state))  # type: ignore[misc]
+        self.__init__(rows, *state["_rule"], **columns_of(state))  # type: ignore[misc]
 
 
-def _described(state: dict[str, Any]) -> dict[str, Any]:
+def columns_of(state: dict[str, Any]) -> dict[str, Any]:
     """Return what a state says of the steps and columns."""
     return {name: state[name] for name in ("n_steps", "feature_names", "categories")}
 
 
-def _positions(key: Any, n: int) -> np.ndarray | None:
+def positions(key: Any, n: int) -> np.ndarray | None:
     """Return what a mask or positions pick as positions from 0 on; None for others."""
     key = np.asarray(key) if isinstance(key, (np.ndarray, list)) else None
     if key is None or key.ndim != 1 or key.dtype.kind not in "biu" or not key.size:

@@ -160,17 +160,32 @@ class Encoder:
             )
         return data._replace(sequences=sequences).select(some)
 
-    def rows(self, sequences: Sequences, dtype: np.dtype) -> np.ndarray:
-        """Return the standardized rows, after absent rows that pad a first segment."""
+    def rows(
+        self, sequences: Sequences, dtype: np.dtype, *, overwrite: bool = False
+    ) -> np.ndarray:
+        """Return the standardized rows, after absent rows that pad a first segment.
+
+        `overwrite` tells that nothing else holds the values of these sequences.
+        """
         values, keep_missing = sequences.values, self.normalizer is not None
         n = self.n_differences
+        out = None
+        if overwrite and values.dtype == dtype and self._keeps_shape():
+            out = values.view()
+            out.flags.writeable = True
         rows = self.standardizer.transform(
-            values, dtype, keep_missing=keep_missing, n_before=n
+            values, dtype, keep_missing=keep_missing, n_before=n, out=out
         )
         if self.differences is not None:
             self.differences.write(values, rows[:, :n], keep_missing=keep_missing)
         absent = self.segment_length - 1
         return np.pad(rows, ((absent, 0), (0, 0))) if absent else rows
+
+    def _keeps_shape(self) -> bool:
+        """Tell whether encoded rows are as wide as the values, which nothing reads."""
+        reads = self.normalizer is not None or self.marks_observed
+        added = len(self.standardizer.marked) or self.n_differences
+        return not (reads or added)
 
     def encode(
         self,

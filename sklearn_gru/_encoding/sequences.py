@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_gru._support.on_disk import BLOCK_ROWS, Place, blank, is_on_disk
+from sklearn_gru._tables.numbering import place_dtype
 
 __all__ = ["Sequences"]
 
@@ -379,8 +380,13 @@ class Sequences:
         moved = np.cumsum(high - low) - high  # from a row to its place in the copy
         place = np.empty_like(starts)
         place[order] = starts + moved[np.cumsum(begins) - 1]
-        row = np.arange(int((high - low).sum())) - np.repeat(moved, high - low)
-        return place, self.values[row]
+        values = np.empty((int((high - low).sum()), self.shape[2]), self.dtype)
+        row = np.repeat((-moved).astype(place_dtype(len(self.values))), high - low)
+        for at in range(0, len(row), BLOCK_ROWS):
+            part = slice(at, min(at + BLOCK_ROWS, len(row)))
+            row[part] += np.arange(part.start, part.stop)
+            values[part] = self.values[row[part]]
+        return place, values
 
     def without_leading_gaps(self) -> Sequences:
         """Return the same sequences, each starting at its first observed step."""

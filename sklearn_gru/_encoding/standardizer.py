@@ -106,15 +106,18 @@ class Standardizer:
         *,
         keep_missing: bool = False,
         n_before: int = 0,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return rows (n_rows, n_inputs): standardized columns, then marks and indices.
 
         Missing cells become 0. With `keep_missing` they stay NaN, so that a later shift
         can leave them out. `n_before` columns in front of them are left for others.
+        `out` may be the memory of the values.
         """
         n_numeric = len(self.mean) - len(self.embedded)
         n_dense = self.n_inputs - len(self.embedded)
-        out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
+        if out is None:
+            out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
         buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
         most = np.finfo(dtype).max
         for at in range(0, len(values), _ROWS_PER_BLOCK):

@@ -125,7 +125,8 @@ class Fitted:
         target: np.ndarray | None,
         weight: np.ndarray | None,
     ) -> Encoded:
-        rows = self.encoder.rows(sequences, self.dtype)
+        """Return a part of the sequences, a copy of their own, encoded."""
+        rows = self.encoder.rows(sequences, self.dtype, overwrite=True)
         return self.encoder.encode(sequences, rows, target, weight)
 
     def outputs(self, encoded: Any, threads: int) -> list[np.ndarray]:

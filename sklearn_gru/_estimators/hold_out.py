@@ -11,6 +11,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData
+from sklearn_gru._tables.numbering import numbered
 from sklearn_gru.exceptions import InputError
 
 # Early stopping "auto" starts here: with fewer sequences, a tenth of them is too few to
@@ -72,9 +73,12 @@ def _n_held(share: float, n: int) -> int:
 
 def group_codes(sequences: Sequences) -> np.ndarray:
     """Return the number of the group of each sequence (n,); all 0 without groups."""
-    if sequences.groups is None:
+    groups = sequences.groups
+    if groups is None:
         return np.zeros(len(sequences), dtype=np.int64)
-    return pd.factorize(sequences.groups, use_na_sentinel=False)[0]
+    if isinstance(groups, pd.Categorical) and len(groups) and groups.codes.min() >= 0:
+        return numbered(groups.codes, len(groups.categories))[0]
+    return pd.factorize(groups, use_na_sentinel=False)[0]
 
 
 def in_time(sequences: Sequences) -> Sequences:

@@ -53,6 +53,18 @@ _MARGIN = 1e-6
 _FEW = 20
 
 
+def default_forecaster() -> GRURegressor:
+    """Return the regressor of a detector without one."""
+    return GRURegressor(
+        32,
+        normalization=None,
+        linear_share=0,
+        loss="huber",
+        max_iter=30,
+        early_stopping=True,
+    )
+
+
 class GRUOutlierDetector(Saved, DocumentationLink, OutlierMixin, BaseEstimator):
     """Detection of outliers in sequences by the errors of a forecaster.
 
@@ -354,17 +366,8 @@ class GRUOutlierDetector(Saved, DocumentationLink, OutlierMixin, BaseEstimator):
         )
 
     def _make_regressor(self, random: np.random.RandomState):
-        if self.estimator is None:
-            made = GRURegressor(
-                32,
-                normalization=None,
-                linear_share=0,
-                loss="huber",
-                max_iter=30,
-                early_stopping=True,
-            )
-        else:
-            made = clone(self.estimator)
+        given = self.estimator
+        made = default_forecaster() if given is None else clone(given)
         seeds = {
             name: random.randint(2**31 - 1)
             for name in sorted(made.get_params())

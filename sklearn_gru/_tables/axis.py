@@ -75,3 +75,4 @@ class Keys(NamedTuple):
     time_column: int | None = None  # the time was read from this column,
     time_level: int | None = None  # or this level of the index
     levels: tuple[int, ...] = ()  # levels of the index that are keys
+    copied: bool = False  # whether the times are a copy of those of X

@@ -9,6 +9,8 @@ as in every shuffled fold; the divisor is the same.
 from __future__ import annotations
 
 import datetime
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Protocol
@@ -16,8 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from sklearn_gru._support.on_disk import BLOCK_ROWS
 from sklearn_gru._support.rules import Satisfies
 from sklearn_gru._tables.axis import Axis, Keys
+from sklearn_gru._tables.numbering import first_rows, place_dtype
 from sklearn_gru.exceptions import InvalidParameterError, TimeIndexError
 
 _DAY = 86_400 * 10**9  # nanoseconds
@@ -250,22 +254,30 @@ def place(
 
     Groups that already have a phase in `phases` keep it.
     """
-    position, phase = grid.split(keys.time)
     found = np.zeros(max(int(group.max()) + 1, len(phases)), dtype=np.int64)
-    found[group[::-1]] = phase[::-1]  # the first row of each group comes last
+    first = first_rows(group, len(found))
+    seen = np.flatnonzero(first < len(group))
+    found[seen] = grid.split(keys.time[first[seen]])[1]
     found[: len(phases)] = phases
-    expected = found[group]
-    position, phase = _tolerated(grid, position, phase, expected)
-    off = (phase != expected) | (phase < 0)
-    if off.any():
-        first = int(off.argmax())
+    positions = np.empty(len(group), dtype=np.int64)
+    n_off = first_off = 0
+    for at in range(0, len(group), BLOCK_ROWS):
+        part = slice(at, at + BLOCK_ROWS)
+        expected = found[group[part]]
+        position, phase = grid.split(keys.time[part])
+        positions[part], phase = _tolerated(grid, position, phase, expected)
+        off = (phase != expected) | (phase < 0)
+        if off.any():
+            first_off = first_off if n_off else at + int(off.argmax())
+            n_off += int(off.sum())
+    if n_off:
         raise TimeIndexError(
-            f"{off.sum()} of {len(off)} rows are off the grid of {grid.freq!r}, "
-            f"the first at {keys.axis.show(keys.time[first])}. "
+            f"{n_off} of {len(group)} rows are off the grid of {grid.freq!r}, "
+            f"the first at {keys.axis.show(keys.time[first_off])}. "
             f"{_rounding(grid, keys)}If the times are irregular, pass freq=None, "
             "which counts every row as one step; if the step differs, pass it as freq=."
         )
-    return position, found
+    return positions, found
 
 
 # Clocks are inexact: a time this near to the grid, in steps, is on it.
@@ -300,11 +312,14 @@ def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
     if axis.kind == "number":
         return None
     order = sorted_order(codes, time)
+    ticks, least = _common_gap(codes, time, order)
+    if not ticks:
+        return None
+    if axis.tz is None and (axis.kind != "datetime" or least < 28 * _DAY):
+        return _ticks(axis, ticks, _gap_blocks(codes, time, order))
     if order is not None:
         time, codes = time[order], codes[order]
     apart = (codes[1:] == codes[:-1]) & (time[1:] > time[:-1])
-    if not apart.any():
-        return None
     before, after = time[:-1], time[1:]
     if not apart.all():
         before, after = before[apart], after[apart]
@@ -317,13 +332,52 @@ def infer_grid(axis: Axis, time: np.ndarray, codes: np.ndarray) -> Grid | None:
     return min(found, key=lambda c: c[1].sum(dtype=float))[0] if found else None
 
 
+def _gap_blocks(
+    codes: np.ndarray, time: np.ndarray, order: np.ndarray | None
+) -> Iterator[np.ndarray]:
+    """Yield the gaps between the times of a group, block by block."""
+    for at in range(0, len(time) - 1, BLOCK_ROWS):
+        part: Any = slice(at, at + BLOCK_ROWS + 1)
+        part = part if order is None else order[part]
+        own, when = codes[part], time[part]
+        apart = (own[1:] == own[:-1]) & (when[1:] > when[:-1])
+        gaps = gaps_between(when[:-1], when[1:])
+        yield gaps if apart.all() else gaps[apart]
+
+
+def _common_gap(
+    codes: np.ndarray, time: np.ndarray, order: np.ndarray | None
+) -> tuple[int, int]:
+    """Return the greatest common divisor and the least of the gaps; 0 without any."""
+    ticks, least = 0, 2**64
+    for gaps in _gap_blocks(codes, time, order):
+        if len(gaps):
+            ticks = math.gcd(ticks, int(np.gcd.reduce(gaps)))
+            least = min(least, int(gaps.min()))
+    return ticks, least
+
+
+def _ticks(axis: Axis, ticks: int, blocks: Iterable[np.ndarray]) -> Grid | None:
+    """Return the grid of a fixed step, unless there are too many steps per row."""
+    if ticks > _LARGEST:
+        return None
+    total = count = 0
+    for gaps in blocks:
+        total += int(np.minimum(gaps // ticks, _GAP_CAP).sum())
+        count += len(gaps)
+    if total > MAX_STEPS_PER_ROW * count:
+        return None
+    return Ticks(ticks, is_datetime=axis.kind == "datetime")
+
+
 def sorted_order(codes: np.ndarray, time: np.ndarray) -> np.ndarray | None:
     """Return a stable order by group and time, or None if rows are in order."""
     ahead = codes[1:] > codes[:-1]
     level = codes[1:] == codes[:-1]
     if (ahead | (level & (time[1:] >= time[:-1]))).all():
         return None
-    return np.lexsort((time, codes))
+    order = np.lexsort((time, codes))
+    return order.astype(place_dtype(len(order)), copy=False)
 
 
 def gaps_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:

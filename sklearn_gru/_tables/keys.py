@@ -24,6 +24,7 @@ from sklearn_gru._tables.frames import (
     is_store,
     missing_column_message,
 )
+from sklearn_gru._tables.numbering import numbered
 from sklearn_gru.exceptions import InputError, TimeIndexError
 
 # A year and a month, three numbers, or an hour: "10-12" may be a size, "3.5" a number.
@@ -93,7 +94,12 @@ def read_keys(
     else:
         # Any other index: within a group, rows are time steps in their order.
         times, axis = np.arange(len(frame)), Axis("row")
-    codes, labels = factorized([source.values for source in told_by], len(frame))
+    found = None
+    if len(told_by) == 1 and told_by[0].level is not None:
+        found = _codes_of_level(frame.index, told_by[0].level)
+    if found is None:
+        found = factorized([source.values for source in told_by], len(frame))
+    codes, labels = found
     sources = told_by if when is None else [when, *told_by]
     return Keys(
         times,
@@ -104,7 +110,16 @@ def read_keys(
         time_column=None if when is None else when.column,
         time_level=None if when is None else when.level,
         levels=tuple(s.level for s in sources if s.level is not None),
+        copied=when is not None and times.flags.writeable and _is_copied(frame, when),
     )
+
+
+def _is_copied(frame: pd.DataFrame, when: _Source) -> bool:
+    """Tell whether times were read into memory that X does not share."""
+    if isinstance(frame.index, pd.MultiIndex) and when.level is not None:
+        return True  # a level holds each time once
+    times = when.values
+    return isinstance(times, pd.DatetimeIndex) and times.unit != "ns"
 
 
 def keys_of(
@@ -243,10 +258,21 @@ def read_time(
     )
 
 
+def _codes_of_level(index: pd.Index, level: int) -> tuple[np.ndarray, list[Any]] | None:
+    """Return what :func:`factorized` does of a level that is stored as codes."""
+    if not isinstance(index, pd.MultiIndex):
+        return None
+    codes, values = np.asarray(index.codes[level]), index.levels[level]
+    if len(codes) == 0 or codes.min() < 0 or not values.is_unique:
+        return None
+    found, order = numbered(codes, len(values))
+    return found, list(_dates(values.take(order)))
+
+
 def factorized(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
     """Return the code of each row and the label of each code, by first appearance."""
     if not columns:
-        return np.zeros(n, dtype=np.int64), [NO_GROUP]
+        return np.zeros(n, dtype=np.int32), [NO_GROUP]
     codes = np.zeros(n, dtype=np.int64)
     parts: list[tuple[np.ndarray, list[Any]]] = []
     for column in columns:
@@ -258,17 +284,17 @@ def factorized(columns: list[pd.Index], n: int) -> tuple[np.ndarray, list[Any]]:
                 f"Group key{name} is missing (NaN) in {(code < 0).sum()} of {n} rows, "
                 f"first in row {row}. Fill it or drop those rows."
             )
+        if len(columns) == 1:
+            return code.astype(np.int32), list(unique)
         parts.append((code, list(unique)))
         # Numbered anew after each column: the product of the numbers of values of many
         # columns would not fit into an integer.
         codes = pd.factorize(codes * max(len(unique), 1) + code)[0].astype(np.int64)
-    if len(columns) == 1:
-        return codes, parts[0][1]
     _, first = np.unique(codes, return_index=True)
     labels = zip(
         *([unique[k] for k in code[first]] for code, unique in parts), strict=True
     )
-    return codes, list(labels)
+    return codes.astype(np.int32), list(labels)
 
 
 def looks_like_time(value: Any) -> bool:

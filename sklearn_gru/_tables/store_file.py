@@ -39,6 +39,7 @@ _START = 4096  # of the rows: a page of the system
 _END = struct.Struct("<QI24s")  # length and checksum of the description, magic
 _SAMPLED = 64  # places of the file whose checksum is looked at, a page each
 _PAGE = 4096
+_ALIGNED = 64  # bytes, of the sections after the rows
 _COPIED = 1 << 24  # bytes copied at a time
 
 
@@ -111,10 +112,50 @@ def _description(file: BinaryIO, path: Path) -> dict[str, Any]:
     text = file.read(length)
     if zlib.crc32(text) != checksum:
         raise _damaged(path, "its description is not the one that was written")
-    about = json.loads(text)
+    try:
+        about = json.loads(text)
+        fits = _fits(about)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        fits = False
+    if not fits:
+        raise _damaged(path, "its description contradicts itself")
     if about["size"] + length + _END.size != size:
         raise _damaged(path, f"it has {size} bytes, and was written with others")
     return about
+
+
+def _fits(about: dict[str, Any]) -> bool:
+    """Tell whether the sizes and places of a description are those of its rows.
+
+    Whatever is mapped by them is inside the file, and holds numbers only.
+    """
+    names, labels, counts = about["names"], about["labels"], about["counts"]
+    sizes = [about["n_rows"], about["size"], *counts]
+    if not all(type(size) is int and size >= 0 for size in sizes):
+        return False
+    listed = (names, about["categories"], about["targets"], about["group_names"])
+    if not all(isinstance(part, list) for part in listed):
+        return False
+    if len(about["categories"]) != len(names) or len(counts) != len(labels):
+        return False
+    kind, _, _ = about["axis"]
+    dtype = "<f8" if kind == "number" else "<i8"
+    return (
+        sum(counts) == about["n_rows"]
+        and about["time_dtype"] == dtype
+        and (about["places"], about["size"]) == _layout(about)
+    )
+
+
+def _layout(about: dict[str, Any]) -> tuple[dict[str, int], int]:
+    """Return the places of the sections that :func:`finish` writes, and their end."""
+    n = about["n_rows"]
+    end = _START + 4 * n * len(about["names"])
+    places = {"rows": _START}
+    for name, width in (("time", 1), ("target", len(about["targets"]))):
+        places[name] = end + -end % _ALIGNED
+        end = places[name] + 8 * n * width
+    return places, end
 
 
 def _damaged(path: Path, seen: str) -> StoreError:
@@ -179,7 +220,7 @@ def finish(
     places = {"rows": _START}
     for name, section in sections.items():
         file.seek(0, os.SEEK_END)
-        file.write(b"\0" * (-file.tell() % 64))
+        file.write(b"\0" * (-file.tell() % _ALIGNED))
         places[name] = file.tell()
         section.seek(0)
         shutil.copyfileobj(section, file, _COPIED)

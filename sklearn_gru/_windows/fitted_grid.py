@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,15 +62,17 @@ class FittedGrid:
         ids = [numbers.setdefault(label, len(numbers)) for label in keys.labels]
         group = keys.codes
         if ids != list(range(len(ids))):
-            group = np.array(ids, dtype=np.int64)[group]
+            group = np.array(ids, dtype=group.dtype)[group]
         position, phases = keys.time, self.phases
         if self.grid is not None:
             position, phases = place(self.grid, keys, group, self.phases)
         grown = replace(self, groups=list(numbers), phases=phases)
         return Rows(group, position, keys.time, values), grown
 
-    def merge(self, history: History | None, rows: Rows) -> Timeline:
-        """Return the line of remembered and new rows."""
+    def merge(
+        self, history: History | None, rows: Rows, *, owned: Collection[str] = ()
+    ) -> Timeline:
+        """Return the line of remembered and new rows; see :func:`merge`."""
         return merge(
             None if history is None else history.rows,
             rows,
@@ -77,6 +80,7 @@ class FittedGrid:
             regular=self.is_regular,
             axis=self.axis,
             labels=self.groups,
+            owned=owned,
         )
 
     def remember(

@@ -10,25 +10,30 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklearn_gru._encoding.consecutive import FEW, ConsecutiveSequences, run_of
+from sklearn_gru._encoding.runs import LEAST, Runs, RunSequences
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._support.on_disk import BLOCK_ROWS, blank, is_on_disk
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between
 from sklearn_gru._tables.keys import NO_GROUP
-from sklearn_gru._windows.timeline import Reach, Timeline
+from sklearn_gru._tables.numbering import place_dtype
+from sklearn_gru._windows.timeline import Reach, Timeline, follows
 
 
 def lay_windows(
     line: Timeline,
     reach: Reach,
     known: np.ndarray,
+    *,
+    owns: bool = False,
     **about: Any,
 ) -> Sequences:
     """Return the window of every new row, over one flat array of cells.
 
-    `about` describes the columns.
+    `about` describes the columns. With `owns`, the rows may be moved where they are.
     """
     shifts = _shifts(reach.lag, known)
     as_rows = _lie_as_rows(line, reach, shifts)
@@ -38,6 +43,8 @@ def lay_windows(
             line.rows.values, run.stop - run.start, end, reach.window, **about
         )
         return windows.without_leading_gaps()
+    if as_rows and (found := _runs_of_rows(line, shifts[0][0])) is not None:
+        return _lay_runs(line, reach, found, owns=owns, **about)
     # In this order, and each in its own function, so that only one of them at a time
     # holds temporary arrays: this is where memory peaks.
     order = time_rank(line.rows.time[line.place])
@@ -120,13 +127,72 @@ def _fill(
     return cells
 
 
+def _runs_of_rows(line: Timeline, lag: int) -> Runs | None:
+    """Return the runs of all rows, if they are few and their ranks follow each other.
+
+    Run by run, a rule takes the place of the numbers of each window.
+    """
+    n = len(line.coordinate)
+    if n < FEW or not line.given.all():
+        return None
+    begins = line.begins_run()
+    begin = np.flatnonzero(begins)
+    if len(begin) * LEAST > n:
+        return None
+    rank = time_rank(line.rows.time)
+    if not (follows(rank) | begins).all():
+        return None
+    size = np.diff(begin, append=n)
+    end = np.full(len(begin), 1 - lag)
+    return Runs(begin, size, end, size, rank[begin], line.rows.group[begin])
+
+
+def _lay_runs(
+    line: Timeline, reach: Reach, runs: Runs, *, owns: bool, **about: Any
+) -> Sequences:
+    values = line.rows.values
+    if owns:
+        values, runs = _moved_together(values, runs, reach.window)
+    index = None if run_of(line.place, len(line.coordinate)) is not None else line.place
+    names = line.group_names()
+    labels = None if names is None else pd.CategoricalDtype(names)
+    windows = RunSequences(values, runs, reach.window, index, labels, **about)
+    return windows.without_leading_gaps()
+
+
+def _moved_together(
+    values: np.ndarray, runs: Runs, window: int
+) -> tuple[np.ndarray, Runs]:
+    """Return the rows in use, moved over those that no window reaches, and their runs.
+
+    With a lag, these are the last rows of each run. A copy of the others would come
+    later, and be a second one in memory.
+    """
+    low, high = runs.used(window)
+    if (high - low == runs.size).all():
+        return values, runs
+    kept = np.zeros(len(values) + 1, dtype=np.int8)
+    np.add.at(kept, runs.begin + low, 1)
+    np.add.at(kept, runs.begin + high, -1)
+    used = np.cumsum(kept[:-1], dtype=np.int8).view(bool)
+    n = 0
+    for at in range(0, len(values), BLOCK_ROWS):
+        part = slice(at, at + BLOCK_ROWS)
+        block = values[part][used[part]]
+        values[n : n + len(block)] = block
+        n += len(block)
+    size = high - low
+    moved = runs._replace(begin=np.cumsum(size) - size, size=size, end=runs.end - low)
+    return values[:n], moved
+
+
 def _lie_as_rows(
     line: Timeline, reach: Reach, shifts: list[tuple[int, np.ndarray]]
 ) -> bool:
     """Tell whether windows are runs of the rows as they are, without a copy."""
     if len(shifts) > 1:
         return False
-    gap = np.diff(line.coordinate)
+    gap = line.coordinate[1:] - line.coordinate[:-1]
     return not ((gap > 1) & (gap < reach.back + 2)).any()  # no hole that a window spans
 
 
@@ -252,9 +318,21 @@ def long_windows(values: np.ndarray, reach: Reach, known: np.ndarray) -> Sequenc
 def time_rank(time: np.ndarray) -> np.ndarray:
     """Return the rank of each time; equal times have the same rank."""
     before, after = time[:-1], time[1:]  # their difference could wrap around
+    kind = place_dtype(len(time))
     if (after >= before).all():
-        return np.cumsum(np.concatenate([[0], after > before]))
-    return np.searchsorted(np.unique(time), time)
+        rank = np.zeros(len(time), dtype=kind)
+        np.cumsum(after > before, out=rank[1:])
+        return rank
+    # Few of the times of a panel are distinct, and so no second copy of all is sorted.
+    blocks = range(0, len(time), BLOCK_ROWS)
+    some = [np.unique(time[at : at + BLOCK_ROWS]) for at in blocks]
+    distinct = np.unique(np.concatenate(some))
+    del some
+    rank = np.empty(len(time), dtype=kind)
+    for at in blocks:
+        part = slice(at, at + BLOCK_ROWS)
+        rank[part] = np.searchsorted(distinct, time[part])
+    return rank
 
 
 def previous_rows(grid: Grid | None, keys: Keys | None, n: int) -> np.ndarray:

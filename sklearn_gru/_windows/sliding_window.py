@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_gru._encoding.all_ranks import of_all_ranks
 from sklearn_gru._encoding.consecutive import sequences_of
 from sklearn_gru._support.doc_links import DocumentationLink
-from sklearn_gru._support.on_disk import is_on_disk
+from sklearn_gru._support.on_disk import BLOCK_ROWS, is_on_disk
 from sklearn_gru._support.rules import (
     Boolean,
     OneOf,
@@ -269,7 +269,10 @@ class SlidingWindow(
             One window per row; see :meth:`transform`.
         """
         values, line = self._fit(X, y)
-        return self._windows(values, line, self._columns, None)
+        owns = self._copies(X)
+        if self._history is not None:
+            owns &= self._history.rows.values is not values
+        return self._windows(values, line, self._columns, None, owns=owns)
 
     def transform(self, X):
         """Look up the window of every row.
@@ -523,11 +526,14 @@ class SlidingWindow(
         if keys is None:
             return values, None
         rows, fitted = self._fitted.locate(keys, values)
-        line = fitted.merge(None, rows)
+        owned = self._owned(X, keys, grid)
+        del keys, values  # here and below, what memory does not hold while it peaks
+        line = fitted.merge(None, rows, owned=owned)
+        del rows
         self._keep_grid(fitted)
-        if keys.axis.kind != "row":
+        if axis.kind != "row":
             self._history = fitted.remember(line, origins=self._origins(line, None))
-        return values, line
+        return line.rows.values, line.without_positions()
 
     def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, Keys | None, Columns]:
         """Return features (n_rows, n_features), keys, and columns with new codes."""
@@ -624,6 +630,17 @@ class SlidingWindow(
             values = self._columns.without_new(values)
         return values, keys, columns
 
+    def _copies(self, X: Any) -> bool:
+        """Tell whether the values read from X are a copy in memory, and not a few."""
+        return self._from_frame and not isinstance(X, RowStore) and len(X) > BLOCK_ROWS
+
+    def _owned(self, X: Any, keys: Keys, grid: Any) -> list[str]:
+        """Return the parts of the rows of X that nothing else holds."""
+        if not self._copies(X):
+            return []
+        position = [] if grid is None else ["position"]
+        return ["group", "values", *position, *(["time"] if keys.copied else [])]
+
     def _line(self, keys: Keys, values: np.ndarray) -> Timeline:
         """Return the line of remembered rows and rows of X, which are not kept."""
         rows, fitted = self._fitted.locate(keys, values)
@@ -699,6 +716,8 @@ class SlidingWindow(
         line: Timeline | None,
         columns: Columns,
         history: History | None,
+        *,
+        owns: bool = False,
     ) -> Any:
         reach = self._fitted.reach
         if line is not None and self.add_elapsed:
@@ -708,7 +727,7 @@ class SlidingWindow(
             "categories": columns.categories,
         }
         if line is not None:
-            windows: Any = lay_windows(line, reach, columns.known, **about)
+            windows: Any = lay_windows(line, reach, columns.known, owns=owns, **about)
         elif is_on_disk(values):
             windows = windows_on_disk(values, reach, columns.known)._with(**about)
         elif reach.window > _MOST_PADDING + len(values):

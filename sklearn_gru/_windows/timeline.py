@@ -9,17 +9,18 @@ arrays, without a loop over groups or rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._support.on_disk import gathered, joined
+from sklearn_gru._support.on_disk import BLOCK_ROWS, gathered, joined
 from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.grid import gaps_between, sorted_order
 from sklearn_gru._tables.keys import NO_GROUP
+from sklearn_gru._tables.numbering import place_dtype
 from sklearn_gru.exceptions import TimeIndexError
 
 
@@ -35,6 +36,9 @@ class Reach(NamedTuple):
         return self.window + self.lag - 1
 
 
+_COLUMNS = 2  # sorted together: more are faster, and take more memory
+
+
 class Rows(NamedTuple):
     """Rows with their keys; `position` counts time steps, or is the time off a grid."""
 
@@ -46,6 +50,31 @@ class Rows(NamedTuple):
     def take(self, index: np.ndarray) -> Rows:
         """Return some of the rows."""
         return Rows(*(gathered(part, index) for part in self))
+
+    def sort(self, order: np.ndarray, owned: Collection[str]) -> Rows:
+        """Return the rows in an order; those arrays that are `owned` change."""
+        found = {}
+        for name, array in self._asdict().items():
+            if name not in owned:
+                found[name] = array[order]
+            elif array.ndim == 1:
+                _sort_in_place(array, order)
+            else:
+                for at in range(0, array.shape[1], _COLUMNS):
+                    _sort_in_place(array[:, at : at + _COLUMNS], order)
+        return self._replace(**found)
+
+
+def _sort_in_place(rows: np.ndarray, order: np.ndarray) -> None:
+    before = rows.copy()
+    for part in _blocks(len(order)):
+        rows[part] = before[order[part]]
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    """Yield blocks of n rows: positions in four bytes are copied when they are used."""
+    for at in range(0, n, BLOCK_ROWS):
+        yield slice(at, min(at + BLOCK_ROWS, n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +89,38 @@ class Timeline:
     new_group: np.ndarray  # (m,) bool: first row of its group
     labels: list[Any]  # label of each group
 
+    def begins_run(self) -> np.ndarray:
+        """Return a mask (m,) of the rows that no row precedes by one time step."""
+        begins = ~follows(self.coordinate)
+        begins |= self.new_group
+        return begins
+
+    def without_positions(self) -> Timeline:
+        """Return the line for windows, which need coordinates only."""
+        nothing = np.empty(0, dtype=np.int64)
+        return replace(self, rows=self.rows._replace(position=nothing))
+
     def groups(self) -> pd.Categorical | None:
         """Return the group of every new row, or None if there are no groups."""
+        names = self.group_names()
+        if names is None:
+            return None
+        return pd.Categorical.from_codes(self.rows.group[self.place], names)
+
+    def group_names(self) -> pd.Index | None:
+        """Return the label of each group, or None if there are no groups."""
         if self.labels == [NO_GROUP]:
             return None
-        labels = pd.Index(self.labels, dtype=object, tupleize_cols=False)
-        return pd.Categorical.from_codes(self.rows.group[self.place], labels)
+        return pd.Index(self.labels, dtype=object, tupleize_cols=False)
+
+
+def follows(numbers: np.ndarray) -> np.ndarray:
+    """Return a mask of the numbers that are one above the number before."""
+    found = np.zeros(len(numbers), dtype=bool)
+    for at in range(1, len(numbers), BLOCK_ROWS):
+        block = numbers[at - 1 : at + BLOCK_ROWS]
+        found[at : at + BLOCK_ROWS] = block[1:] - block[:-1] == 1
+    return found
 
 
 def merge(
@@ -76,37 +131,49 @@ def merge(
     regular: bool,
     axis: Axis,
     labels: Sequence[Any] = (NO_GROUP,),
+    owned: Collection[str] = (),
 ) -> Timeline:
     """Return the line of remembered and new rows.
 
     A new row replaces a remembered one of the same group and time, except where the
     new row has NaN. The same row twice is one row; different rows of one group and time
-    are an error.
+    are an error. Those arrays of new rows that are `owned` may be sorted in place, for
+    a line without remembered rows that takes little memory.
     """
     n_old = 0 if old is None else len(old.group)
     both = new if old is None else Rows(*map(joined, old, new))
-    is_new = np.arange(len(both.group)) >= n_old
+    is_new = np.ones(len(both.group), dtype=bool)
+    is_new[:n_old] = False
     order = sorted_order(both.group, both.position)
     if order is not None:
-        both, is_new = both.take(order), is_new[order]
-    same_group = both.group[1:] == both.group[:-1]
+        both = both.sort(order, owned) if owned else both.take(order)
+        is_new = is_new[order] if n_old else is_new
     first = np.ones(len(both.group), dtype=bool)
-    first[1:] = ~(same_group & (both.position[1:] == both.position[:-1]))
-    which = np.cumsum(first)
+    first[1:] = both.position[1:] != both.position[:-1]
+    first[1:] |= both.group[1:] != both.group[:-1]
+    which = np.cumsum(first, dtype=place_dtype(len(first)) if owned else np.int64)
     which -= 1
     rows = both if first.all() else _merge_equal(both, is_new, first, which, axis)
 
+    remembered = _any_at(which[~is_new], len(rows.group))
+    given = np.ones(len(rows.group), dtype=bool)
+    if n_old:
+        given = _any_at(which[is_new], len(rows.group))
     place = which
     if order is not None:
         place = np.empty_like(which)
-        place[order] = which
+        for part in _blocks(len(order)):
+            place[order[part]] = which[part]
+    del which, order, is_new, first, both  # memory peaks at the coordinates
     new_group = np.ones(len(rows.group), dtype=bool)
     new_group[1:] = rows.group[1:] != rows.group[:-1]
     return Timeline(
         rows=rows,
-        coordinate=_coordinates(rows, new_group, reach, regular=regular),
-        remembered=_any_at(which[~is_new], len(rows.group)),
-        given=_any_at(which[is_new], len(rows.group)),
+        coordinate=_coordinates(
+            rows, new_group, reach, regular=regular, narrow=bool(owned)
+        ),
+        remembered=remembered,
+        given=given,
         place=place[n_old:],
         new_group=new_group,
         labels=list(labels),
@@ -158,20 +225,35 @@ def _repeated_hour(times: np.ndarray, axis: Axis) -> str:
 
 
 def _coordinates(
-    rows: Rows, new_group: np.ndarray, reach: Reach, *, regular: bool
+    rows: Rows, new_group: np.ndarray, reach: Reach, *, regular: bool, narrow: bool
 ) -> np.ndarray:
-    """Return coordinates; distances beyond the reach of a window do not matter."""
+    """Return coordinates; distances beyond the reach of a window do not matter.
+
+    With `narrow`, they have four bytes each if none can be too large for that.
+    """
     apart = reach.back + 2
-    step = np.full(len(rows.group), apart, dtype=np.int64)
-    inside = ~new_group[1:]
-    if regular:
-        gap = gaps_between(rows.position[:-1], rows.position[1:])
-        np.copyto(
-            step[1:], np.minimum(gap, apart, out=gap).view(np.int64), where=inside
-        )
-    else:
-        step[1:][inside] = 1
-    return np.cumsum(step, out=step)
+    n = len(rows.group)
+    small = narrow and n < 2**31 // apart
+    found = np.empty(n, dtype=np.int32 if small else np.int64)
+    last = 0
+    for part in _blocks(n):
+        at, stop = part.start, part.stop
+        step = np.full(stop - at, apart, dtype=np.int64)
+        before = max(at - 1, 0)
+        inside = ~new_group[before + 1 : stop]
+        if regular:
+            gap = gaps_between(
+                rows.position[before : stop - 1], rows.position[before + 1 : stop]
+            )
+            gap = np.minimum(gap, apart, out=gap).view(np.int64)
+            np.copyto(step[before + 1 - at :], gap, where=inside)
+        else:
+            step[before + 1 - at :][inside] = 1
+        step[0] += last
+        np.cumsum(step, out=step)
+        found[at:stop] = step
+        last = step[-1]
+    return found
 
 
 class History(NamedTuple):
@@ -210,9 +292,7 @@ def remember(
     """
     rows = line.rows
     n = len(rows.group)
-    begins = line.new_group.copy()
-    if regular:
-        begins[1:] |= np.diff(line.coordinate) != 1
+    begins = line.begins_run() if regular else line.new_group
     starts = np.flatnonzero(begins)
     if regular and before is None:
         index, run = _ends_of_runs(starts, n, reach.back)

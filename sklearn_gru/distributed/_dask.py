@@ -32,7 +32,7 @@ _LATE = 5  # seconds until the scheduler hears of a loss that a rank has noticed
 def fit_dask(
     model: BaseEstimator,
     frame: Any,
-    y: Any,
+    y: Any = None,
     *,
     client: Any = None,
     n_workers: int | None = None,
@@ -51,8 +51,9 @@ def fit_dask(
     frame : Dask DataFrame or Array, or list of Delayed or Future
         Partitions of rows. Those of a group must lie in one partition; a partition may
         be empty.
-    y : str, or Dask Series or Array, or list of Delayed or Future
+    y : str, or Dask Series or Array, or list of Delayed or Future, default=None
         Column of `frame` that holds the target, or partitions like those of `frame`.
+        None for a :class:`~sklearn_gru.GRUOutlierDetector`, which needs no target.
     client : distributed.Client, default=None
         Connection to the cluster; None takes the current one.
     n_workers : int, default=None
@@ -111,8 +112,9 @@ def fit_dask(
     client = distributed.get_client() if client is None else client
     _check(retries, timeout)
     rows = client.compute(partitions_of(frame, "frame"))
-    targets = y if isinstance(y, str) else client.compute(partitions_of(y, "y"))
-    if not isinstance(targets, str) and len(targets) != len(rows):
+    whole = y is None or isinstance(y, str)
+    targets = y if whole else client.compute(partitions_of(y, "y"))
+    if not whole and len(targets) != len(rows):
         raise InvalidParameterError(
             f"frame has {len(rows)} partitions, but y has {len(targets)}. Make both "
             "from the same collection."

@@ -19,6 +19,7 @@ from skorch.callbacks import Callback
 from sklearn_gru._encoding.all_ranks import joined
 from sklearn_gru._engines.checkpoint import Checkpoint
 from sklearn_gru._estimators.base import BaseGRU
+from sklearn_gru._estimators.outliers import GRUOutlierDetector, default_forecaster
 from sklearn_gru.distributed._group import data_parallel
 from sklearn_gru.exceptions import DistributedFitError, InputError
 
@@ -105,6 +106,8 @@ def fit_rank(
     if isinstance(targets, str):
         y = _column(X, targets)
         X = X.drop(columns=targets)
+    elif targets is None:
+        y = None
     else:
         _check_sizes(rows, targets)
         y = joined(targets, "y")
@@ -119,9 +122,10 @@ def fit_rank(
         own = [Checkpoint(folder, every=0)]
         if address.rank == 0:
             own.append(_Tell(folder, progress))
-        _add_callbacks(model, own)
+        forecasters = _add_callbacks(model, own)
         with data_parallel(timeout=timeout):
             model.fit(X, y)
+        model.set_params(**dict.fromkeys(forecasters))
         for estimator in _fitted_in(model):
             _remove_callbacks(estimator, folder)
     return model if address.rank == 0 else None
@@ -150,14 +154,30 @@ def _joined_group(address: Address, timeout: float) -> Any:
         dist.destroy_process_group()
 
 
-def _add_callbacks(model: Any, callbacks: list[Any]) -> None:
-    """Add callbacks to the estimators of this package in a model."""
+def _add_callbacks(model: Any, callbacks: list[Any]) -> list[str]:
+    """Add callbacks to the estimators of this package in a model.
+
+    A detector without a forecaster makes one in fit, which could not have them: it is
+    given the same one. The names of the parameters that were None are returned.
+    """
+    forecasters = [
+        f"{prefix}estimator"
+        for prefix, owner in _owners(model)
+        if isinstance(owner, GRUOutlierDetector) and owner.estimator is None
+    ]
+    model.set_params(**{name: default_forecaster() for name in forecasters})
     params = model.get_params()
-    owners = {"": model, **{f"{name}__": value for name, value in params.items()}}
-    for prefix, owner in owners.items():
+    for prefix, owner in _owners(model):
         if isinstance(owner, BaseGRU):
             given = params[f"{prefix}callbacks"]
             model.set_params(**{f"{prefix}callbacks": [*(given or []), *callbacks]})
+    return forecasters
+
+
+def _owners(model: Any) -> list[tuple[str, Any]]:
+    """Return a model and what it holds, each with the prefix of its parameters."""
+    held = model.get_params().items()
+    return [("", model), *((f"{name}__", value) for name, value in held)]
 
 
 def _fitted_in(model: Any) -> Iterator[BaseGRU]:
@@ -174,13 +194,19 @@ def _fitted_in(model: Any) -> Iterator[BaseGRU]:
 
 
 def _remove_callbacks(estimator: BaseGRU, folder: Path) -> None:
-    """Remove what was added from the nets, which keep the callbacks of their fit."""
+    """Remove what was added, also from the nets, which keep the callbacks of their fit.
+
+    :func:`fit_dask` restores the parameters of the model; copies in fitted attributes,
+    as a detector holds one, are restored here.
+    """
 
     def is_own(entry: Any) -> bool:
         callback = entry[1] if isinstance(entry, tuple) else entry
         saves_here = isinstance(callback, Checkpoint) and callback.path == folder
         return saves_here or isinstance(callback, _Tell)
 
+    left = [entry for entry in estimator.callbacks or [] if not is_own(entry)]
+    estimator.callbacks = left or None
     for net in estimator.nets_:
         net.callbacks = [entry for entry in net.callbacks if not is_own(entry)]
         net.callbacks_ = [entry for entry in net.callbacks_ if not is_own(entry)]
