@@ -343,7 +343,7 @@ def test_early_stopping_goes_back_with_the_statistics():
 def test_training_on():
     """warm_start and partial_fit go on with weights and statistics."""
     items, y = make_data()
-    fitted = model(warm_start=True).fit(items, y)
+    fitted = model(warm_start=True, early_stopping=False).fit(items, y)
     norm = fitted.module_.convolution.norms[0]
     assert int(norm.n_batches) == 4
     fitted.fit(items, y).partial_fit(items, y)

@@ -18,7 +18,7 @@ from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Regression
 from sklearn_gru._support.numbers import mean_of
 
-_PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # tried for a small training set
+_PENALTIES = tuple(10.0**k for k in range(-7, 1))  # tried for a small training set
 
 
 @dataclass(frozen=True, eq=False)

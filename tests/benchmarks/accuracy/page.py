@@ -67,8 +67,8 @@ shared machine: less than a factor of two in time means little.
 
 The default of decision 23 was read on the test parts first; its figures are in
 [decision 24](development/decisions/0024-cross-fitted-small-fits.md), which changed the
-default for small training sets and panels on validation parts alone. The figures here
-are a second reading, with that default.
+default for small training sets and panels on validation parts alone. The figures of
+these tasks here are later readings, with that default.
 
 """
 
