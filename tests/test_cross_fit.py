@@ -231,7 +231,7 @@ def test_random_state_is_drawn_from_as_often_as_before():
 
 
 def test_where_nothing_is_halved(monkeypatch):
-    """All epochs: as asked, with validation data, other schedules, more, classes."""
+    """All epochs: few, as asked, with validation data, other schedules, more, classes."""
     X, y = waves()
     large, further = waves(1000)
 
@@ -241,14 +241,15 @@ def test_where_nothing_is_halved(monkeypatch):
     monkeypatch.setattr(CrossFit, "of", refused)
     with pytest.raises(AssertionError, match="cross-fitted"):
         model().fit(X, y)
-    model(early_stopping=False, max_iter=2).fit(X, y)
-    model(early_stopping=True, max_iter=2).fit(X, y)
-    model(max_iter=2).fit(X, y, X_val=X, y_val=y)
-    model(max_iter=2).fit(large, further)
+    assert model(max_iter=19).fit(X, y).n_iter_ == 19
+    model(early_stopping=False).fit(X, y)
+    model(early_stopping=True).fit(X, y)
+    model().fit(X, y, X_val=X, y_val=y)
+    model().fit(large, further)
     scheduled = LRScheduler("StepLR", step_size=1)
-    model(max_iter=2, callbacks=[scheduled]).fit(X, y)
-    model(max_iter=2).partial_fit(X, y)
-    GRUClassifier(4, max_iter=2).fit(X, y > 0)
+    model(callbacks=[scheduled]).fit(X, y)
+    model().partial_fit(X, y)
+    GRUClassifier(4).fit(X, y > 0)
 
 
 def test_a_warm_start_goes_on_without_halves():
@@ -284,11 +285,11 @@ def test_times_are_read(monkeypatch):
         halves.append(first_half(*args))
         return halves[-1]
 
-    monkeypatch.setattr(cross_fit, "first_half", spied)
+    monkeypatch.setattr("sklearn_gru._estimators.base.first_half", spied)
     shuffled = np.random.default_rng(0).permutation(300)
     starts, rows = 12 * np.arange(300), X.reshape(-1, 1)
     timed = Sequences(rows, starts, np.full(300, 12), order=np.arange(300))
-    model(max_iter=2).fit(timed[shuffled], y[shuffled])
+    model(max_iter=20).fit(timed[shuffled], y[shuffled])
     in_time = halves[0][np.argsort(shuffled)]
     assert np.flatnonzero(np.diff(in_time)).tolist() == [74, 149, 224]
 

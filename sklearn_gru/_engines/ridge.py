@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,15 @@ OfSome = Callable[[Any], np.ndarray]
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
 _MOST_LEFT_OUT = 2048  # sequences
+
+
+class Some(NamedTuple):
+    """Some sequences, with what those equal to each of them have in common."""
+
+    positions: np.ndarray  # (m,)
+    x: Tensor  # (m, n_read), centered
+    weight: np.ndarray  # (m,) of all that are equal
+    target: np.ndarray  # (m, n_outputs), weighted mean of all that are equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +118,9 @@ class Ridge:
     def with_penalty(self, penalty: float) -> Ridge:
         """Return the regression of the same data with another penalty."""
         factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
-        return replace(self, penalty=penalty, factor=factor, coef=coef)
+        other = replace(self, penalty=penalty, factor=factor, coef=coef)
+        vars(other)["some"] = self.some
+        return other
 
     def part(self) -> LinearPart:
         """Return the map of all columns, those that are skipped times 0."""
@@ -127,6 +139,17 @@ class Ridge:
         it, so that a weight counts like repeated sequences. All sequences are left out,
         or some thousand at even distances.
         """
+        some, x, total, mean = self.some
+        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), self.factor)).sum(dim=0)
+        rest = 1.0 - total * (1.0 + inside.numpy())
+        alone = rest < 1e-9  # nothing would be left to learn from
+        found = (self.mean_y + x @ self.coef).numpy()
+        left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
+        return some, np.where(alone[:, None], self.mean_y.numpy(), left)
+
+    @cached_property
+    def some(self) -> Some:
+        """The sequences that are left out in turn; the same for every penalty."""
         some = evenly(len(self.data), _MOST_LEFT_OUT)
         given = flat(self.data, some, self.n_steps, self.n_columns)
         x = _read(given, self.n_steps, self.first) - self.mean_x
@@ -135,12 +158,7 @@ class Ridge:
         total = np.bincount(equal, weight)
         sums = np.stack([np.bincount(equal, weight * y) for y in target.T], axis=1)
         mean = (sums / np.where(total > 0, total, 1.0)[:, None])[equal]
-        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), self.factor)).sum(dim=0)
-        rest = 1.0 - total[equal] * (1.0 + inside.numpy())
-        alone = rest < 1e-9  # nothing would be left to learn from
-        found = (self.mean_y + x @ self.coef).numpy()
-        left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
-        return some, np.where(alone[:, None], self.mean_y.numpy(), left)
+        return Some(some, x, total[equal], mean)
 
 
 def _solve(

@@ -38,7 +38,7 @@ from sklearn_gru._engines.training import (
     move_net,
     snapshot,
 )
-from sklearn_gru._estimators.cross_fit import CrossFit, can_cross_fit
+from sklearn_gru._estimators.cross_fit import CrossFit, can_cross_fit, first_half
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hold_out import STOP_EARLY_FROM, hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts
@@ -474,11 +474,15 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             return None
         if len(training) >= STOP_EARLY_FROM:
             return None
-        if not (fitted.task.cross_fits and can_cross_fit(fitted.net)):
+        if not (fitted.task.cross_fits and can_cross_fit(fitted.net, epochs)):
+            return None
+        whole = training.whole
+        is_first = first_half(sequences, whole.weight, fitted.net.batch_size)
+        if is_first is None:
             return None
         return CrossFit.of(
-            training.whole,
-            sequences,
+            whole,
+            is_first,
             functools.partial(self._one_more_net, fitted),
             epochs,
             Stopping(self.n_iter_no_change, tol=0.0),

@@ -22,6 +22,9 @@ from sklearn_gru.exceptions import DivergenceError
 
 _FEWEST = 20  # sequences or times: halves of ten say something
 
+# With fewer, `max_iter` asks for a quick fit, which hardly learns noise.
+_LEAST_EPOCHS = 20
+
 # Windows that overlap know each other: halves of many short stretches would leak.
 _STRETCHES = 4
 
@@ -54,19 +57,16 @@ class CrossFit:
     def of(
         cls,
         data: Encoded,
-        sequences: Sequences,
+        is_first: np.ndarray,
         make_net: Callable[[], SequenceNet],
         epochs: int,
         stopping: Stopping,
         threads: int,
     ) -> CrossFit | None:
-        """Train for at most `epochs` epochs; None if there are no two halves.
+        """Train for at most `epochs` epochs; None if a network diverges.
 
         Every rank of a group trains both networks on its own.
         """
-        is_first = first_half(sequences, data.weight, make_net().batch_size)
-        if is_first is None:
-            return None
         best, found = 0, []
         for held in (is_first, ~is_first):
             net, (learned, judged) = make_net(), _halves(data, held)
@@ -81,7 +81,7 @@ class CrossFit:
                         stopping=stopping,
                         threads=threads,
                     )
-            except DivergenceError:  # the network of all sequences may not diverge
+            except DivergenceError:  # that of all sequences may not
                 return None
             best += own or epochs
             found.append(outputs(net, judged, threads))
@@ -95,8 +95,10 @@ class CrossFit:
         return _joined(self.is_first, *found)
 
 
-def can_cross_fit(net: SequenceNet) -> bool:
-    """Return whether a new network would be trained as this one will be."""
+def can_cross_fit(net: SequenceNet, epochs: int) -> bool:
+    """Return whether a new network would be trained as this one will be, and long."""
+    if epochs < _LEAST_EPOCHS:
+        return False
     return not any(isinstance(callback, _CHANGING) for _, callback in net.callbacks_)
 
 

@@ -227,11 +227,11 @@ PARAMETERS: dict[str, Parameter] = {
         "the class membership, scaled to logits [14]_. "
         '"auto" is the best share on the validation set. Without one, it is 0.5 for '
         "classes. For squared errors of fewer than 1000 sequences, it is the best one "
-        "for halves of the training set that the models did not learn from [15]_: both "
-        "are drawn toward the mean as far as that is better, and the share of the "
-        "network is at least 0.01. Otherwise it is half of the variance of y that "
-        "ridge regression explains in sequences left out, and 0 for losses that learn "
-        "quantiles or counts. "
+        "for halves of the training set that the models did not learn from [15]_ (if "
+        "`early_stopping` makes halves): both are drawn toward the mean as far as that "
+        "is better, and the share of the network is at least 0.01. Otherwise it is "
+        "half of the variance of y that ridge regression explains in sequences left "
+        "out, and 0 for losses that learn quantiles or counts. "
         "``partial_fit`` leaves the ridge regression as the last `fit` made it.",
     ),
     "features_per_step": Parameter(
@@ -309,9 +309,10 @@ PARAMETERS: dict[str, Parameter] = {
         "Stop when the loss on a validation set no longer falls, and keep the best "
         "weights. The validation set is the most recent sequences if they carry "
         'times, and a random subset otherwise (stratified for classes). "auto" '
-        "stops early from 1000 sequences on. With fewer, a regressor trains on all of "
-        "them, for as many epochs as were best for halves of them; callbacks hear "
-        "nothing of this. False trains for `max_iter` epochs.",
+        "stops early from 1000 sequences on. With fewer, a regressor whose `max_iter` "
+        "is at least 20 trains on all of them, for as many epochs as were best for "
+        "halves of them; callbacks hear nothing of this. False trains for `max_iter` "
+        "epochs.",
     ),
     "validation_fraction": Parameter(
         [real(0, 1, low_open=True, high_open=True)],
