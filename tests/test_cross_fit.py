@@ -12,6 +12,7 @@ from sklearn_gru._estimators import cross_fit
 from sklearn_gru._estimators.cross_fit import CrossFit, first_half
 from sklearn_gru._model.mixing import squares_weights
 from sklearn_gru.callbacks import Checkpoint
+from sklearn_gru.exceptions import InvalidParameterError
 
 
 def waves(n=300, noise=0.5, seed=0):
@@ -72,13 +73,45 @@ def test_halves_of_times_have_the_same_weight(weighted):
         np.testing.assert_array_equal(first_half(repeated, None, 64), expected)
 
 
-def test_too_few_have_no_halves():
+def test_units_and_dtype_change_no_half():
+    """Sequences of one batch are dealt out by their values, the newest step first."""
+    about = make_sequences(40)
+    rows = about.values.astype(np.float32)
+    expected = np.argsort(np.argsort(rows[2::3, 0])) % 2 == 0
+    for values in (rows, rows.astype(np.float64), 1000.0 * rows):
+        sequences = Sequences(values, about.starts, about.lengths)
+        found = first_half(sequences, None, 64)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_missing_values_have_a_place():
+    """NaN is not equal to itself, but sequences that hold it are."""
+    rows = np.random.default_rng(0).normal(size=(120, 2))
+    rows[::5, 0] = np.nan
+    starts = np.tile(3 * np.arange(40), 2)
+    sequences = Sequences(rows, starts, np.full(80, 3))
+    mask = first_half(sequences, None, 80)
+    np.testing.assert_array_equal(mask[:40], mask[40:])
+
+
+@pytest.mark.parametrize("batch_size", [2, 64])
+def test_too_few_have_no_halves(batch_size):
     """Nineteen sequences, or times, say too little."""
-    assert first_half(make_sequences(19), None, 64) is None
-    assert first_half(make_sequences(20), None, 64) is not None
+    assert first_half(make_sequences(19), None, batch_size) is None
+    assert first_half(make_sequences(20), None, batch_size) is not None
     assert first_half(make_sequences(19, repeats=3), None, 64) is None
     for times in (np.arange(100) % 19, np.zeros(100)):
-        assert first_half(make_sequences(100, order=times), None, 64) is None
+        assert first_half(make_sequences(100, order=times), None, batch_size) is None
+
+
+def test_a_few_large_weights_are_no_half():
+    """Nor are a few times, however many sequences they have."""
+    timed = make_sequences(100, order=np.arange(100))
+    assert first_half(timed, np.where(np.arange(100) == 0, 1e4, 1.0), 64) is None
+    assert first_half(timed, 0.7 ** np.arange(100.0), 64) is None
+    assert first_half(timed, np.where(np.arange(100) < 90, 1e-320, 1.0), 64) is None
+    crowded = np.concatenate([np.zeros(400), np.arange(24)])
+    assert first_half(make_sequences(424, order=crowded), None, 64) is None
 
 
 # -- weights ---------------------------------------------------------------------------
@@ -253,12 +286,47 @@ def test_where_nothing_is_halved(monkeypatch):
 
 
 def test_a_warm_start_goes_on_without_halves():
-    """The first fit chooses the number of epochs; a further one trains for all."""
+    """The first fit chooses epochs and weights; a further one trains for all epochs."""
     X, y = waves()
     fitted = model(warm_start=True, max_iter=20).fit(X, y)
-    first = fitted.n_iter_
+    first, share = fitted.n_iter_, fitted.linear_share_
     assert first < 20
+    copy = pickle.loads(pickle.dumps(fitted))
     assert fitted.fit(X, y).n_iter_ == first + 20
+    assert fitted.linear_share_ == share
+    np.testing.assert_array_equal(copy.fit(X, y).predict(X), fitted.predict(X))
+    assert fitted.set_params(linear_share=0.5).fit(X, y).linear_share_ == 0.5
+
+
+def test_a_warm_start_keeps_the_loss():
+    """The network continues with the loss that it has learned."""
+    X, y = waves()
+    fitted = model(warm_start=True, max_iter=2).fit(X, y)
+    fitted.set_params(loss="squared_error").fit(X, y)
+    with pytest.raises(InvalidParameterError, match="continue with loss='squared_err"):
+        fitted.set_params(loss="absolute_error").fit(X, y)
+
+
+def test_ridge_regression_alone_needs_no_halves():
+    """With a share of 1, the network is not in the output."""
+    X, y = waves()
+    assert model(linear_share=1.0).fit(X, y).n_iter_ == 30
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_rows_in_a_file_are_halved_if_they_are_one_part(tmp_path, on_disk, monkeypatch):
+    """The bits of rows in memory; larger ones are not read at once."""
+    X, y = waves()
+    if on_disk:
+        np.save(tmp_path / "x.npy", X)
+        X = np.load(tmp_path / "x.npy", mmap_mode="r")
+    fitted = model().fit(X, y)
+    assert fitted.n_iter_ < 30
+    expected = model().fit(np.array(X), y).predict(X)
+    np.testing.assert_array_equal(fitted.predict(X), expected)
+    if on_disk:
+        monkeypatch.setattr("sklearn_gru._model.streamed._CELLS", 1000)
+        assert model().fit(X, y).n_iter_ == 30
 
 
 def test_other_losses_choose_the_epochs():

@@ -370,3 +370,15 @@ def test_large_fits_in_memory_go_the_way_of_files(in_file, monkeypatch, linear_s
     ]
     assert len(made) == 4
     np.testing.assert_array_equal(*found)
+
+
+def test_one_batch_of_many_parts_is_one_part(tmp_path, monkeypatch):
+    """A batch that holds all sequences of a file is read at once."""
+    monkeypatch.setattr("sklearn_gru._model.streamed._CELLS", 1000)
+    X = np.random.default_rng(0).normal(size=(200, 12, 2)).astype(np.float32)
+    y = X[:, -1, 0] * X[:, -2, 1]
+    np.save(tmp_path / "x.npy", X)
+    rows = np.load(tmp_path / "x.npy", mmap_mode="r")
+    params = {"max_iter": 3, "batch_size": 200, "random_state": 0}
+    found = GRURegressor(4, **params).fit(rows, y).predict(X)
+    np.testing.assert_array_equal(found, GRURegressor(4, **params).fit(X, y).predict(X))

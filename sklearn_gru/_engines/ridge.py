@@ -119,7 +119,7 @@ class Ridge:
         """Return the regression of the same data with another penalty."""
         factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
         other = replace(self, penalty=penalty, factor=factor, coef=coef)
-        vars(other)["some"] = self.some
+        vars(other)["some"] = self.some  # which depends on the data alone
         return other
 
     def part(self) -> LinearPart:

@@ -40,7 +40,7 @@ from sklearn_gru._engines.training import (
 )
 from sklearn_gru._estimators.cross_fit import CrossFit, can_cross_fit, first_half
 from sklearn_gru._estimators.fitted import Fitted, Prediction
-from sklearn_gru._estimators.hold_out import STOP_EARLY_FROM, hold_out, stops_early
+from sklearn_gru._estimators.hold_out import hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.spec import NetworkSpec
@@ -453,7 +453,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             )
             fitted = replace(fitted, best_epochs=best, calibrations=None)
             if report is not None:
-                fitted = replace(fitted, linear=linear.of(fitted, threads))
+                part = linear.of(fitted, threads)
+                fitted = replace(fitted, linear=part, mix=linear.mix)
             return self._calibrate(fitted, validation, pair[1], threads)
 
     def _cross_fit(
@@ -472,13 +473,13 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """
         if self.early_stopping != "auto" or validation is not None:
             return None
-        if len(training) >= STOP_EARLY_FROM:
-            return None
         if not (fitted.task.cross_fits and can_cross_fit(fitted.net, epochs)):
             return None
-        whole = training.whole
-        is_first = first_half(sequences, whole.weight, fitted.net.batch_size)
-        if is_first is None:
+        if self._linear_share() == 1:  # the network is not in the output
+            return None
+        is_first = first_half(sequences, training.weight, fitted.net.batch_size)
+        whole = None if is_first is None else training.whole
+        if is_first is None or whole is None:
             return None
         return CrossFit.of(
             whole,

@@ -8,7 +8,7 @@ the half that it did not see: how long it pays to train, and how much to trust n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from skorch.callbacks import LoadInitState, LRScheduler, ParamMapper
@@ -20,7 +20,7 @@ from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._support.ranks import sharing
 from sklearn_gru.exceptions import DivergenceError
 
-_FEWEST = 20  # sequences or times: halves of ten say something
+_FEWEST = 10  # different sequences, or times, in each half
 
 # With fewer, `max_iter` asks for a quick fit, which hardly learns noise.
 _LEAST_EPOCHS = 20
@@ -112,58 +112,53 @@ def first_half(
     they hold, so that a weight counts like repeats.
     """
     n, order = len(sequences), sequences.order
+    weight = np.ones(n) if weight is None else weight.astype(np.float64)
     if order is not None:
-        if len(np.unique(order)) < _FEWEST:
-            return None
-        stretch = _in_time(order, weight)
+        units = np.unique(order, return_inverse=True)[1]
+        mask = _stretches(np.bincount(units, weight))[units] % 2 == 0
     elif n > batch_size:
-        stretch = _STRETCHES * np.arange(n) // n
+        units = np.arange(n)
+        mask = _stretches(np.ones(n)) % 2 == 0
     else:
-        stretch = _by_content(sequences)
-        if stretch.max() + 1 < _FEWEST:
-            return None
-    mask = stretch % 2 == 0
-    return None if mask.all() else mask
+        units = _by_content(sequences)
+        mask = units % 2 == 0
+    halves = (np.bincount(units[part], weight[part]) for part in (mask, ~mask))
+    return mask if all(map(_is_enough, halves)) else None
 
 
-def _in_time(order: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Return the stretch (n,) of each sequence; all have the same weight."""
-    by_time = np.argsort(order, kind="stable")
-    total = np.cumsum(np.ones(len(order)) if weight is None else weight[by_time])
-    parts = np.arange(1, _STRETCHES) / _STRETCHES * total[-1]
-    ends = order[by_time][np.searchsorted(total, parts)]
-    return np.searchsorted(ends, order)
+def _is_enough(weight: np.ndarray) -> bool:
+    """Return whether weights of different times or sequences stand for enough of them.
+
+    That is (sum of weights)² / sum of squared weights, the effective sample size (Kish
+    1965), so that a few large weights are not taken for a half.
+    """
+    total = weight.sum()
+    return bool(total > 0 and total**2 >= _FEWEST * (weight**2).sum() > 0)
+
+
+def _stretches(weight: np.ndarray) -> np.ndarray:
+    """Return the stretch (n,) of what comes one after the other, of equal weight."""
+    total = np.cumsum(weight)
+    return ((total - weight / 2) * (_STRETCHES / total[-1])).astype(np.int64)
 
 
 def _by_content(sequences: Sequences) -> np.ndarray:
-    """Return a number (n,) per sequence, equal for equal ones, in whatever order."""
-    values = sequences.values + 0.0  # -0.0 equals 0.0
+    """Return a number (n,) per sequence, equal for equal ones, in whatever order.
+
+    Numbers follow the values, the newest step first: neither the dtype nor the units of
+    a feature change them.
+    """
+    values = np.nan_to_num(sequences.values.astype(np.float64), nan=-np.inf)
     ends = sequences.starts + sequences.lengths
     pairs = zip(sequences.starts, ends, strict=True)
-    held = [values[start:end].tobytes() for start, end in pairs]
+    held = [tuple(values[start:end][::-1].ravel().tolist()) for start, end in pairs]
     numbers = {content: k for k, content in enumerate(sorted(set(held)))}
     return np.array([numbers[content] for content in held])
 
 
 def _halves(data: Encoded, held: np.ndarray) -> tuple[Encoded, Encoded]:
     """Return the sequences outside and inside a mask."""
-    return _some(data, ~held), _some(data, held)
-
-
-def _some(data: Encoded, mask: np.ndarray) -> Encoded:
-    levels, leading, weight = data.levels, data.leading, data.weight
-    assert data.target is not None
-    if weight is not None:
-        weight = weight[mask] / weight[mask].mean()
-    return replace(
-        data,
-        starts=data.starts[mask],
-        lengths=data.lengths[mask],
-        levels=None if levels is None else (levels[0][mask], levels[1][mask]),
-        leading=None if leading is None else leading[mask],
-        target=data.target[mask],
-        weight=weight,
-    )
+    return data.select(~held), data.select(held)
 
 
 def _joined(mask: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -19,7 +19,6 @@ from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.training import headless, outputs
 from sklearn_gru._estimators.classifier import GRUClassifier
-from sklearn_gru._estimators.hold_out import STOP_EARLY_FROM
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, numeric_channels
 from sklearn_gru._estimators.regressor import GRURegressor
 from sklearn_gru._support.doc_links import DocumentationLink
@@ -230,7 +229,6 @@ class SequenceEmbedding(
             normalization=None,
             linear_share=0,
             max_iter=10,
-            early_stopping=len(before) >= STOP_EARLY_FROM,
             random_state=seed,
         )
         return forecaster.fit(before, target)

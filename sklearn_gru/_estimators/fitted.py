@@ -23,6 +23,7 @@ from sklearn_gru._engines.training import outputs
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart
+from sklearn_gru._model.mixing import Mix
 from sklearn_gru._model.streamed import MOST, Streamed
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.numbers import mean_of
@@ -57,6 +58,8 @@ class Fitted:
         Epoch whose weights each network kept; None without early stopping.
     linear : LinearPart or None
         Linear model that is mixed with each network.
+    mix : Mix or None
+        How cross-fitting wants the linear part made, also in further fits.
     """
 
     encoder: Encoder
@@ -66,6 +69,7 @@ class Fitted:
     calibrations: tuple[Calibration, Calibration] | None = None
     best_epochs: tuple[int | None, ...] = ()
     linear: LinearPart | None = None
+    mix: Mix | None = None
 
     streams: ClassVar[bool] = True  # rows in a file, part by part
 

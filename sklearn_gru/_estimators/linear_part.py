@@ -13,12 +13,13 @@ from sklearn_gru._estimators.cross_fit import CrossFit
 from sklearn_gru._estimators.fitted import Fitted
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import LinearPart
-from sklearn_gru._model.mixing import Judged, explained
+from sklearn_gru._model.mixing import Judged, Mix, explained
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Regression
 from sklearn_gru._support.numbers import mean_of
 
-_PENALTIES = tuple(10.0**k for k in range(-7, 1))  # tried for a small training set
+# Tried for a small training set; the usual one is among them.
+_PENALTIES = tuple(10.0**k for k in range(-7, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +50,12 @@ class LinearParts:
 
     def of(self, fitted: Fitted, threads: int) -> LinearPart | None:
         """Return the linear part of trained networks, or None if it has no share."""
-        encoder, task = self.fitted.encoder, self.fitted.task
-        if self.share == 0 or encoder.n_dense == encoder.n_differences:
+        task = self.fitted.task
+        if not self._exists:
             return None
-        if self.share == "auto" and self._is_stacked:
-            return self._cross_fitted
+        if self.mix is not None:
+            ridge = self._ridge.with_penalty(self.mix.penalty)
+            return _mixed_in(ridge.part(), self.mix.factor, self.mix.share)
         part = self._ridge.part()
         if self.validation is None:
             judged = self._left_out
@@ -66,30 +68,38 @@ class LinearParts:
         return _mixed_in(part, factor, float(share))
 
     @property
-    def _is_stacked(self) -> bool:
-        """Whether cross-fitting chooses the weights, which minimize squared errors."""
-        return self.crossed is not None and self.fitted.task.loss == "squared_error"
+    def _exists(self) -> bool:
+        encoder = self.fitted.encoder
+        return self.share != 0 and encoder.n_dense > encoder.n_differences
 
     @cached_property
-    def _cross_fitted(self) -> LinearPart | None:
-        """The same after any epoch: it does not depend on the networks of the fit."""
+    def mix(self) -> Mix | None:
+        """The weights that cross-fitting chose, in this fit or the one it continues.
+
+        They minimize squared errors, so other losses have none.
+        """
         task = self.fitted.task
-        assert self.crossed is not None
-        assert isinstance(task, Regression)
-        tried = map(self._ridge.with_penalty, _PENALTIES)
-        best = max(tried, key=self._explained)
+        if self.share != "auto" or not self._exists:
+            return None
+        if self.crossed is None:
+            return self.fitted.mix if self.validation is None else None
+        if not isinstance(task, Regression) or task.loss != "squared_error":
+            return None
+        known = {p: self._explained(self._ridge.with_penalty(p)) for p in _PENALTIES}
+        penalty = max(known, key=known.__getitem__)
 
         def predict(learned: Encoded, judged: Encoded) -> np.ndarray:
-            return self._ridge_of(learned, best.penalty).part().outputs(judged)
+            return self._ridge_of(learned, penalty).part().outputs(judged)
 
         linear, data = self.crossed.others(predict), self.crossed.data
-        # Where ridge regression extrapolates wildly, two halves may not show it.
-        if self._explained(self._ridge) == 0:
+        # Where ridge regression extrapolates wildly, two halves may not show it. What
+        # it explains is 0 if the mean predicts better.
+        if known[task.linear_penalty] == 0:
             linear = 0.0 * linear
         assert data.target is not None
         weight = np.ones(len(data)) if data.weight is None else data.weight
         judged = Judged(linear, self.crossed.network, data.target, weight)
-        return _mixed_in(best.part(), *task.cross_fitted_mix(judged))
+        return Mix(penalty, *task.cross_fitted_mix(judged))
 
     @cached_property
     def _ridge(self) -> Ridge:

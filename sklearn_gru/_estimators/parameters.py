@@ -253,8 +253,7 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     "loss": Parameter(
         [
-            OneOf(("auto",)),
-            NameIn(regression_losses),
+            NameIn(lambda: ["auto", *regression_losses()]),
             Satisfies(callable, "a function of output and target, two tensors"),
         ],
         _choice(["auto", *regression_losses()]) + " or callable",
@@ -296,7 +295,8 @@ PARAMETERS: dict[str, Parameter] = {
     "max_iter": Parameter(
         [positive_integer()],
         "int",
-        "Number of epochs; the largest number of them with early stopping.",
+        "Number of epochs, or the largest number of them if `early_stopping` chooses "
+        "how many.",
     ),
     "clip_norm": Parameter(
         [OneOf((None,)), real(0, low_open=True)],
@@ -351,7 +351,8 @@ PARAMETERS: dict[str, Parameter] = {
         [Boolean()],
         "bool",
         "``fit`` continues for `max_iter` epochs from the last fit, with its "
-        "standardization, classes and optimizer.",
+        "standardization, classes and optimizer. Below 1000 sequences, it does not "
+        "choose fewer.",
     ),
     "random_state": Parameter(
         [

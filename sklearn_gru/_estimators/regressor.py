@@ -66,13 +66,14 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
     segment_length_ : int
         Number of time steps read at a time.
     linear_share_ : float
-        Share of ridge regression in the prediction.
+        1 minus the weight of the network. The rest is that of ridge regression, which
+        may be drawn toward the mean of y, even to it (see `linear_share`).
     target_feature_ : str, int or None
         Feature that y continues, by name if the features have names.
     loss_ : str or callable
         Loss that training minimized, also if ``loss="auto"`` chose it.
     n_iter_ : int
-        Number of epochs trained; the largest of several networks.
+        Number of epochs trained, at most `max_iter`; the largest of several networks.
     loss_curve_ : list of float
         Mean training loss of each epoch, on the standardized target.
     validation_scores_ : list of float
@@ -380,6 +381,16 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         name = column if column is None or names is None else names[column]
         return {**found, "target_feature_": name, "loss_": fitted.task.loss}
 
+    def _check_same_spec(self, fitted: Fitted) -> None:
+        learned = fitted.task.loss
+        if not self._loss_is_open and self.loss != learned:
+            raise InvalidParameterError(
+                f"warm_start=True and partial_fit continue with loss={learned!r}, but "
+                f"loss={self.loss!r}. Set loss={learned!r}, or fit with "
+                "warm_start=False to start over."
+            )
+        super()._check_same_spec(fitted)
+
     def _check_same_quantiles(self) -> None:
         learned = getattr(self._fitted.task, "given", None)
         if learned is None or not np.array_equal(learned, np.ravel(self.quantile)):
@@ -390,10 +401,13 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
             )
 
     @property
+    def _loss_is_open(self) -> bool:
+        return isinstance(self.loss, str) and self.loss == "auto"
+
+    @property
     def _kind_of_loss(self) -> str:
         """What the loss learns of y; "auto" chooses among losses of values."""
-        is_open = isinstance(self.loss, str) and self.loss == "auto"
-        return "values" if is_open else find_loss(self.loss).task
+        return "values" if self._loss_is_open else find_loss(self.loss).task
 
     def _chosen_loss(
         self, data: TrainingData, encoder: Encoder, continued: int | None
@@ -403,10 +417,12 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         In units of each sequence, a few quiet ones have errors of many deviations,
         which squares let rule. Of values that are often 0, a median says nothing.
         """
-        if self._kind_of_loss != "values" or self.loss != "auto":
+        if not self._loss_is_open:
             return self.loss
-        is_scaled = self._normalization(encoder) == "standard"
-        if continued is None or not is_scaled or np.mean(data.y == 0) > _MOST_ZEROS:
+        if continued is None or self._normalization(encoder) != "standard":
+            return "squared_error"
+        zeros = (data.y == 0).reshape(len(data.y), -1).mean(axis=1)
+        if np.average(zeros, weights=data.weights) > _MOST_ZEROS:
             return "squared_error"
         is_apart = sizes_are_apart(data.sequences, data.weights, continued)
         return "absolute_error" if is_apart else "squared_error"

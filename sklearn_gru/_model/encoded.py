@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -94,16 +95,28 @@ class Encoded:
 
     def between(self, first: int, last: int) -> Encoded:
         """Return some neighboring sequences, without their targets."""
-        part = slice(first, last)
-        levels = self.levels
+        return self._part(slice(first, last), target=None, weight=None)
+
+    def select(self, mask: np.ndarray) -> Encoded:
+        """Return the sequences of a mask (n,), their weights again with mean 1.
+
+        Their targets are one each, not of rows.
+        """
+        assert self.target is not None
+        weight = self.weight
+        if weight is not None:
+            weight = weight[mask] / weight[mask].mean()
+        return self._part(mask, target=self.target[mask], weight=weight)
+
+    def _part(self, some: Any, **changes: Any) -> Encoded:
+        levels, leading = self.levels, self.leading
         return replace(
             self,
-            starts=self.starts[part],
-            lengths=self.lengths[part],
-            levels=None if levels is None else (levels[0][part], levels[1][part]),
-            leading=None if self.leading is None else self.leading[part],
-            target=None,
-            weight=None,
+            starts=self.starts[some],
+            lengths=self.lengths[some],
+            levels=None if levels is None else (levels[0][some], levels[1][some]),
+            leading=None if leading is None else leading[some],
+            **changes,
         )
 
     def sample(self) -> Encoded:

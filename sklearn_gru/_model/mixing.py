@@ -33,6 +33,14 @@ class Judged(NamedTuple):
     weight: np.ndarray
 
 
+class Mix(NamedTuple):
+    """How the linear part is made: by which ridge regression, and with what weight."""
+
+    penalty: float
+    factor: float  # of the outputs of ridge regression
+    share: float
+
+
 def squares_share(
     network: np.ndarray, linear: np.ndarray, target: np.ndarray, weight: np.ndarray
 ) -> float:

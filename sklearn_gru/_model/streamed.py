@@ -109,7 +109,7 @@ class Streamed:
         """
         size = max(1, self._size // batch_size) * batch_size
         if len(self) <= size:
-            yield self.whole, permutation(len(self))
+            yield self._all, permutation(len(self))
             return
         for index in self._mixed(size, permutation):
             yield self._part(index), permutation(len(index))
@@ -140,9 +140,13 @@ class Streamed:
             cells = max(cells, part.rows.size)
         return min(MOST, max(64, _CELLS * few // cells))
 
+    @property
+    def whole(self) -> Encoded | None:
+        """All sequences, if they are one part; otherwise None."""
+        return self._all if len(self) <= self._size else None
+
     @cached_property
-    def whole(self) -> Encoded:
-        """All sequences, if they are few."""
+    def _all(self) -> Encoded:
         return self._part(np.arange(len(self)))
 
     def _part(self, index: np.ndarray) -> Encoded:

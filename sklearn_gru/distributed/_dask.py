@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.utils import get_tags
 
 from sklearn_gru._windows.finding import find_window
 from sklearn_gru.distributed._partitions import (
@@ -111,6 +112,7 @@ def fit_dask(
     distributed = _import("distributed")
     client = distributed.get_client() if client is None else client
     _check(retries, timeout)
+    _check_target(model, y)
     rows = client.compute(partitions_of(frame, "frame"))
     whole = y is None or isinstance(y, str)
     targets = y if whole else client.compute(partitions_of(y, "y"))
@@ -369,6 +371,14 @@ def _check(retries: int, timeout: float) -> None:
         raise InvalidParameterError(f"retries={retries!r}; expected an integer >= 0.")
     if not timeout > 0:
         raise InvalidParameterError(f"timeout={timeout!r}; expected seconds > 0.")
+
+
+def _check_target(model: BaseEstimator, y: Any) -> None:
+    if y is None and get_tags(model).target_tags.required:
+        raise InvalidParameterError(
+            f"y is None, but {type(model).__name__} needs a target. Pass the name of "
+            "its column, or its partitions."
+        )
 
 
 def _import(name: str) -> Any:

@@ -218,7 +218,10 @@ class Batches:
         if not isinstance(data, Streamed):
             yield self.dataset, self.order()
         elif self.stream is None:
-            for part in data.parts():
+            parts = data.parts()
+            if len(data) <= self.batch_size:  # one batch is one part, however large
+                parts = (part for part, _ in data.shuffled(self.batch_size, np.arange))
+            for part in parts:
                 yield SequenceDataset(part, device), torch.arange(len(part))
         else:
             generator = self.stream.generator
