@@ -184,7 +184,7 @@ def test_a_tagger_goes_on_after_a_worker_was_killed(client, tmp_path):
 
 
 def test_a_regressor_needs_a_target(client):
-    with pytest.raises(ValueError, match="y is None, but Pipeline needs a target"):
+    with pytest.raises(ValueError, match="y is None, but GRURegressor needs a target"):
         fit_dask(pipeline(), parts_of(panel(), 360), client=client)
 
 

@@ -374,9 +374,10 @@ def _check(retries: int, timeout: float) -> None:
 
 
 def _check_target(model: BaseEstimator, y: Any) -> None:
-    if y is None and get_tags(model).target_tags.required:
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    if y is None and get_tags(last).target_tags.required:
         raise InvalidParameterError(
-            f"y is None, but {type(model).__name__} needs a target. Pass the name of "
+            f"y is None, but {type(last).__name__} needs a target. Pass the name of "
             "its column, or its partitions."
         )
 
