@@ -477,9 +477,11 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             return None
         if self._linear_share() == 1:  # the network is not in the output
             return None
-        is_first = first_half(sequences, training.weight, fitted.net.batch_size)
-        whole = None if is_first is None else training.whole
-        if is_first is None or whole is None:
+        whole = training.whole
+        if whole is None:  # rows in a file that are not read at once
+            return None
+        is_first = first_half(sequences, whole.weight, fitted.net.batch_size)
+        if is_first is None:
             return None
         return CrossFit.of(
             whole,
