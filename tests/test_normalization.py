@@ -456,3 +456,37 @@ def test_large_levels_survive_float32():
         for dtype in ("float32", "float64")
     ]
     np.testing.assert_allclose(*predictions, rtol=0, atol=1e-2)
+
+
+def sized_series(zeros=0.0):
+    """Return windows of 40 series whose sizes span five decades, and the next values."""
+    rng = np.random.default_rng(0)
+    wave = 2 + np.sin(np.arange(60) / 3) + 0.1 * rng.normal(size=(40, 60))
+    series = wave * 10 ** rng.uniform(-1, 4, (40, 1))
+    series[rng.random(series.shape) < zeros] = 0.0
+    ends = np.arange(12, 60)
+    starts = (60 * np.arange(40)[:, None] + ends - 12).ravel()
+    X = Sequences(series.reshape(-1, 1), starts, np.full(len(starts), 12))
+    return X, series[:, 12:].ravel()
+
+
+def loss_of(X, y, weight=None, **params):
+    """Return the loss that a short fit chooses."""
+    fitted = GRURegressor(4, max_iter=1, random_state=0, **params)
+    return fitted.fit(X, y, weight).loss_
+
+
+def test_series_of_very_different_size_learn_medians():
+    """Where they are scaled; others, and values that are often 0, learn means."""
+    X, y = sized_series()
+    assert loss_of(X, y) == "absolute_error"
+    assert loss_of(X, y, normalization="last") == "squared_error"
+    assert loss_of(X, y, normalization=None, target_feature=None) == "squared_error"
+    assert loss_of(X, y, loss="squared_error") == "squared_error"
+    assert loss_of(X[:48], y[:48]) == "squared_error"  # one series
+    many = sized_series(zeros=0.5)
+    scaled = {"normalization": "standard", "target_feature": 0}
+    assert loss_of(*many, **scaled) == "squared_error"
+    # Zeros of next to no weight are no reason.
+    weight = np.where(many[1] == 0, 1e-9, 1.0)
+    assert loss_of(*many, weight, **scaled) == "absolute_error"
