@@ -11,7 +11,7 @@ from sklearn_gru import GRUClassifier, GRURegressor, Sequences
 from sklearn_gru._estimators import cross_fit
 from sklearn_gru._estimators.cross_fit import CrossFit, first_half
 from sklearn_gru._model.mixing import squares_weights
-from sklearn_gru.callbacks import Checkpoint
+from sklearn_gru.callbacks import Checkpoint, TimeLimit
 from sklearn_gru.exceptions import InvalidParameterError
 
 
@@ -393,6 +393,19 @@ def test_a_killed_fit_goes_on(tmp_path):
         model(callbacks=[Checkpoint(path), Killed()]).fit(X, y)
     again = model(callbacks=[Checkpoint(path)]).fit(X, y)
     np.testing.assert_array_equal(again.predict(X), expected.predict(X))
+
+
+def test_time_limits_add_up(tmp_path):
+    """The loop of the guide ends where no epoch is left, with the bits of one fit."""
+    X, y = waves()
+    expected = model(max_iter=200).fit(X, y)
+    assert expected.n_iter_ < 200
+    limits = [Checkpoint(tmp_path), TimeLimit(0.005)]
+    limited, done = model(max_iter=200, callbacks=limits), 0
+    while limited.fit(X, y).n_iter_ > done:
+        done = limited.n_iter_
+    assert done == expected.n_iter_
+    np.testing.assert_array_equal(limited.predict(X), expected.predict(X))
 
 
 def test_it_says_nothing(capsys):

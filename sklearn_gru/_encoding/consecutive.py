@@ -19,6 +19,9 @@ from sklearn_gru._support.on_disk import BLOCK_ROWS, Place
 
 FEW = 1 << 12  # windows, of which arrays are small, and faster than a rule
 
+# What can change without the places of the windows.
+RULED = {"values", "categories", "feature_names"}
+
 
 def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
     """Return the sequences of a 3-D array, without a copy if its strides allow.
@@ -145,7 +148,7 @@ class ConsecutiveSequences(Sequences):
         return ConsecutiveSequences(values, *rule, **columns_of(vars(self)))
 
     def _with(self, **changes: Any) -> Sequences:
-        if set(changes) <= {"values", "categories", "feature_names"}:
+        if set(changes) <= RULED:
             state = {**vars(self), **changes}
             return ConsecutiveSequences(
                 state["values"], *self._rule, **columns_of(state)

@@ -17,14 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._encoding.consecutive import FEW, columns_of, positions
+from sklearn_gru._encoding.consecutive import FEW, RULED, columns_of, positions
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._support.on_disk import BLOCK_ROWS
+from sklearn_gru._support.on_disk import BLOCK_ROWS, blocks
 
 # Windows per run, on average, below which a rule is not worth it.
 LEAST = 16
-
-_RULED = {"values", "categories", "feature_names"}
 
 
 class Runs(NamedTuple):
@@ -163,8 +161,7 @@ class RunSequences(Sequences):
         """
         found = np.empty(len(self), dtype=dtype)
         first = self._first
-        for at in range(0, len(found), BLOCK_ROWS):
-            part = slice(at, min(at + BLOCK_ROWS, len(found)))
+        for part in blocks(len(found)):
             if self._index is None:
                 number = np.arange(part.start, part.stop)
                 run = _runs_between(self._runs, first, part)
@@ -245,7 +242,7 @@ class RunSequences(Sequences):
         )
 
     def _with(self, **changes: Any) -> Sequences:
-        if not set(changes) <= _RULED:
+        if not set(changes) <= RULED:
             own = {f.name for f in fields(Sequences)} - set(changes)
             return Sequences(**{name: getattr(self, name) for name in own}, **changes)
         state = {**vars(self), **changes}

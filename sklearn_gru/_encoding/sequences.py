@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_gru._support.on_disk import BLOCK_ROWS, Place, blank, is_on_disk
+from sklearn_gru._support.on_disk import BLOCK_ROWS, Place, blank, blocks, is_on_disk
 from sklearn_gru._tables.numbering import place_dtype
 
 __all__ = ["Sequences"]
@@ -382,8 +382,7 @@ class Sequences:
         place[order] = starts + moved[np.cumsum(begins) - 1]
         values = np.empty((int((high - low).sum()), self.shape[2]), self.dtype)
         row = np.repeat((-moved).astype(place_dtype(len(self.values))), high - low)
-        for at in range(0, len(row), BLOCK_ROWS):
-            part = slice(at, min(at + BLOCK_ROWS, len(row)))
+        for part in blocks(len(row)):
             row[part] += np.arange(part.start, part.stop)
             values[part] = self.values[row[part]]
         return place, values

@@ -53,7 +53,7 @@ class Tokenizer:
 
     @property
     def separator(self) -> str:
-        """What joins the tokens of a string."""
+        """Text between the tokens of a string."""
         return TOKENIZERS[self.given][1] if isinstance(self.given, str) else " "
 
     def cut(self, texts: Iterable[Any], name: str) -> np.ndarray:

@@ -57,8 +57,6 @@ class Ridge:
         Weighted means.
     moment, product : Tensor
         Normal equations without the penalty, (n_read, n_read) and (n_read, n_outputs).
-    penalty : float
-        Penalty in units of the number of sequences, for columns of deviation 1.
     factor : Tensor of shape (n_read, n_read)
         Cholesky factor of the penalized normal equations.
     coef : Tensor of shape (n_read, n_outputs)
@@ -75,13 +73,15 @@ class Ridge:
     mean_y: Tensor
     moment: Tensor
     product: Tensor
-    penalty: float
     factor: Tensor
     coef: Tensor
 
     @classmethod
     def fit(cls, data: Data, target: OfSome, n_columns: int, penalty: float) -> Ridge:
-        """Solve the normal equations of a training set, block by block."""
+        """Solve the normal equations of a training set, block by block.
+
+        The penalty is in units of the number of sequences, for columns of deviation 1.
+        """
         first = data.n_differences
         n_read = n_columns - first
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
@@ -113,14 +113,12 @@ class Ridge:
         layout = n_steps, first, n_columns
         means, equations = (mean_x, mean_y), (moment, product)
         solved = _solve(*equations, mean_x, penalty)
-        return cls(data, target, weight, *layout, *means, *equations, penalty, *solved)
+        return cls(data, target, weight, *layout, *means, *equations, *solved)
 
     def with_penalty(self, penalty: float) -> Ridge:
         """Return the regression of the same data with another penalty."""
         factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
-        other = replace(self, penalty=penalty, factor=factor, coef=coef)
-        vars(other)["some"] = self.some  # which depends on the data alone
-        return other
+        return replace(self, factor=factor, coef=coef)
 
     def part(self) -> LinearPart:
         """Return the map of all columns, those that are skipped times 0."""
@@ -132,23 +130,26 @@ class Ridge:
         intercept = (self.mean_y - self.mean_x @ self.coef).numpy()
         return LinearPart(self.n_steps, self.n_columns, coef, intercept)
 
-    def left_out(self) -> tuple[np.ndarray, np.ndarray]:
+    def left_out(self, penalty: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return positions (m,) of sequences, and predictions (m, n_outputs) of each.
 
         A prediction is that of the model fitted without the sequence and those equal to
         it, so that a weight counts like repeated sequences. All sequences are left out,
-        or some thousand at even distances.
+        or some thousand at even distances. `penalty` replaces that of the fit.
         """
-        some, x, total, mean = self.some
-        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), self.factor)).sum(dim=0)
+        factor, coef = self.factor, self.coef
+        if penalty is not None:
+            factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
+        some, x, total, mean = self._some
+        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), factor)).sum(dim=0)
         rest = 1.0 - total * (1.0 + inside.numpy())
         alone = rest < 1e-9  # nothing would be left to learn from
-        found = (self.mean_y + x @ self.coef).numpy()
+        found = (self.mean_y + x @ coef).numpy()
         left = mean - (mean - found) / np.where(alone, 1.0, rest)[:, None]
         return some, np.where(alone[:, None], self.mean_y.numpy(), left)
 
     @cached_property
-    def some(self) -> Some:
+    def _some(self) -> Some:
         """The sequences that are left out in turn; the same for every penalty."""
         some = evenly(len(self.data), _MOST_LEFT_OUT)
         given = flat(self.data, some, self.n_steps, self.n_columns)

@@ -1,8 +1,9 @@
 """The base of the estimators: fit, partial_fit and predict as lists of calls.
 
 A fit checks the parameters, reads the data, holds out a validation set, freezes the
-schema, standardization, dtype, networks and target (first fit only), trains, and
-assigns all fitted attributes at the end. Constructor parameters are never written.
+schema, standardization, dtype, networks and target (first fit only), cross-fits a small
+training set, trains, and assigns all fitted attributes at the end. Constructor
+parameters are never written.
 """
 
 from __future__ import annotations
@@ -466,10 +467,10 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         epochs: int,
         threads: int,
     ) -> CrossFit | None:
-        """Return what networks say of training sequences that they did not learn from.
+        """Return networks of halves of the training set, or None.
 
-        None unless the number of epochs is left to the estimator, which learns numbers
-        from a small training set.
+        They are for small training sets of which the estimator chooses the number of
+        epochs; see :func:`first_half` for the sets that have no halves.
         """
         if self.early_stopping != "auto" or validation is not None:
             return None

@@ -54,8 +54,7 @@ class LinearParts:
         if not self._exists:
             return None
         if self.mix is not None:
-            ridge = self._ridge.with_penalty(self.mix.penalty)
-            return _mixed_in(ridge.part(), self.mix.factor, self.mix.share)
+            return self._of_mix
         part = self._ridge.part()
         if self.validation is None:
             judged = self._left_out
@@ -85,7 +84,7 @@ class LinearParts:
             return self.fitted.mix if self.validation is None else None
         if not isinstance(task, Regression) or task.loss != "squared_error":
             return None
-        known = {p: self._explained(self._ridge.with_penalty(p)) for p in _PENALTIES}
+        known = {penalty: self._explained(penalty) for penalty in _PENALTIES}
         penalty = max(known, key=known.__getitem__)
 
         def predict(learned: Encoded, judged: Encoded) -> np.ndarray:
@@ -102,6 +101,12 @@ class LinearParts:
         return Mix(penalty, *task.cross_fitted_mix(judged))
 
     @cached_property
+    def _of_mix(self) -> LinearPart | None:
+        assert self.mix is not None
+        penalty, factor, share = self.mix
+        return _mixed_in(self._ridge.with_penalty(penalty).part(), factor, share)
+
+    @cached_property
     def _ridge(self) -> Ridge:
         return self._ridge_of(self.training, self.fitted.task.linear_penalty)
 
@@ -114,11 +119,10 @@ class LinearParts:
 
         return Ridge.fit(data, target, self.fitted.encoder.n_dense, penalty)
 
-    @staticmethod
-    def _explained(ridge: Ridge) -> float:
+    def _explained(self, penalty: float) -> float:
         """Return the explained share of the variance of sequences left out."""
-        some, linear = ridge.left_out()
-        return explained(linear, ridge.target(some), ridge.weight(some))
+        some, linear = self._ridge.left_out(penalty)
+        return explained(linear, self._ridge.target(some), self._ridge.weight(some))
 
     @cached_property
     def _left_out(self) -> Judged:

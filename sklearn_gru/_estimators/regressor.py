@@ -406,7 +406,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
 
     @property
     def _kind_of_loss(self) -> str:
-        """What the loss learns of y; "auto" chooses among losses of values."""
+        """Kind of target of the loss; "auto" chooses among losses of values."""
         return "values" if self._loss_is_open else find_loss(self.loss).task
 
     def _chosen_loss(

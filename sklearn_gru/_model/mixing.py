@@ -34,7 +34,7 @@ class Judged(NamedTuple):
 
 
 class Mix(NamedTuple):
-    """How the linear part is made: by which ridge regression, and with what weight."""
+    """Recipe of a linear part: the ridge regression, and its weight."""
 
     penalty: float
     factor: float  # of the outputs of ridge regression
@@ -57,8 +57,8 @@ def squares_weights(
     """Return the weights of network and linear part with the least squared error.
 
     They are not negative, and their sum is at most 1 (stacked regressions, Breiman
-    1996): where both know little, what is left of 1 is the weight of 0, the mean. The
-    network keeps a hundredth, so that it is never for nothing.
+    1996): where both know little, what is left of 1 is the weight of 0, the mean. That
+    of the network is at least a hundredth: fit trains it, and streams read it.
     """
     parts = np.stack([network, linear])
     moment = np.einsum("ino,jno,n->ij", parts, parts, weight)

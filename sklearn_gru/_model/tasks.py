@@ -151,7 +151,7 @@ class Regression:
         assert network is not None
         own, other = squares_weights(network, linear, target, weight)
         rest = 1.0 - own
-        return (other / rest, rest) if rest > 1e-3 else (1.0, 0.0)
+        return (other / rest, rest) if rest > 0 else (1.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

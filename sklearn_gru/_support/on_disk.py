@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ import numpy as np
 BLOCK_ROWS = 1 << 16  # rows in a block: some megabytes of float64
 
 _OF_JOBLIB = "joblib_memmapping_folder"
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Yield slices of n rows, a block each."""
+    for at in range(0, n, BLOCK_ROWS):
+        yield slice(at, min(at + BLOCK_ROWS, n))
 
 
 def is_on_disk(array: Any) -> bool:

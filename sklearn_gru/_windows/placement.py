@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn_gru._encoding.consecutive import FEW, ConsecutiveSequences, run_of
 from sklearn_gru._encoding.runs import LEAST, Runs, RunSequences
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._support.on_disk import BLOCK_ROWS, blank, is_on_disk
+from sklearn_gru._support.on_disk import BLOCK_ROWS, blank, blocks, is_on_disk
 from sklearn_gru._tables.axis import Keys
 from sklearn_gru._tables.grid import Grid, gaps_between
 from sklearn_gru._tables.keys import NO_GROUP
@@ -176,8 +176,7 @@ def _moved_together(
     np.add.at(kept, runs.begin + high, -1)
     used = np.cumsum(kept[:-1], dtype=np.int8).view(bool)
     n = 0
-    for at in range(0, len(values), BLOCK_ROWS):
-        part = slice(at, at + BLOCK_ROWS)
+    for part in blocks(len(values)):
         block = values[part][used[part]]
         values[n : n + len(block)] = block
         n += len(block)
@@ -324,13 +323,11 @@ def time_rank(time: np.ndarray) -> np.ndarray:
         np.cumsum(after > before, out=rank[1:])
         return rank
     # Few of the times of a panel are distinct, and so no second copy of all is sorted.
-    blocks = range(0, len(time), BLOCK_ROWS)
-    some = [np.unique(time[at : at + BLOCK_ROWS]) for at in blocks]
+    some = [np.unique(time[part]) for part in blocks(len(time))]
     distinct = np.unique(np.concatenate(some))
     del some
     rank = np.empty(len(time), dtype=kind)
-    for at in blocks:
-        part = slice(at, at + BLOCK_ROWS)
+    for part in blocks(len(time)):
         rank[part] = np.searchsorted(distinct, time[part])
     return rank
 

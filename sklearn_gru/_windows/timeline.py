@@ -9,14 +9,14 @@ arrays, without a loop over groups or rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._support.on_disk import BLOCK_ROWS, gathered, joined
+from sklearn_gru._support.on_disk import BLOCK_ROWS, blocks, gathered, joined
 from sklearn_gru._tables.axis import Axis
 from sklearn_gru._tables.grid import gaps_between, sorted_order
 from sklearn_gru._tables.keys import NO_GROUP
@@ -67,14 +67,9 @@ class Rows(NamedTuple):
 
 def _sort_in_place(rows: np.ndarray, order: np.ndarray) -> None:
     before = rows.copy()
-    for part in _blocks(len(order)):
+    # Positions in four bytes are copied when they are used.
+    for part in blocks(len(order)):
         rows[part] = before[order[part]]
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    """Yield blocks of n rows: positions in four bytes are copied when they are used."""
-    for at in range(0, n, BLOCK_ROWS):
-        yield slice(at, min(at + BLOCK_ROWS, n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +157,7 @@ def merge(
     place = which
     if order is not None:
         place = np.empty_like(which)
-        for part in _blocks(len(order)):
+        for part in blocks(len(order)):
             place[order[part]] = which[part]
     del which, order, is_new, first, both  # memory peaks at the coordinates
     new_group = np.ones(len(rows.group), dtype=bool)
@@ -236,7 +231,7 @@ def _coordinates(
     small = narrow and n < 2**31 // apart
     found = np.empty(n, dtype=np.int32 if small else np.int64)
     last = 0
-    for part in _blocks(n):
+    for part in blocks(n):
         at, stop = part.start, part.stop
         step = np.full(stop - at, apart, dtype=np.int64)
         before = max(at - 1, 0)

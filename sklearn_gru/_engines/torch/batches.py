@@ -42,7 +42,7 @@ class SequenceDataset(Dataset):
 
     @cached_property
     def equal_length(self) -> bool:
-        """Whether all sequences have the same length."""
+        """True if all sequences have the same length."""
         lengths = self.data.lengths
         return bool(len(lengths)) and bool(lengths.min() == lengths.max())
 
