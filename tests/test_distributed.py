@@ -5,11 +5,14 @@ The truth is one process with all rows, to the bit.
 
 import itertools
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +28,7 @@ from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._support.ranks import sharing
 from sklearn_gru.callbacks import TimeLimit
 from sklearn_gru.distributed import data_parallel
+from sklearn_gru.distributed._connections import connect
 from sklearn_gru.exceptions import DistributedFitError, InputError
 from tests.ranks import SMALL, fits
 
@@ -65,6 +69,7 @@ class Rank:
 
     def __init__(self, hub, rank):
         self.hub, self.rank, self.size = hub, rank, hub.size
+        self.exchange_seconds = 0.5e-3
 
     def gather(self, value, *, patient=False):
         self.hub.slots[self.rank] = value
@@ -75,6 +80,119 @@ class Rank:
 
     def exchange(self, own, every):
         every[:] = np.stack(self.gather(own.copy()))
+
+
+# -- connections -----------------------------------------------------------------------
+
+
+def connected(n, work, timeout=TIMEOUT, ranks=Rank):
+    """Return work(rank, connections) of n threads that are connected."""
+    hub = Hub(n)
+
+    def connect_and_work(rank):
+        connections = connect(ranks(hub, rank), timeout)
+        try:
+            return work(rank, connections)
+        finally:
+            if connections is not None:
+                connections.close()
+
+    return hub.run(connect_and_work)
+
+
+@pytest.mark.parametrize("n_ranks", [2, 3, 4, 7])
+@pytest.mark.parametrize("size", [1, 5_000, 3_000_000])  # the last: beyond any buffer
+def test_connected_ranks_receive_what_each_sends(n_ranks, size):
+    def work(rank, connections):
+        every = np.zeros((n_ranks, size), dtype=np.uint8)
+        for turn in range(3):
+            own = np.full(size, 10 * turn + rank, dtype=np.uint8)
+            connections.exchange(own, every)
+            assert (every == 10 * turn + np.arange(n_ranks)[:, None]).all()
+
+    connected(n_ranks, work)
+
+
+def test_a_rank_that_ends_or_is_silent_is_an_error():
+    own, every = np.zeros(8, dtype=np.uint8), np.zeros((2, 8), dtype=np.uint8)
+
+    def ends(rank, connections):
+        if rank == 1:
+            connections.exchange(own, every)
+
+    def is_silent(rank, connections):
+        if rank == 1:
+            with pytest.raises(TimeoutError):
+                connections.exchange(own, every)
+        time.sleep(0.5)
+
+    with pytest.raises(ConnectionError):
+        connected(2, ends)
+    connected(2, is_silent, timeout=0.2)
+
+
+def test_after_an_error_no_rest_of_a_message_is_taken_for_another():
+    own, every = np.zeros(8, dtype=np.uint8), np.zeros((2, 8), dtype=np.uint8)
+
+    def skips_one(rank, connections):
+        connections._number += rank
+        with pytest.raises(ConnectionError):
+            connections.exchange(own, every)
+        with pytest.raises(OSError):
+            connections.exchange(own, every)
+
+    connected(2, skips_one)
+
+
+def test_strangers_are_not_let_in():
+    class Visited(Rank):
+        """Rank whose places become known to a stranger before the others connect."""
+
+        def gather(self, value, *, patient=False):
+            every = super().gather(value)
+            if self.rank == 1 and hasattr(value, "port"):
+                for content in (b"", bytes(20), b"GET / HTTP/1.1\r\n\r\n"):
+                    with socket.create_connection(("127.0.0.1", every[0].port)) as link:
+                        link.sendall(content)
+            return every
+
+    def work(rank, connections):
+        every = np.zeros((2, 1), dtype=np.uint8)
+        connections.exchange(np.array([rank + 5], dtype=np.uint8), every)
+        return every.ravel().tolist()
+
+    assert connected(2, work, ranks=Visited) == [[5, 6], [5, 6]]
+
+
+@pytest.mark.parametrize("change", [{"machine": "another"}, {"port": 1}])
+def test_ranks_that_cannot_reach_each_other_use_the_process_group(change, monkeypatch):
+    monkeypatch.setattr("sklearn_gru.distributed._connections._PATIENCE", 0.3)
+
+    class Elsewhere(Rank):
+        """Rank that says of itself that it is somewhere else."""
+
+        def gather(self, value, *, patient=False):
+            if self.rank == 0 and hasattr(value, "port"):
+                value = value._replace(**change)
+            return super().gather(value)
+
+    found = connected(2, lambda rank, connections: connections, ranks=Elsewhere)
+    assert found == [None, None]
+
+
+def test_ranks_on_several_machines_need_larger_steps():
+    network = NetworkSpec("gru", n_inputs=8, hidden_size=32)
+    params = np.zeros(network.n_parameters, dtype=np.float32)
+    trainer = kernels.Trainer(network, params)
+
+    def shares(n, seconds):
+        ranks = SimpleNamespace(size=2, exchange_seconds=seconds)
+        return trainer.worth_ranks(n, 24, ranks)
+
+    found = [shares(n, 0.5e-3) for n in (512, 1024)]
+    assert found == [False, True]
+    found = [shares(n, 0.1e-3) for n in (64, 256)]
+    assert found == [False, True]
 
 
 # -- the tree --------------------------------------------------------------------------

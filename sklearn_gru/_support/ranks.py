@@ -19,6 +19,11 @@ class Ranks(Protocol):
     rank: int
     size: int
 
+    @property
+    def exchange_seconds(self) -> float:
+        """Typical time of an exchange, the same on every rank."""
+        ...
+
     def gather(self, value: Any, *, patient: bool = False) -> list[Any]:
         """Return the values of all ranks, in their order.
 

@@ -45,6 +45,7 @@ import numpy as np
 
 from sklearn_gru._engines.numba.support import has_cell, why_unsupported
 from sklearn_gru._model.spec import NetworkSpec
+from sklearn_gru._support.ranks import Ranks
 
 __all__ = [
     "Predictor",
@@ -271,9 +272,9 @@ class Trainer:
         self.step += len(losses)
         return losses
 
-    def worth_ranks(self, n: int, n_steps: int, n_ranks: int) -> bool:
+    def worth_ranks(self, n: int, n_steps: int, ranks: Ranks) -> bool:
         """Return whether it pays to share batches of n sequences among processes."""
-        return self._kernel.worth_ranks(n, n_steps, n_ranks)
+        return self._kernel.worth_ranks(n, n_steps, ranks)
 
     def predict(
         self, values, starts, lengths, *,

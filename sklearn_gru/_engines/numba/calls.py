@@ -41,6 +41,7 @@ from sklearn_gru._engines.numba.programs.train import (
 from sklearn_gru._model.cells import CELLS
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._support.interrupts import stop_flag
+from sklearn_gru._support.ranks import Ranks
 
 _CACHE_LINE = 64
 
@@ -450,9 +451,9 @@ class Kernel:
             self._train_shared(rows, training, layout, n, size, ranks)
         return losses
 
-    def worth_ranks(self, n: int, n_steps: int, n_ranks: int) -> bool:
+    def worth_ranks(self, n: int, n_steps: int, ranks: Ranks) -> bool:
         """Return whether it pays to share batches of n sequences among processes."""
-        return _threads.worth_ranks(self.shape, n, n_steps, n_ranks)
+        return _threads.worth_ranks(self.shape, n, n_steps, ranks)
 
     def _train_shared(
         self, rows: Rows, training, layout: WorkspaceLayout, n: int, size: int, ranks

@@ -139,10 +139,11 @@ class NumbaTraining:
 
     def share(self, ranks: Ranks, n: int, n_steps: int) -> str | None:
         """Share steps of n sequences with ranks if it pays; return why not, or None."""
-        if not self.trainer.worth_ranks(n, n_steps, ranks.size):
+        if not self.trainer.worth_ranks(n, n_steps, ranks):
             return (
-                f"a step of {n} sequences takes less than a millisecond per rank, "
-                "about as long as an exchange"
+                f"a step of {n} sequences takes less than "
+                f"{2e3 * ranks.exchange_seconds:g} ms per rank, too little beside an "
+                "exchange"
             )
         kernels.warm_up_shared(NetworkSpec(self.spec.cell, n_inputs=1, hidden_size=1))
         ranks.gather(None, patient=True)  # one may have to compile, another not

@@ -18,6 +18,10 @@ import numpy as np
 
 from sklearn_gru._engines.numba.compile import checked
 from sklearn_gru._engines.numba.memory import BLOCK, Shape
+from sklearn_gru._support.ranks import Ranks
+
+# Multiply-adds of a core, about.
+PER_SECOND = 1e11
 
 # Multiply-adds to hand to a thread at a time, below which it does not pay.
 WORTH_SHARING = 5e7
@@ -37,13 +41,14 @@ def for_training(shape: Shape, n: int, n_steps: int, available: int) -> int:
     return max(1, min(available, -(-n // BLOCK)))
 
 
-def worth_ranks(shape: Shape, n: int, n_steps: int, ranks: int) -> bool:
+def worth_ranks(shape: Shape, n: int, n_steps: int, ranks: Ranks) -> bool:
     """Return whether it pays to share batches of n sequences among processes.
 
-    An exchange takes about half a millisecond, so each rank should compute for twice as
-    long (see the table of ranks in docs/performance.md).
+    Each rank should compute for twice as long as an exchange takes (see the table of
+    ranks in docs/performance.md).
     """
-    return 3 * _forward(shape) * n * n_steps / ranks >= 2 * WORTH_SHARING
+    work = 3 * _forward(shape) * n * n_steps / ranks.size
+    return work >= 2 * PER_SECOND * ranks.exchange_seconds
 
 
 def for_prediction(shape: Shape, n: int, n_steps: int, available: int) -> int:
