@@ -372,12 +372,16 @@ def _ticks(axis: Axis, ticks: int, blocks: Iterable[np.ndarray]) -> Grid | None:
 
 def sorted_order(codes: np.ndarray, time: np.ndarray) -> np.ndarray | None:
     """Return a stable order by group and time, or None if rows are in order."""
-    ahead = codes[1:] > codes[:-1]
-    level = codes[1:] == codes[:-1]
-    if (ahead | (level & (time[1:] >= time[:-1]))).all():
+    if _are_in_order(codes, time):
         return None
     order = np.lexsort((time, codes))
     return order.astype(place_dtype(len(order)), copy=False)
+
+
+def _are_in_order(codes: np.ndarray, time: np.ndarray) -> bool:
+    ahead = codes[1:] > codes[:-1]
+    level = codes[1:] == codes[:-1]
+    return bool((ahead | (level & (time[1:] >= time[:-1]))).all())
 
 
 def gaps_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -146,20 +146,9 @@ def merge(
     first = np.ones(len(both.group), dtype=bool)
     first[1:] = both.position[1:] != both.position[:-1]
     first[1:] |= both.group[1:] != both.group[:-1]
-    which = np.cumsum(first, dtype=place_dtype(len(first)) if owned else np.int64)
-    which -= 1
-    rows = both if first.all() else _merge_equal(both, is_new, first, which, axis)
-
-    remembered = _any_at(which[~is_new], len(rows.group))
-    given = np.ones(len(rows.group), dtype=bool)
-    if n_old:
-        given = _any_at(which[is_new], len(rows.group))
-    place = which
-    if order is not None:
-        place = np.empty_like(which)
-        for part in blocks(len(order)):
-            place[order[part]] = which[part]
-    del which, order, is_new, first, both  # memory peaks at the coordinates
+    rows = both if first.all() else _merge_equal(both, is_new, first, axis)
+    place = _places(first, order, place_dtype(len(first)) if owned else np.int64)
+    del order, is_new, first, both  # memory peaks at the coordinates
     new_group = np.ones(len(rows.group), dtype=bool)
     new_group[1:] = rows.group[1:] != rows.group[:-1]
     return Timeline(
@@ -167,12 +156,26 @@ def merge(
         coordinate=_coordinates(
             rows, new_group, reach, regular=regular, narrow=bool(owned)
         ),
-        remembered=remembered,
-        given=given,
+        remembered=_any_at(place[:n_old], len(rows.group)),
+        given=_any_at(place[n_old:], len(rows.group)),
         place=place[n_old:],
         new_group=new_group,
         labels=list(labels),
     )
+
+
+def _places(first: np.ndarray, order: np.ndarray | None, dtype: Any) -> np.ndarray:
+    """Return for each given row where it is among those rows that come first.
+
+    `first` tells of each row in `order` whether no row before it is the same.
+    """
+    place = np.empty(len(first), dtype=dtype)
+    count = 0
+    for part in blocks(len(first)):
+        number = count + np.cumsum(first[part])
+        place[part if order is None else order[part]] = number - 1
+        count = number[-1]
+    return place
 
 
 def _any_at(places: np.ndarray, n: int) -> np.ndarray:
@@ -181,9 +184,7 @@ def _any_at(places: np.ndarray, n: int) -> np.ndarray:
     return marks
 
 
-def _merge_equal(
-    both: Rows, is_new: np.ndarray, first: np.ndarray, which: np.ndarray, axis: Axis
-) -> Rows:
+def _merge_equal(both: Rows, is_new: np.ndarray, first: np.ndarray, axis: Axis) -> Rows:
     """Return one row per group and time: later rows replace, but NaN never does."""
     again = np.flatnonzero(~first)
     twice = again[is_new[again] & is_new[again - 1]]
@@ -200,7 +201,7 @@ def _merge_equal(
         )
     rows = both.take(np.flatnonzero(first))
     values = rows.values.copy()
-    late, target = both.values[again], which[again]
+    late, target = both.values[again], np.cumsum(first)[again] - 1
     values[target] = np.where(np.isnan(late), values[target], late)
     return rows._replace(values=values)
 
