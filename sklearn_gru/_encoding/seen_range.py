@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
-from sklearn_gru._support.on_disk import BLOCK_ROWS
+from sklearn_gru._support.numbers import column_ends
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import UnseenDataWarning
 
@@ -64,8 +64,7 @@ class SeenRange:
 
         `codes` are the positions of the features that are known to be codes.
         """
-        low = np.fmin.reduce(sequences.values, axis=0)
-        high = np.fmax.reduce(sequences.values, axis=0)
+        low, high = column_ends(sequences.values)
         usual = float(np.median(sequences.lengths)) / 2 if len(sequences) else 0.0
         lowest, highest = np.full((2, len(low)), np.nan)
         for _, part in sequences.row_blocks():
@@ -81,8 +80,7 @@ class SeenRange:
             usual = min(usual, before.usual)
             return cls(low, high, lowest, highest, before.is_code, usual)
         some = sequences.values[:: max(1, len(sequences.values) // _LOOKED_AT)]
-        n_values = [len(np.unique(column[~np.isnan(column)])) for column in some.T]
-        is_code = np.array(n_values) <= _FEW_VALUES
+        is_code = np.array([_has_few_values(column) for column in some.T], dtype=bool)
         is_code[codes] = True
         return cls(low, high, lowest, highest, is_code, usual)
 
@@ -101,14 +99,9 @@ class SeenRange:
 
     def warn_outside(self, sequences: Sequences) -> None:
         """Warn about sequences whose level lies far outside."""
-        values = sequences.values
         span, margin, under, over = self._bounds
-        beyond = np.zeros(len(span), dtype=bool)
-        for at in range(0, len(values), BLOCK_ROWS):
-            block = values[at : at + BLOCK_ROWS]
-            outside = (block < under) | (block > over)
-            if outside.any():
-                beyond |= outside.any(axis=0)
+        low, high = column_ends(sequences.values)
+        beyond = (low < under) | (high > over)
         if not beyond.any():
             return
         short = sequences.lengths < self.usual
@@ -138,6 +131,14 @@ class SeenRange:
             "that y continues); otherwise fit on data that reach as far.",
             UnseenDataWarning,
         )
+
+
+def _has_few_values(column: np.ndarray) -> bool:
+    """Return whether a column has only few values; its first ones mostly tell."""
+    for part in (column[: 4 * _FEW_VALUES], column):
+        if len(np.unique(part[~np.isnan(part)])) > _FEW_VALUES:
+            return False
+    return True
 
 
 def _all_means(

@@ -49,6 +49,8 @@ _CACHE_LINE = 64
 # anew: to fill that much memory takes ten times as long as to ask for it.
 KEPT_FLOATS = 2**23
 
+_SEEN: set[str] = set()  # kinds of cells whose programs were found on the disk
+
 # Steps are stored as float32 by max pooling, and indices exact up to this one.
 MOST_STEPS = 2**24
 
@@ -86,8 +88,11 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
 
 def is_cached(cell: str) -> bool:
     """Return whether the program that trains a kind of cell lies on the disk."""
-    folder, name = cache_folder(), bound_name("train_epoch", cell)
-    return folder is not None and any(folder.glob(f"*.{name}-*.nbi"))
+    if cell not in _SEEN:
+        folder, name = cache_folder(), bound_name("train_epoch", cell)
+        if folder is not None and any(folder.glob(f"*.{name}-*.nbi")):
+            _SEEN.add(cell)
+    return cell in _SEEN
 
 
 def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
