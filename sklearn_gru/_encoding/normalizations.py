@@ -233,14 +233,16 @@ def median_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
 def last_observed(sequences: Sequences) -> np.ndarray:
     """Return the last observed value (n, n_features) in float64; NaN without any.
 
-    One pass over the rows finds, for every row, the latest one observed up to it.
+    Where the last step of a sequence has none, one pass over the rows finds, for every
+    row, the latest one observed up to it.
     """
     values, starts = sequences.values, sequences.starts
     last = np.full((len(starts), values.shape[1]), np.nan)
     some = np.flatnonzero(sequences.lengths > 0)
     ends = (starts + sequences.lengths)[some] - 1
-    row = np.arange(len(values))
-    for k, column in enumerate(values.T):
+    last[some] = values[ends]
+    for k in np.flatnonzero(np.isnan(last[some]).any(axis=0)):
+        column, row = values[:, k], np.arange(len(values))
         latest = np.maximum.accumulate(np.where(np.isnan(column), -1, row))[ends]
         found = latest >= starts[some]
         last[some[found], k] = column[latest[found]]

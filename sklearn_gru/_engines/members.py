@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from skorch.callbacks import EpochTimer
@@ -34,6 +34,7 @@ from sklearn_gru._support.ranks import current
 from sklearn_gru.exceptions import InvalidParameterError
 
 Nets = tuple[SequenceNet, ...]
+Result = TypeVar("Result")
 
 # Callbacks that may be called in any thread.
 _IN_ANY_THREAD = (EpochTimer, Checkpoint, TimeLimit)
@@ -101,7 +102,7 @@ def train_all(
     `watchers` has one reporter per net.
     """
     n = len(nets)
-    workers = 1 if watchers else _n_workers(nets, threads)
+    workers = 1 if watchers else n_workers(nets, threads)
     line = None if progress is None else Progress(progress, epochs, n)
     _share_time(nets, -(-n // workers))
 
@@ -120,14 +121,21 @@ def train_all(
         )
 
     try:
-        if workers == 1:
-            return tuple(map(run, range(n)))
-        for net in nets:
-            _prepare(net, announce=line is not None)
-        return _in_threads(run, n, workers)
+        return of_each(nets, run, workers, announce=line is not None)
     finally:
         if line is not None:
             line.close()
+
+
+def of_each(
+    nets: Nets, run: Callable[[int], Result], workers: int, *, announce: bool = False
+) -> tuple[Result, ...]:
+    """Return run(0), run(1), ... that train one net each, so many of them at once."""
+    if workers == 1:
+        return tuple(map(run, range(len(nets))))
+    for net in nets:
+        _prepare(net, announce=announce)
+    return _in_threads(run, len(nets), workers)
 
 
 def _prepare(net: SequenceNet, *, announce: bool) -> None:
@@ -141,7 +149,7 @@ def _prepare(net: SequenceNet, *, announce: bool) -> None:
         _ = net.optimizer_
 
 
-def _n_workers(nets: Nets, threads: int) -> int:
+def n_workers(nets: Nets, threads: int) -> int:
     """Return how many nets to train at once.
 
     Callbacks of others than this package may draw or write, and expect the thread that
@@ -168,17 +176,17 @@ def _share_time(nets: Nets, turns: int) -> None:
 
 
 def _in_threads(
-    run: Callable[[int], int | None], n: int, workers: int
-) -> tuple[int | None, ...]:
+    run: Callable[[int], Result], n: int, workers: int
+) -> tuple[Result, ...]:
     """Return the results of run(0) to run(n - 1); after an error, none is running."""
     stop = np.zeros(1, dtype=np.int64)
 
-    def work(k: int) -> int | None:
+    def work(k: int) -> Result:
         with stopped_by(stop), torch_threads(1):
             raise_if_stopped()
             return run(k)
 
-    futures: list[Future[int | None]] = []
+    futures: list[Future[Result]] = []
     with ThreadPoolExecutor(workers) as pool:
         try:
             with deferred_interrupts():  # the pool would not know of a thread

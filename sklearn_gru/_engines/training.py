@@ -82,7 +82,7 @@ def make_net(
     module = make_module(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
     net = SequenceNet(
-        module.to(device=device, dtype=dtype),
+        _on(module, device, dtype),
         WeightedLoss(spec.loss, spec.loss_parameters),
         clip_norm=params.clip_norm,
         shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
@@ -98,6 +98,13 @@ def make_net(
         verbose=0,
     )
     return net.initialize()
+
+
+def _on(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """Return the module on a device; most are there, and `to` takes a while to see."""
+    if device.type == "cpu" and dtype == torch.float32:
+        return module
+    return module.to(device=device, dtype=dtype)
 
 
 def train(
@@ -201,8 +208,8 @@ class Sessions(Callback):
     def choose(self) -> None:
         """Open a session of the first engine that accepts the net as it is."""
         net = self.net
-        plan = net.plan(trains=True, announce=self.announce)
-        asked = plan, net.outline_
+        plan, outline = net.plan(trains=True, announce=self.announce), net.outline()
+        asked = plan, outline
         if asked == self._for:
             return
         self.close()
@@ -211,7 +218,7 @@ class Sessions(Callback):
         net.session_ = engine.open(net, plan, self.threads)
         if self.share is not None:
             self.share()
-        # Opening may have moved the parameters to other memory.
+        outline.follow()  # opening may have moved the parameters to other memory
         self._for = net.plan(trains=True, announce=self.announce), net.outline_
 
     def close(self) -> None:

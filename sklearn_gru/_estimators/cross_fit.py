@@ -14,6 +14,7 @@ import numpy as np
 from skorch.callbacks import LoadInitState, LRScheduler, ParamMapper
 
 from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._engines.members import n_workers, of_each
 from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import Stopping, outputs, train
 from sklearn_gru._model.encoded import Encoded
@@ -67,26 +68,30 @@ class CrossFit:
 
         Every rank of a group trains both networks on its own.
         """
-        best, found = 0, []
-        for held in (is_first, ~is_first):
-            net, (learned, judged) = make_net(), _halves(data, held)
-            try:
-                with sharing(None):
-                    own = train(
-                        net,
-                        learned,
-                        judged,
-                        epochs,
-                        scheduled=True,
-                        stopping=stopping,
-                        threads=threads,
-                    )
-            except DivergenceError:  # that of all sequences may not
-                return None
-            best += own or epochs
-            found.append(outputs(net, judged, threads))
+        nets, masks = (make_net(), make_net()), (is_first, ~is_first)
+
+        def learn(k: int) -> tuple[int, np.ndarray]:
+            learned, judged = _halves(data, masks[k])
+            best = train(
+                nets[k],
+                learned,
+                judged,
+                epochs,
+                scheduled=True,
+                stopping=stopping,
+                threads=threads // workers,
+            )
+            return best or epochs, outputs(nets[k], judged, threads // workers)
+
+        try:
+            with sharing(None):
+                workers = n_workers(nets, threads)
+                found = of_each(nets, learn, workers)
+        except DivergenceError:  # that of all sequences may not
+            return None
+        best, network = zip(*found, strict=True)
         # An epoch of half of the sequences has half of the optimizer steps.
-        return cls(data, is_first, _joined(is_first, *found), min(epochs, best))
+        return cls(data, is_first, _joined(is_first, *network), min(epochs, sum(best)))
 
     def others(self, predict: Callable[[Encoded, Encoded], np.ndarray]) -> np.ndarray:
         """Return what `predict` says (n, ...) of each half, given the other one."""

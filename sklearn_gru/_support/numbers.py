@@ -9,6 +9,8 @@ import numpy as np
 from sklearn_gru._support.on_disk import blocks
 
 _WIDE = 1024  # values
+_FEW = 64  # rows
+
 
 def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return `std`, or 1 where the column is constant up to rounding."""
@@ -41,6 +43,9 @@ def mean_of(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def column_ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and the largest value of each column; NaN without any."""
+    if len(values) <= _FEW:
+        low = np.fmin.reduce(values, axis=0, initial=np.nan)
+        return low, np.fmax.reduce(values, axis=0, initial=np.nan)
     low, high = np.full((2, values.shape[1]), np.nan, dtype=values.dtype)
     for part in blocks(len(values)):
         rows = _wide(values[part])

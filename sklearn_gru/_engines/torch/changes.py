@@ -68,14 +68,21 @@ class Outline:
         """Return True if the module has the same parts, hooks and memory."""
         return module is self.module and self._marks() == self._then
 
+    def follow(self) -> None:
+        """Describe the same parts, whose parameters were moved to other memory."""
+        *now, _ = self._marks()
+        *then, _ = self._then
+        if now == then:
+            self._then = self._marks()
+
     def _marks(self) -> tuple[list[Any], ...]:
         """Return what differs once something was exchanged; all loops are in C."""
         return (
             list(map(id, chain.from_iterable(map(dict.values, self._contents)))),
             list(map(len, self._sized)),
             list(map(type, self._parts)),
-            list(map(torch.Tensor.data_ptr, self.parameters)),
             list(map(_look_up, self._tables)),
+            list(map(torch.Tensor.data_ptr, self.parameters)),
         )
 
 
