@@ -1,10 +1,12 @@
 """Small training sets: halves, the number of epochs, and the weights of both parts."""
 
 import pickle
+import threading
 import warnings
 
 import numpy as np
 import pytest
+import torch
 from skorch.callbacks import Callback, LRScheduler
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences
@@ -252,6 +254,29 @@ def test_the_same_bits_again():
     assert several.n_iter_ == first.n_iter_
     a, b = several.modules_[0].state_dict(), first.module_.state_dict()
     assert all((a[name] == b[name]).all() for name in b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.unchecked
+def test_the_number_of_threads_changes_no_bit(dtype, monkeypatch):
+    """The halves learn in the thread of fit, or in two of their own."""
+    X, y = waves()
+    train, before, seen, found = cross_fit.train, torch.get_num_threads(), [], []
+
+    def spied(*arguments, **options):
+        seen.append(threading.current_thread() is threading.main_thread())
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(cross_fit, "train", spied)
+    try:
+        for n in (1, 2, 5):
+            torch.set_num_threads(n)
+            fitted = model(dtype=dtype, max_iter=20).fit(X, y)
+            found.append((*fitted.predict(X), fitted.n_iter_, fitted.linear_share_))
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [True] * 2 + [False] * 4
+    assert found[0] == found[1] == found[2]
 
 
 def test_random_state_is_drawn_from_as_often_as_before():

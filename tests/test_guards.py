@@ -1,8 +1,10 @@
 """What keeps the package in shape: names, layers, import cost, words that run."""
 
 import ast
+import gc
 import importlib
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 import sklearn_gru
 from sklearn_gru._engines import numba as kernels
+from sklearn_gru._support.collector import paused_collector
 from tests.pages import ROOT, blocks
 
 
@@ -104,6 +107,40 @@ def test_a_fit_loads_neither_dynamo_nor_sympy(early_stopping):
         print(engines, [n for n in ("torch._dynamo", "sympy") if n in sys.modules])
     """
     assert _python(textwrap.dedent(code)) == "['numba', 'numba'] []"
+
+
+@pytest.mark.parametrize(
+    "code", ["from sklearn_gru import GRURegressor", "pickle.loads(pickled)"]
+)
+def test_no_garbage_is_collected_while_an_estimator_is_imported(code):
+    """Neither by name nor, as in the workers of a search, from a pickle."""
+    pickled = pickle.dumps(sklearn_gru.GRURegressor)
+    program = f"""
+        import gc, pickle, sys, numpy, sklearn.base
+        pickled, passes = {pickled!r}, []
+        gc.callbacks.append(lambda phase, info: passes.append(phase))
+        {code}
+        assert "torch" in sys.modules and gc.isenabled()
+        print(len(passes))
+    """
+    assert int(_python(textwrap.dedent(program))) < 20  # hundreds otherwise
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_paused_and_then_as_it_was(enabled):
+    def fail():
+        with paused_collector():
+            assert not gc.isenabled()
+            raise LookupError
+
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(LookupError):
+            fail()
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_layers():

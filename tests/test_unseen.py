@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
+from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
+from sklearn_gru._encoding.seen_range import _means
+from sklearn_gru._support.numbers import column_ends
 from sklearn_gru.exceptions import UnseenDataWarning
 
 
@@ -99,3 +101,40 @@ def test_categories_and_later_fits_widen_what_was_seen():
     texts = [kinds[k : k + 5] for k in range(0, 40, 5)]
     model = GRURegressor(4, max_iter=1).fit(texts[:1] * 8, np.arange(8.0))
     assert _said(model, texts) == []
+
+
+@pytest.mark.parametrize("width", [0, 1, 3, 2000])
+@pytest.mark.parametrize("n", [0, 1, 64, 65, 1000, 70_001])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ends_of_columns(n, width, dtype):
+    """Of many narrow rows, taken as wide ones, and of few; NaN does not count."""
+    n = min(n, 3_000_000 // max(1, width))
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(n, width)).astype(dtype)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    values[:, :1] = np.nan
+    for rows in (values, np.asfortranarray(values), values[::2]):
+        low, high = column_ends(rows)
+        assert low.dtype == high.dtype == dtype
+        for found, end in ((low, np.fmin), (high, np.fmax)):
+            expected = end.reduce(rows, axis=0, initial=np.nan)
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_means_of_sequences_one_after_the_other_and_of_others(gaps):
+    """Sums of the former need no running sum."""
+    rng = np.random.default_rng(1)
+    lengths = rng.integers(1, 9, 40)
+    ends = np.cumsum(lengths)
+    column = rng.normal(100, 1, ends[-1])
+    if gaps:
+        column[rng.random(len(column)) < 0.3] = np.nan
+    apart = Sequences(column[:, None], ends - lengths, lengths)
+    means = _means(apart, column)
+    order = rng.permutation(40)
+    np.testing.assert_allclose(_means(apart[order], column), means[order])
+    for mean, end, length in zip(means, ends, lengths, strict=True):
+        own = column[end - length : end]
+        expected = np.nanmean(own) if not np.isnan(own).all() else np.nan
+        np.testing.assert_allclose(mean, expected)

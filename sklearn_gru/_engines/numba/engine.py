@@ -24,6 +24,7 @@ from sklearn_gru._engines.torch.changes import flat_view
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data, Streamed
+from sklearn_gru._support.collector import paused_collector
 from sklearn_gru._support.interrupts import raise_if_stopped
 from sklearn_gru._support.ranks import Ranks
 from sklearn_gru._support.warn import warn
@@ -104,7 +105,8 @@ def _warn_if_not_kept() -> None:
 def _compile_error(cell: str, *, whole_step: bool) -> str | None:
     warm_up = kernels.warm_up if whole_step else kernels.warm_up_layers
     try:
-        warm_up(NetworkSpec(cell, n_inputs=1, hidden_size=1))
+        with paused_collector():
+            warm_up(NetworkSpec(cell, n_inputs=1, hidden_size=1))
     except Exception as error:  # numba and LLVM fail in many ways on what they lack
         return f"the kernels do not compile: {type(error).__name__}: {error}"
     return None
