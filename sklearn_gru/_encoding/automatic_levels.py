@@ -14,12 +14,13 @@ from sklearn_gru._encoding.normalizations import (
     moments,
 )
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._support.numbers import evenly
+from sklearn_gru._support.numbers import column_ends, evenly
 from sklearn_gru._support.on_disk import is_on_disk
 
 _LOOKED_AT = 4096  # sequences
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
 _ALIKE = 0.9  # share of the targets that must be the value of a later row
+_FEW_OF = 8  # every so many sequences are looked at first
 _STEPS = 64  # read by the linear stand-in
 _RIDGE = np.logspace(-6, 1, 8)  # in units of the number of sequences
 
@@ -44,14 +45,12 @@ def continued_channel(
     first = y[some, 0].astype(sequences.dtype)
     if len(np.unique(first)) < min(10, len(some)):
         return None
-    by_row = _shares_by_row(sequences[some], first, numeric)
-    found = numeric[by_row >= _ALIKE]
+    found = numeric[_follow(sequences[some], first, numeric)]
     if is_on_disk(sequences.values):  # the rows after a few sequences say enough
         return int(found[0]) if len(found) == 1 and y.shape[1] == 1 else None
     values = sequences.values
     if len(found) == 0:
-        shares = [np.isin(first, column).mean() for column in values[:, numeric].T]
-        found = numeric[np.array(shares) >= _ALIKE]
+        found = numeric[_occur(first, values[:, numeric])]
     if len(found) != 1:
         return None
     if y.shape[1] == 1:
@@ -61,23 +60,39 @@ def continued_channel(
     return int(found[0]) if (further.mean(axis=0) >= _ALIKE).all() else None
 
 
-def _shares_by_row(
-    sequences: Sequences, first: np.ndarray, numeric: np.ndarray
-) -> np.ndarray:
-    """Return the largest share of targets (n_numeric,) found at one distance."""
+def _follow(sequences: Sequences, first: np.ndarray, numeric: np.ndarray) -> np.ndarray:
+    """Return the mask (n_numeric,) of channels that hold most targets at one distance.
+
+    Most channels are refused by a few of the sequences.
+    """
     ends = sequences.starts + sequences.lengths
     row = ends[:, None] + np.arange(_FURTHEST)
     inside = row < len(sequences.values)
     enough = 2 * inside.sum(axis=0) > len(ends)
     row, inside = row[:, enough], inside[:, enough]
-    if not row.size:
-        return np.zeros(len(numeric))
     row = np.minimum(row, len(sequences.values) - 1)
-    shares = np.empty(len(numeric))
+    allowed = (1 - _ALIKE) * inside.sum(axis=0)
+    follow = np.zeros(len(numeric), dtype=bool)
+    few = slice(None, None, _FEW_OF)
     for k, column in enumerate(numeric):
-        alike = inside & (sequences.values[row, column] == first[:, None])
-        shares[k] = (alike.sum(axis=0) / inside.sum(axis=0)).max()
-    return shares
+        values = sequences.values[:, column]
+        others = inside[few] & (values[row[few]] != first[few, None])
+        at = np.flatnonzero(others.sum(axis=0) <= allowed)
+        others = inside[:, at] & (values[row[:, at]] != first[:, None])
+        follow[k] = (others.sum(axis=0) <= allowed[at]).any()
+    return follow
+
+
+def _occur(first: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the mask (n_numeric,) of channels in which most targets occur anywhere.
+
+    Most channels are refused by their ends.
+    """
+    occur = np.zeros(values.shape[1], dtype=bool)
+    for k, (low, high) in enumerate(zip(*column_ends(values), strict=True)):
+        if ((first >= low) & (first <= high)).mean() >= _ALIKE:
+            occur[k] = np.isin(first, values[:, k]).mean() >= _ALIKE
+    return occur
 
 
 def choose_normalization(

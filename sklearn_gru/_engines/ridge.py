@@ -16,7 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_gru._model.linear import LinearPart, flat, flat_sequences
+from sklearn_gru._model.linear import (
+    LinearPart,
+    flat,
+    flat_sequences,
+    is_one_block,
+)
 from sklearn_gru._model.streamed import MOST, Data
 from sklearn_gru._support.numbers import evenly
 
@@ -97,14 +102,15 @@ class Ridge:
             return map(block, flat_sequences(data, n_steps, n_columns))
 
         mean_y = _mean(len(data), target, weight)
-        # Each block is freed before the next one is made.
+        # A single block is made once; of several, each is freed before the next.
+        whole = list(blocks()) if is_one_block(data, n_steps, n_columns) else None
         mean_x = torch.zeros(n_steps * n_read, dtype=torch.float64)
-        for own, x, _ in blocks():
+        for own, x, _ in whole or blocks():
             mean_x += own @ x
             del x
         moment = torch.zeros((len(mean_x), len(mean_x)), dtype=torch.float64)
         product = torch.zeros((len(mean_x), len(mean_y)), dtype=torch.float64)
-        for own, x, given in blocks():
+        for own, x, given in whole or blocks():
             x -= mean_x
             weighted = (x * own[:, None]).T
             moment += weighted @ x
@@ -141,7 +147,8 @@ class Ridge:
         if penalty is not None:
             factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
         some, x, total, mean = self._some
-        inside = (x.T * torch.cholesky_solve(x.T.contiguous(), factor)).sum(dim=0)
+        whitened = torch.linalg.solve_triangular(factor, x.T, upper=False)
+        inside = (whitened * whitened).sum(dim=0)
         rest = 1.0 - total * (1.0 + inside.numpy())
         alone = rest < 1e-9  # nothing would be left to learn from
         found = (self.mean_y + x @ coef).numpy()
@@ -206,4 +213,6 @@ def _numbers_of(x: Tensor) -> np.ndarray:
     """Return a number (n,) per row, the same for equal rows."""
     numbers: dict[bytes, int] = {}
     rows = x.numpy() + 0.0  # -0.0 equals 0.0
-    return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows])
+    held, width = rows.tobytes(), rows.itemsize * rows.shape[1]
+    parts = (held[at : at + width] for at in range(0, len(held), width))
+    return np.array([numbers.setdefault(part, len(numbers)) for part in parts])

@@ -73,6 +73,11 @@ def flat_sequences(
     return _flat_blocks(data, n_steps, n_columns, cells)
 
 
+def is_one_block(data: Data, n_steps: int, n_columns: int) -> bool:
+    """Return whether :func:`flat_sequences` yields all sequences at once."""
+    return len(data) * n_steps * n_columns <= _CELLS and len(data) <= MOST
+
+
 def _flat_blocks(
     data: Data, n_steps: int, n_columns: int, cells: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
