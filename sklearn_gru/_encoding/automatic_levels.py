@@ -168,16 +168,14 @@ def _error(
     spread = np.sqrt((w * a * a).sum(axis=0))
     a = a / np.where(spread > 0, spread, 1.0)
     moment, product = a.T @ (w * a), a.T @ (w * b)
+    penalties = _RIDGE[:, None, None] * np.eye(len(moment))
+    coef = np.linalg.solve(moment + penalties, product)  # (n_penalties, n_steps, ...)
+    coef = coef / np.where(spread > 0, spread, 1.0)[:, None]
+    ends = target[learns].min(axis=0), target[learns].max(axis=0)
+    found = np.clip((x[judged] - mean_a) @ coef + mean_b, *ends)
     size = scale[judged] / own[judged]
-    errors = []
-    for ridge in _RIDGE:
-        coef = np.linalg.solve(moment + ridge * np.eye(len(moment)), product)
-        coef = coef / np.where(spread > 0, spread, 1.0)[:, None]
-        found = (x[judged] - mean_a) @ coef + mean_b
-        found = np.clip(found, target[learns].min(axis=0), target[learns].max(axis=0))
-        error = (((found - target[judged]) * size) ** 2).mean(axis=1)
-        errors.append(np.average(error, weights=weights[judged]))
-    return float(min(errors))
+    error = (((found - target[judged]) * size) ** 2).mean(axis=2)
+    return float(np.average(error, axis=1, weights=weights[judged]).min())
 
 
 def _latest_steps(sequences: Sequences, column: int) -> Sequences:
