@@ -6,7 +6,14 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow, make_targets
+from sklearn_gru import (
+    GRUClassifier,
+    GRURegressor,
+    Sequences,
+    SlidingWindow,
+    make_targets,
+)
+from sklearn_gru._encoding.automatic_levels import continued_channel
 from sklearn_gru.exceptions import InvalidParameterError
 
 
@@ -71,6 +78,25 @@ def test_outputs_that_continue_several_features():
     assert choices(both[-1]) == (None, None)
     one = make_pipeline(window, automatic()).fit(frame, frame[["load"]])
     assert choices(one[-1]) == ("last", "load")
+
+
+@pytest.mark.parametrize("agreeing", [0.5, 0.88, 0.9, 0.92, 1.0])
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_nine_in_ten_targets_decide(agreeing, shuffled, seed):
+    """Also where a few sequences or the ends of a channel would say otherwise."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(400, 3)).astype(np.float32)
+    starts = np.arange(250)
+    y = rows[starts + 12 + 3, 1].copy()
+    other = rng.permutation(250)[: 250 - round(agreeing * 250)]
+    y[other] += 10 * rng.normal(size=len(other)).astype(np.float32)
+    if shuffled:
+        starts = rng.permutation(starts)
+    sequences = Sequences(rows, starts, np.full(250, 12))
+    found = continued_channel(sequences, y[:, None], np.arange(3))
+    share = np.isin(y, rows[:, 1]).mean()
+    assert found == (1 if share >= 0.9 else None)
 
 
 def test_targets_that_continue_nothing():

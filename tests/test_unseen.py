@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
 from sklearn_gru._encoding.seen_range import _means
-from sklearn_gru._support.numbers import column_ends
+from sklearn_gru._support.numbers import by_column, column_ends
 from sklearn_gru.exceptions import UnseenDataWarning
 
 
@@ -119,6 +119,21 @@ def test_ends_of_columns(n, width, dtype):
         for found, end in ((low, np.fmin), (high, np.fmax)):
             expected = end.reduce(rows, axis=0, initial=np.nan)
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n", [0, 1, 64, 65, 1000, 9000])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_many_narrow_rows_are_computed_with_as_wide_ones(n, order):
+    """To the same bits, also into the rows themselves, whatever their layout."""
+    rng = np.random.default_rng(0)
+    rows = np.array(rng.normal(size=(n, 3)), order=order)
+    columns = rng.normal(size=3)
+    expected = rows - columns
+    out = np.empty((n, 3))
+    by_column(np.subtract, rows, columns, out=out)
+    np.testing.assert_array_equal(out, expected)
+    by_column(np.subtract, rows, columns, out=rows)
+    np.testing.assert_array_equal(rows, expected)
 
 
 @pytest.mark.parametrize("gaps", [False, True])

@@ -71,15 +71,15 @@ def _follow(sequences: Sequences, first: np.ndarray, numeric: np.ndarray) -> np.
     enough = 2 * inside.sum(axis=0) > len(ends)
     row, inside = row[:, enough], inside[:, enough]
     row = np.minimum(row, len(sequences.values) - 1)
-    allowed = (1 - _ALIKE) * inside.sum(axis=0)
+    count = inside.sum(axis=0)
     follow = np.zeros(len(numeric), dtype=bool)
     few = slice(None, None, _FEW_OF)
     for k, column in enumerate(numeric):
         values = sequences.values[:, column]
         others = inside[few] & (values[row[few]] != first[few, None])
-        at = np.flatnonzero(others.sum(axis=0) <= allowed)
-        others = inside[:, at] & (values[row[:, at]] != first[:, None])
-        follow[k] = (others.sum(axis=0) <= allowed[at]).any()
+        at = np.flatnonzero((count - others.sum(axis=0)) / count >= _ALIKE)
+        alike = inside[:, at] & (values[row[:, at]] == first[:, None])
+        follow[k] = (alike.sum(axis=0) / count[at] >= _ALIKE).any()
     return follow
 
 

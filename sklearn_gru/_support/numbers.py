@@ -70,8 +70,8 @@ def _wide(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def by_column(
     function: np.ufunc, rows: np.ndarray, columns: np.ndarray, out: np.ndarray
 ) -> None:
-    """Write function(rows, columns) to contiguous rows; `columns` has one row."""
-    if len(rows) <= _FEW:
+    """Write function(rows, columns), where `columns` has one row, to `out`."""
+    if len(rows) <= _FEW or not out.flags.c_contiguous:
         function(rows, columns, out=out)
         return
     (wide, rest), (wide_out, rest_out) = _wide(rows), _wide(out)

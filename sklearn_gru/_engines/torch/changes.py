@@ -70,10 +70,9 @@ class Outline:
 
     def follow(self) -> None:
         """Describe the same parts, whose parameters were moved to other memory."""
-        *now, _ = self._marks()
-        *then, _ = self._then
-        if now == then:
-            self._then = self._marks()
+        now = self._marks()
+        if now[:-1] == self._then[:-1]:
+            self._then = now
 
     def _marks(self) -> tuple[list[Any], ...]:
         """Return what differs once something was exchanged; all loops are in C."""
