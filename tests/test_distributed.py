@@ -275,6 +275,15 @@ def test_two_processes_train_the_model_of_one(answers, name):
     assert np.array_equal(second, alone)
 
 
+def test_ranks_on_several_machines_train_it_too(answers, tmp_path):
+    """They exchange through the process group."""
+    path = tmp_path / "gloo"
+    start(*TWO, "-m", "tests.ranks", path, "gloo")
+    for rank in range(2):
+        found = np.load(f"{path}.{rank}.npz")["gru"]
+        assert np.array_equal(found, answers[0]["gru"])
+
+
 def test_torchrun_starts_a_killed_fit_again(answers, tmp_path):
     """With a checkpoint, it goes on, and ends with the bits of one process."""
     path = tmp_path / "killed"
