@@ -112,6 +112,7 @@ def main(path, share="auto"):
     dist.init_process_group("gloo")
     found = {}
     with data_parallel() as group:
+        assert (group._ranks._connections is None) == (share == "gloo")
         edges = [0, 300, *np.linspace(400, 500, group.size).astype(int)][
             : group.size
         ] + [500]

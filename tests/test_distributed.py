@@ -131,17 +131,24 @@ def test_a_rank_that_ends_or_is_silent_is_an_error():
     connected(2, is_silent, timeout=0.2)
 
 
-def test_after_an_error_no_rest_of_a_message_is_taken_for_another():
-    own, every = np.zeros(8, dtype=np.uint8), np.zeros((2, 8), dtype=np.uint8)
+@pytest.mark.parametrize("differs", ["number", "size"])
+def test_after_an_error_no_rest_of_a_message_is_taken_for_another(differs):
+    """Nor is a message of another step, or of another size."""
 
-    def skips_one(rank, connections):
-        connections._number += rank
+    def exchange(connections, size):
+        own = np.zeros(size, dtype=np.uint8)
+        connections.exchange(own, np.zeros((2, size), dtype=np.uint8))
+
+    def work(rank, connections):
+        if differs == "number":
+            connections._number += rank
         with pytest.raises(ConnectionError):
-            connections.exchange(own, every)
-        with pytest.raises(OSError):
-            connections.exchange(own, every)
+            exchange(connections, 8 + 4 * rank * (differs == "size"))
+        connections._number = 0
+        with pytest.raises(ConnectionError, match="was not completed"):
+            exchange(connections, 8)
 
-    connected(2, skips_one)
+    connected(2, work)
 
 
 def test_strangers_are_not_let_in():
@@ -162,6 +169,20 @@ def test_strangers_are_not_let_in():
         return every.ravel().tolist()
 
     assert connected(2, work, ranks=Visited) == [[5, 6], [5, 6]]
+
+
+def test_a_rank_that_cannot_listen_leaves_all_to_the_process_group(monkeypatch):
+    create, failed = socket.create_server, []
+
+    def fails_once(*arguments, **options):
+        if not failed:
+            failed.append(True)
+            raise OSError(24, "Too many open files")
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(socket, "create_server", fails_once)
+    found = connected(3, lambda rank, connections: connections)
+    assert found == [None, None, None]
 
 
 @pytest.mark.parametrize("change", [{"machine": "another"}, {"port": 1}])

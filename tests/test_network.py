@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from sklearn_gru import GRURegressor
 from sklearn_gru._engines.torch.device import RandomStream
 from sklearn_gru._engines.torch.recurrent import Dropout, turned
 from tests.networks import check_gradients, make_batch, make_model, scrambled
@@ -370,3 +371,16 @@ def test_attention_weights(bidirectional, ragged):
         assert (weights[k, n:] == 0).all()
         expected = attention_weights(outputs[k, :n].numpy(), state)
         np.testing.assert_allclose(weights[k, :n], expected, rtol=0, atol=1e-12)
+
+
+def test_the_default_dtype_of_torch_changes_no_network():
+    """Layers are made in it, and then are of the dtype of the estimator."""
+    X = np.random.default_rng(0).normal(size=(40, 6, 2)).astype(np.float32)
+    model = GRURegressor(4, max_iter=2, dtype="float32", random_state=0)
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        model.fit(X, X[:, -1, 0])
+    finally:
+        torch.set_default_dtype(before)
+    assert {p.dtype for p in model.module_.parameters()} == {torch.float32}

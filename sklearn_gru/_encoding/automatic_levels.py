@@ -20,7 +20,7 @@ from sklearn_gru._support.on_disk import is_on_disk
 _LOOKED_AT = 4096  # sequences
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
 _ALIKE = 0.9  # share of the targets that must be the value of a later row
-_FEW_OF = 8  # every so many sequences are looked at first
+_FEW_OF = 8  # every 8th sequence is checked first
 _STEPS = 64  # read by the linear stand-in
 _RIDGE = np.logspace(-6, 1, 8)  # in units of the number of sequences
 
@@ -63,7 +63,7 @@ def continued_channel(
 def _follow(sequences: Sequences, first: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     """Return the mask (n_numeric,) of channels that hold most targets at one distance.
 
-    Most channels are refused by a few of the sequences.
+    A few of the sequences suffice to reject most channels.
     """
     ends = sequences.starts + sequences.lengths
     row = ends[:, None] + np.arange(_FURTHEST)
@@ -86,7 +86,7 @@ def _follow(sequences: Sequences, first: np.ndarray, numeric: np.ndarray) -> np.
 def _occur(first: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the mask (n_numeric,) of channels in which most targets occur anywhere.
 
-    Most channels are refused by their ends.
+    The smallest and the largest value suffice to reject most channels.
     """
     occur = np.zeros(values.shape[1], dtype=bool)
     for k, (low, high) in enumerate(zip(*column_ends(values), strict=True)):
@@ -169,13 +169,14 @@ def _error(
     a = a / np.where(spread > 0, spread, 1.0)
     moment, product = a.T @ (w * a), a.T @ (w * b)
     penalties = _RIDGE[:, None, None] * np.eye(len(moment))
-    coef = np.linalg.solve(moment + penalties, product)  # (n_penalties, n_steps, ...)
-    coef = coef / np.where(spread > 0, spread, 1.0)[:, None]
+    coefs = np.linalg.solve(moment + penalties, product)
     ends = target[learns].min(axis=0), target[learns].max(axis=0)
-    found = np.clip((x[judged] - mean_a) @ coef + mean_b, *ends)
-    size = scale[judged] / own[judged]
-    error = (((found - target[judged]) * size) ** 2).mean(axis=2)
-    return float(np.average(error, axis=1, weights=weights[judged]).min())
+    x, y, size = x[judged] - mean_a, target[judged], scale[judged] / own[judged]
+    errors = []
+    for coef in coefs / np.where(spread > 0, spread, 1.0)[:, None]:
+        error = (((np.clip(x @ coef + mean_b, *ends) - y) * size) ** 2).mean(axis=1)
+        errors.append(np.average(error, weights=weights[judged]))
+    return float(min(errors))
 
 
 def _latest_steps(sequences: Sequences, column: int) -> Sequences:

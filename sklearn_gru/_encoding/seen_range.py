@@ -134,7 +134,7 @@ class SeenRange:
 
 
 def _has_few_values(column: np.ndarray) -> bool:
-    """Return whether a column has only few values; its first ones mostly tell."""
+    """Return whether a column has only few values; usually, the first ones suffice."""
     for part in (column[: 4 * _FEW_VALUES], column):
         if len(np.unique(part[~np.isnan(part)])) > _FEW_VALUES:
             return False
@@ -170,7 +170,7 @@ def _means(sequences: Sequences, column: np.ndarray) -> np.ndarray:
 def _sums(column: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return the sums of the numbers from each start to its end."""
     kind = np.int64 if column.dtype == bool else np.float64
-    if (ends[:-1] == starts[1:]).all() and (ends > starts).all():
+    if len(ends) and (ends[:-1] == starts[1:]).all() and (ends > starts).all():
         return np.add.reduceat(column[: ends[-1]], starts, dtype=kind)
     total = np.zeros(len(column) + 1, dtype=kind)  # of the first 0, 1, 2, ... numbers
     np.cumsum(column, out=total[1:])

@@ -130,7 +130,7 @@ def train_all(
 def of_each(
     nets: Nets, run: Callable[[int], Result], workers: int, *, announce: bool = False
 ) -> tuple[Result, ...]:
-    """Return run(0), run(1), ... that train one net each, so many of them at once."""
+    """Return run(0), run(1), ..., each of which trains one net, `workers` at a time."""
     if workers == 1:
         return tuple(map(run, range(len(nets))))
     for net in nets:

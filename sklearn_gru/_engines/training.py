@@ -82,7 +82,7 @@ def make_net(
     module = make_module(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
     net = SequenceNet(
-        _on(module, device, dtype),
+        module.to(device=device, dtype=dtype),
         WeightedLoss(spec.loss, spec.loss_parameters),
         clip_norm=params.clip_norm,
         shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
@@ -98,13 +98,6 @@ def make_net(
         verbose=0,
     )
     return net.initialize()
-
-
-def _on(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """Return the module on a device; most are there, and `to` takes a while to see."""
-    if device.type == "cpu" and dtype == torch.float32:
-        return module
-    return module.to(device=device, dtype=dtype)
 
 
 def train(
@@ -209,8 +202,7 @@ class Sessions(Callback):
         """Open a session of the first engine that accepts the net as it is."""
         net = self.net
         plan, outline = net.plan(trains=True, announce=self.announce), net.outline()
-        asked = plan, outline
-        if asked == self._for:
+        if (plan, outline) == self._for:
             return
         self.close()
         engine, net.declined = choose(plan)

@@ -69,6 +69,8 @@ class CrossFit:
         Every rank of a group trains both networks on its own.
         """
         nets, masks = (make_net(), make_net()), (is_first, ~is_first)
+        with sharing(None):
+            workers = n_workers(nets, threads)
 
         def learn(k: int) -> tuple[int, np.ndarray]:
             learned, judged = _halves(data, masks[k])
@@ -85,7 +87,6 @@ class CrossFit:
 
         try:
             with sharing(None):
-                workers = n_workers(nets, threads)
                 found = of_each(nets, learn, workers)
         except DivergenceError:  # that of all sequences may not
             return None

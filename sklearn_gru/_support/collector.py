@@ -1,6 +1,6 @@
 """Python's garbage collector, which looks through all objects as their number grows.
 
-What is imported or compiled is a million objects that stay. To look through them again
+Importing and compiling create about a million objects that stay. Scanning them again
 and again takes a sixth of the import and a third of the loading of compiled code.
 """
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Collect no garbage for a while."""
+    """Collect no garbage in any thread for a while."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

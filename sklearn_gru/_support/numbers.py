@@ -8,8 +8,8 @@ import numpy as np
 
 from sklearn_gru._support.on_disk import blocks
 
-_WIDE = 1024  # values
-_FEW = 64  # rows
+_WIDE = 1024  # values in a wide row
+_FEW = 64  # rows that are not worth to be reshaped
 
 
 def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ def column_ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wide(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows, of which many make a wide one, and those that are left.
+    """Return rows reshaped so that several form a wide one, and the remaining rows.
 
     NumPy reduces wide rows 20 times as fast as narrow ones, and computes with them
     twice as fast.

@@ -165,9 +165,9 @@ def merge(
 
 
 def _places(first: np.ndarray, order: np.ndarray | None, dtype: Any) -> np.ndarray:
-    """Return for each given row where it is among those rows that come first.
+    """Return the index of each given row among the distinct rows.
 
-    `first` tells of each row in `order` whether no row before it is the same.
+    `first` is the mask of those rows in `order` that differ from the row before.
     """
     place = np.empty(len(first), dtype=dtype)
     count = 0

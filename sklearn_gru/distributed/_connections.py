@@ -1,8 +1,8 @@
 """Exchange of gradients among ranks on one machine, over sockets.
 
-gloo receives in a thread of its own. Where every core computes, that thread waits for
-one, up to some milliseconds (see the table of ranks in docs/performance.md). Here the
-thread that computes sends and receives, too.
+gloo receives in a thread of its own. Where every core computes, that thread may wait
+several milliseconds for a core (see the table of ranks in docs/performance.md). Here
+the thread that computes also sends and receives.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hmac
 import secrets
 import socket
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,66 +58,82 @@ class Connections:
     def exchange(self, own: np.ndarray, every: np.ndarray) -> None:
         """Write the arrays (k,) of all ranks to `every` (size, k).
 
-        In round k, the ranks whose numbers add up to k (modulo the size) form pairs.
+        In round r, the ranks whose numbers add up to r (modulo the size) form pairs.
 
         Raises
         ------
         OSError
             Another rank has ended, was silent, or exchanges something else.
         """
+        if not self._links:
+            raise ConnectionError("an exchange before this one was not completed")
         self._number += 1
-        number = self._number.to_bytes(8, "little")
-        message = number + own.tobytes()
-        found = bytearray(len(message))
+        head = self._number.to_bytes(8, "little") + own.nbytes.to_bytes(8, "little")
+        message, found = own.tobytes(), bytearray(own.nbytes)
         every[self.rank] = own
         try:
             for turn in range(self.size):
                 peer = (turn - self.rank) % self.size
                 if peer == self.rank:
                     continue
-                self._swap(peer, message, found)
-                if found[:8] != number:
-                    raise ConnectionError(f"rank {peer} is at another step")
-                every[peer] = np.frombuffer(found, dtype=own.dtype, offset=8)
+                self._swap(peer, head, message, found)
+                every[peer] = np.frombuffer(found, dtype=own.dtype)
         except BaseException:
             self.close()  # the rest of a message must not be taken for another
             raise
 
-    def _swap(self, peer: int, message: bytes, found: bytearray) -> None:
-        """Send a message to a rank and receive one of the same size.
+    def _swap(self, peer: int, head: bytes, message: bytes, found: bytearray) -> None:
+        """Send a message to a rank and receive one with the same head.
 
         The lower rank sends first, so that no two wait for the other to receive.
         """
         link = self._links[peer]
         if self.rank < peer:
-            link.sendall(message)
-            _receive(link, found)
-        else:
-            _receive(link, found)
-            link.sendall(message)
+            link.sendall(head + message)
+        found_head = bytearray(len(head))
+        _receive(link, found_head)
+        if found_head != head:
+            raise ConnectionError(f"rank {peer} is at another step")
+        _receive(link, found)
+        if self.rank > peer:
+            link.sendall(head + message)
 
     def close(self) -> None:
-        """End the connections."""
+        """End the connections, also for processes that were forked from this one."""
         for link in self._links.values():
+            with contextlib.suppress(OSError):  # the other one was faster
+                link.shutdown(socket.SHUT_RDWR)
             link.close()
+        self._links = {}
 
 
 def connect(ranks: Ranks, timeout: float) -> Connections | None:
     """Connect all ranks if they are on one machine; otherwise return None."""
-    listener = socket.create_server((_LOCAL, 0), backlog=ranks.size)
-    with listener, contextlib.ExitStack() as resources:
-        port = listener.getsockname()[1]
-        own = _Place(socket.gethostname(), port, secrets.token_bytes(_TOKEN))
+    links: dict[int, socket.socket] = {}
+    with _listener(ranks.size) as listener, contextlib.ExitStack() as resources:
+        own = None
+        if listener is not None:
+            port = listener.getsockname()[1]
+            own = _Place(socket.gethostname(), port, secrets.token_bytes(_TOKEN))
         places = ranks.gather(own)
-        links: dict[int, socket.socket] = {}
-        if all(place.machine == own.machine for place in places):
-            with contextlib.suppress(OSError):  # a namesake, or another container
+        if all(place and own and place.machine == own.machine for place in places):
+            # Another machine may have the same name, or this may be another container.
+            with contextlib.suppress(OSError):
                 for rank, link in _meet(ranks.rank, places, listener):
                     links[rank] = resources.enter_context(link)
         if not all(ranks.gather(len(links) == ranks.size - 1)):
             return None
+        connections = Connections(ranks.rank, links, timeout)
         resources.pop_all()
-    return Connections(ranks.rank, links, timeout)
+    return connections
+
+
+def _listener(size: int) -> Any:
+    """Return a context with a socket that other ranks can connect to, or with None."""
+    try:
+        return socket.create_server((_LOCAL, 0), backlog=size)
+    except OSError:  # this process may not have any more files, or no network
+        return contextlib.nullcontext()
 
 
 def _meet(

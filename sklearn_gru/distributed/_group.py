@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from sklearn_gru._encoding.all_ranks import gathered
 from sklearn_gru._support.ranks import sharing
-from sklearn_gru.distributed._connections import connect
+from sklearn_gru.distributed._connections import Connections, connect
 from sklearn_gru.exceptions import DistributedFitError, InvalidParameterError
 
 _PATIENCE = datetime.timedelta(minutes=30)  # for data to be read and code compiled
@@ -168,7 +168,13 @@ class GroupRanks:
         seconds = datetime.timedelta(seconds=timeout)
         self._steps = dist.new_group(backend="gloo", timeout=seconds)
         self._data = dist.new_group(backend="gloo", timeout=max(_PATIENCE, seconds))
-        self._connections = connect(self, timeout) if self.size > 1 else None
+        self._connections: Connections | None = None
+        try:
+            if self.size > 1:
+                self._connections = connect(self, timeout)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def exchange_seconds(self) -> float:

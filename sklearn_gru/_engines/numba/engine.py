@@ -144,8 +144,8 @@ class NumbaTraining:
         if not self.trainer.worth_ranks(n, n_steps, ranks):
             return (
                 f"a step of {n} sequences takes less than "
-                f"{2e3 * ranks.exchange_seconds:g} ms per rank, too little beside an "
-                "exchange"
+                f"{2e3 * ranks.exchange_seconds:g} ms per rank, too short compared "
+                "with an exchange"
             )
         kernels.warm_up_shared(NetworkSpec(self.spec.cell, n_inputs=1, hidden_size=1))
         ranks.gather(None, patient=True)  # one may have to compile, another not

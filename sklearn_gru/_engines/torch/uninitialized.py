@@ -26,5 +26,5 @@ def uninitialized(kind: Callable[..., Layer], *args: Any, **kwargs: Any) -> Laye
 
 @functools.cache
 def _undrawn(kind: Any) -> Any:
-    """Return a subclass whose constructor leaves the parameters as memory has them."""
+    """Return a subclass whose constructor leaves the parameters uninitialized."""
     return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
