@@ -6,6 +6,7 @@ the first line of the docstring and the outcome are the rows of the table in
 What a library writes in warnings of its own is silenced in the test that needs it.
 """
 
+import sys
 from importlib.metadata import version
 
 import numpy as np
@@ -293,7 +294,9 @@ def test_ray_train(library, tmp_path):
 
 
 @pytest.fixture
-def spark(library):
+def spark(library, monkeypatch):
+    # Its workers would run the first python3 on the path.
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     session = library.sql.SparkSession.builder.master("local[2]").getOrCreate()
     yield session
     session.stop()
