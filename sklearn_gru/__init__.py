@@ -6,8 +6,6 @@ seconds, and neither ``import sklearn_gru`` nor the windows need the latter two.
 
 import importlib
 
-from sklearn_gru._support.collector import paused_collector
-
 __version__ = "0.1.0"
 
 _HOME = {
@@ -65,10 +63,9 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'sklearn_gru' has no attribute {name!r}")
     home = _HOME[name]
-    with paused_collector():
-        if home == __name__:
-            return importlib.import_module(f"{home}.{name}")
-        return getattr(importlib.import_module(home), name)
+    if home == __name__:
+        return importlib.import_module(f"{home}.{name}")
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

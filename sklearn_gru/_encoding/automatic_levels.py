@@ -14,7 +14,8 @@ from sklearn_gru._encoding.normalizations import (
     moments,
 )
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._support.numbers import column_ends, evenly
+from sklearn_gru._encoding.wide_rows import column_ends
+from sklearn_gru._support.numbers import evenly
 from sklearn_gru._support.on_disk import is_on_disk
 
 _LOOKED_AT = 4096  # sequences

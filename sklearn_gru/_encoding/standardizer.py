@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
-from sklearn_gru._support.numbers import by_column, nonzero_scale, unit_exponent
+from sklearn_gru._encoding.wide_rows import by_column
+from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru._support.warn import warn
 
 # What a network of float32 reads in place of larger numbers; products of it and of

@@ -2,5 +2,5 @@
 
 from sklearn_gru._support.collector import paused_collector
 
-with paused_collector():  # also where a pickle is the first to import an estimator
+with paused_collector():  # by name, and where a pickle is the first to need them
     from sklearn_gru._estimators import base  # noqa: F401

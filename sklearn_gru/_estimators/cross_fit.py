@@ -71,25 +71,16 @@ class CrossFit:
         nets, masks = (make_net(), make_net()), (is_first, ~is_first)
         with sharing(None):
             workers = n_workers(nets, threads)
+            own = threads // workers
 
-        def learn(k: int) -> tuple[int, np.ndarray]:
-            learned, judged = _halves(data, masks[k])
-            best = train(
-                nets[k],
-                learned,
-                judged,
-                epochs,
-                scheduled=True,
-                stopping=stopping,
-                threads=threads // workers,
-            )
-            return best or epochs, outputs(nets[k], judged, threads // workers)
+            def learn(k: int) -> tuple[int, np.ndarray]:
+                halves = _halves(data, masks[k])
+                return _learned(nets[k], *halves, epochs, stopping, own)
 
-        try:
-            with sharing(None):
+            try:
                 found = of_each(nets, learn, workers)
-        except DivergenceError:  # that of all sequences may not
-            return None
+            except DivergenceError:  # that of all sequences may not
+                return None
         best, network = zip(*found, strict=True)
         # An epoch of half of the sequences has half of the optimizer steps.
         return cls(data, is_first, _joined(is_first, *network), min(epochs, sum(best)))
@@ -99,6 +90,27 @@ class CrossFit:
         masks = self.is_first, ~self.is_first
         found = [predict(*_halves(self.data, held)) for held in masks]
         return _joined(self.is_first, *found)
+
+
+def _learned(
+    net: SequenceNet,
+    learned: Encoded,
+    judged: Encoded,
+    epochs: int,
+    stopping: Stopping,
+    threads: int,
+) -> tuple[int, np.ndarray]:
+    """Train on one half; return the best epoch, and the outputs for the other half."""
+    best = train(
+        net,
+        learned,
+        judged,
+        epochs,
+        scheduled=True,
+        stopping=stopping,
+        threads=threads,
+    )
+    return best or epochs, outputs(net, judged, threads)
 
 
 def can_cross_fit(net: SequenceNet, epochs: int) -> bool:

@@ -24,7 +24,7 @@ _PATIENCE = 5.0  # seconds to connect
 
 
 class _Place(NamedTuple):
-    """Where a rank listens, and the token that tells the ranks from strangers."""
+    """Machine and port of a rank, and the token that tells ranks from strangers."""
 
     machine: str
     port: int

@@ -24,7 +24,7 @@ from sklearn_gru._support.ranks import Ranks
 PER_SECOND = 1e11
 
 # Multiply-adds to hand to a thread at a time, below which it does not pay.
-WORTH_SHARING = 5e7
+WORTH_SHARING = 0.5e-3 * PER_SECOND
 
 # Multiply-adds of a call, about a quarter of a second, from which Ctrl-C can stop it.
 LONG = 5e9
