@@ -80,7 +80,13 @@ def pipeline(**params):
 
 @pytest.fixture(scope="module")
 def client():
+    """A cluster of which tests kill workers.
+
+    Some seconds after a kill, a cluster looks for the worker again, and gives it up if
+    it is not there: it may be dead by then because of the next test.
+    """
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
         distributed.LocalCluster(
             2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
         ) as cluster,
