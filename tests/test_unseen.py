@@ -9,7 +9,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from sklearn_gru import GRUClassifier, GRURegressor, Sequences, SlidingWindow
-from sklearn_gru._encoding.seen_range import _means
+from sklearn_gru._encoding.seen_range import SeenRange, _means
 from sklearn_gru.exceptions import UnseenDataWarning
 
 
@@ -119,3 +119,21 @@ def test_means_of_sequences_one_after_the_other_and_of_others(gaps):
         own = column[end - length : end]
         expected = np.nanmean(own) if not np.isnan(own).all() else np.nan
         np.testing.assert_allclose(mean, expected)
+
+
+@pytest.mark.parametrize("window", [1, 5])
+def test_values_outside_are_counted_as_often_as_sequences_use_them(window):
+    """Fewer values than sequences may lie outside: windows share them, and repeat."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(100, 2))
+    starts = np.arange(0, 101 - window)
+    seen = SeenRange.of(Sequences(rows, starts, np.full(len(starts), window)), np.arange(0))
+    rows[50:53, 1] += 1000.0
+    near = np.arange(50 - window // 2, 52)
+    for some in (near, np.repeat(near, 20), np.append(starts, np.repeat(near, 40))):
+        shifted = Sequences(rows, some, np.full(len(some), window))
+        with pytest.warns(UnseenDataWarning, match="mean of feature 1"):
+            seen.warn_outside(shifted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seen.warn_outside(Sequences(rows, starts, np.full(len(starts), window)))

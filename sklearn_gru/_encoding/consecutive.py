@@ -14,13 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.sequences import OF_COLUMNS, Sequences
 from sklearn_gru._support.on_disk import BLOCK_ROWS, Place
 
 FEW = 1 << 12  # windows, of which arrays are small, and faster than a rule
-
-# What can change without the places of the windows.
-RULED = {"values", "categories", "feature_names"}
 
 
 def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
@@ -28,9 +25,8 @@ def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
 
     A view of windows, each a row after the one before, has a rule.
     """
-    found = Sequences.from_array(array[:2], **about)
     n, n_steps, _ = array.shape
-    if n < FEW or n_steps < 2 or not (np.diff(found.starts) == 1).all():
+    if n < FEW or n_steps < 2 or not _are_consecutive(array):
         return Sequences.from_array(array, **about)
     rows = np.lib.stride_tricks.as_strided(
         array,
@@ -39,6 +35,11 @@ def sequences_of(array: np.ndarray, **about: Any) -> Sequences:
         writeable=False,
     )
     return ConsecutiveSequences(rows, n, n_steps, n_steps, **about)
+
+
+def _are_consecutive(array: np.ndarray) -> bool:
+    starts = Sequences.from_array(array[:2]).starts
+    return bool((np.diff(starts) == 1).all())
 
 
 class ConsecutiveSequences(Sequences):
@@ -148,7 +149,7 @@ class ConsecutiveSequences(Sequences):
         return ConsecutiveSequences(values, *rule, **columns_of(vars(self)))
 
     def _with(self, **changes: Any) -> Sequences:
-        if set(changes) <= RULED:
+        if set(changes) <= OF_COLUMNS:
             state = {**vars(self), **changes}
             return ConsecutiveSequences(
                 state["values"], *self._rule, **columns_of(state)

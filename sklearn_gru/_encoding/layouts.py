@@ -40,7 +40,7 @@ from sklearn_gru._tables.refused import (
 )
 from sklearn_gru.exceptions import InputError, LayoutWarning
 
-FLOATS = [np.float64, np.float32]
+FLOATS = [np.dtype(np.float64), np.dtype(np.float32)]
 
 # Other libraries put channels before steps. A sequence with this many times as many
 # features as steps probably comes from one of them.

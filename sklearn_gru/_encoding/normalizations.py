@@ -14,12 +14,13 @@ divide by the scale while they gather rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.sequences import Sequences, may_have_nan
 from sklearn_gru._encoding.standardizer import Standardizer
 from sklearn_gru._support.on_disk import is_on_disk
 
@@ -198,18 +199,18 @@ class Continuation:
         return y * scale.reshape(-1, 1, *extra) + shift.reshape(-1, 1, *extra)
 
     def _own_levels(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        one = slice(self.column, self.column + 1)
-        whole = self.normalizer.standardizer
-        normalizer = Normalizer(
-            self.normalizer.kind,
-            Standardizer(whole.mean[one], whole.scale[one], whole.marked[:0]),
-            self.normalizer.precision,
-        )
-        channel = sequences._with(
-            values=sequences.values[:, one], categories=None, feature_names=None
-        )
-        shift, scale = normalizer.levels(channel)
+        shift, scale = self._of_channel.levels(sequences.channel(self.column))
         return shift[:, 0], scale[:, 0]
+
+    @cached_property
+    def _of_channel(self) -> Normalizer:
+        one, whole = [self.column], self.normalizer.standardizer
+        return replace(
+            self.normalizer,
+            standardizer=Standardizer(
+                whole.mean[one], whole.scale[one], whole.marked[:0]
+            ),
+        )
 
 
 def _mean_of_known(level: np.ndarray, weights: np.ndarray | None) -> float:
@@ -237,9 +238,14 @@ def last_observed(sequences: Sequences) -> np.ndarray:
     row, the latest one observed up to it.
     """
     values, starts = sequences.values, sequences.starts
+    ends = starts + sequences.lengths - 1
+    if sequences.lengths.all():
+        last = values[ends].astype(np.float64)
+        if not may_have_nan(last):
+            return last
     last = np.full((len(starts), values.shape[1]), np.nan)
     some = np.flatnonzero(sequences.lengths > 0)
-    ends = (starts + sequences.lengths)[some] - 1
+    ends = ends[some]
     last[some] = values[ends]
     for k in np.flatnonzero(np.isnan(last[some]).any(axis=0)):
         column, row = values[:, k], np.arange(len(values))

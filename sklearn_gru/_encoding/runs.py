@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklearn_gru._encoding.consecutive import FEW, RULED, columns_of, positions
-from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._encoding.consecutive import FEW, columns_of, positions
+from sklearn_gru._encoding.sequences import OF_COLUMNS, Sequences
 from sklearn_gru._support.on_disk import BLOCK_ROWS, blocks
 
 # Windows per run, on average, below which a rule is not worth it.
@@ -242,7 +242,7 @@ class RunSequences(Sequences):
         )
 
     def _with(self, **changes: Any) -> Sequences:
-        if not set(changes) <= RULED:
+        if not set(changes) <= OF_COLUMNS:
             own = {f.name for f in fields(Sequences)} - set(changes)
             return Sequences(**{name: getattr(self, name) for name in own}, **changes)
         state = {**vars(self), **changes}

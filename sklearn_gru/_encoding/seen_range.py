@@ -19,6 +19,7 @@ import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences, may_have_nan
 from sklearn_gru._encoding.wide_rows import column_ends
+from sklearn_gru._support.on_disk import blocks
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import UnseenDataWarning
 
@@ -102,7 +103,9 @@ class SeenRange:
         span, margin, under, over = self._bounds
         low, high = column_ends(sequences.values)
         beyond = (low < under) | (high > over)
-        if not beyond.any():
+        if not beyond.any() or not _can_be_far(
+            sequences, np.flatnonzero(beyond), under, over
+        ):
             return
         short = sequences.lengths < self.usual
         far = {}
@@ -131,6 +134,30 @@ class SeenRange:
             "that y continues); otherwise fit on data that reach as far.",
             UnseenDataWarning,
         )
+
+
+def _can_be_far(
+    sequences: Sequences, columns: np.ndarray, under: np.ndarray, over: np.ndarray
+) -> bool:
+    """Tell whether enough sequences may hold a value outside the bounds of a column.
+
+    A mean lies outside only if a value does, and to count those takes less time.
+    """
+    outside = np.zeros(len(columns), dtype=np.int64)
+    for part in blocks(len(sequences.values)):
+        for k, j in enumerate(columns):
+            column = sequences.values[part, j]
+            outside[k] += np.count_nonzero((column < under[j]) | (column > over[j]))
+    far = outside.max() * _most_sharing(sequences)
+    return bool(far > _SEQUENCES * len(sequences))
+
+
+def _most_sharing(sequences: Sequences) -> int:
+    """Return how many sequences use the same row, at most."""
+    starts, ends = sequences.starts, sequences.starts + sequences.lengths
+    if (ends[:-1] <= starts[1:]).all():
+        return 1
+    return max(int(used.max()) for _, used in sequences.coverage_blocks())
 
 
 def _has_few_values(column: np.ndarray) -> bool:

@@ -31,6 +31,9 @@ __all__ = ["Sequences"]
 
 _FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 
+# What changes no place: rows for rows, and what is said of their columns.
+OF_COLUMNS = {"values", "categories", "feature_names"}
+
 # Values that are looked at one by one, which takes less time than to keep numpy from
 # warning about their sum.
 _FEW = 2048
@@ -217,7 +220,12 @@ class Sequences:
         return int(self.lengths.min(initial=self.shape[1]))
 
     def _with(self, **changes: Any) -> Sequences:
-        return replace(self, **changes)
+        if not changes.keys() <= OF_COLUMNS:
+            return replace(self, **changes)
+        found = object.__new__(Sequences)  # places were checked
+        vars(found).update(vars(self), **changes)
+        vars(found)["values"] = _read_only(found.values)
+        return found
 
     def __repr__(self) -> str:
         n, n_steps, n_features = self.shape
@@ -266,16 +274,23 @@ class Sequences:
         if order is None and n > 1 and 0 < starts[1] - starts[0] < n_steps:
             order = np.arange(n)  # windows in row order
         lengths = np.full(n, n_steps, dtype=np.int64)
+        about = {
+            "feature_names": feature_names,
+            "categories": categories,
+            "order": order,
+            "groups": groups,
+        }
         found = object.__new__(cls)  # whose starts and lengths need no check
         found._set_rows(flat, starts, lengths, n_steps)
-        vars(found).update(
-            feature_names=feature_names,
-            categories=categories,
-            order=order,
-            groups=groups,
-        )
-        found._check_description()
+        vars(found).update(about)
+        if any(described is not None for described in about.values()):
+            found._check_description()
         return found
+
+    def channel(self, column: int) -> Sequences:
+        """Return the numbers of one column of the same sequences."""
+        values = self.values[:, column : column + 1]
+        return self._with(values=values, categories=None, feature_names=None)
 
     def coverage(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Return how many times, or with what weight, each row is used (n_rows,)."""

@@ -127,7 +127,8 @@ class Standardizer:
             by_column(np.subtract, given, self.mean, out=rows)
             by_column(np.divide, rows, self.scale, out=rows)
             block = out[at : at + _ROWS_PER_BLOCK, n_before:]
-            block[:, n_numeric:n_dense] = 0.0
+            if n_dense > n_numeric:
+                block[:, n_numeric:n_dense] = 0.0
             largest = _largest(rows)
             if np.isnan(largest):
                 missing = np.isnan(rows)

@@ -596,8 +596,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """Return the fitted model, if no other network was assigned to an attribute."""
         state = vars(self)  # a fit in another thread exchanges it as a whole
         fitted = state["_fitted"]
-        own = _of_the_nets(fitted)
-        if all(state[name] == value for name, value in own.items()):
+        if _of_the_nets(fitted).items() <= state.items():
             return fitted
         raise InvalidParameterError(
             "net_, module_, nets_ or modules_ was assigned after fit, but predictions "

@@ -139,7 +139,8 @@ class Rows:
         self.starts, self.lengths, self.absent = self._places
         self.starts[:] = checked(starts, np.int64, n, "starts")
         self.lengths[:] = checked(lengths, np.int64, n, "lengths")
-        self._places_at = address(self.starts)
+        self._places_at = address(self._places)
+        self._all_places = self._places_from(0)
         self.segment_length = segment_length
         self.n_steps = self._longest(1)
         if segment_length > 1:
@@ -164,7 +165,7 @@ class Rows:
     def _longest(self, stride: int) -> int:
         """Return the longest length, having checked that all rows exist."""
         n = len(self.starts)
-        starts, lengths, _ = self._addresses_of_places(0)
+        starts, lengths, _ = self._all_places
         longest = longest_sequence(starts, lengths, n, len(self.values), stride)
         if longest < 0:
             raise ValueError("a sequence reaches outside the rows of values")
@@ -195,8 +196,8 @@ class Rows:
             if len(index) and not (index.min() >= 0 and index.max() <= n_categories):
                 raise ValueError(f"an index is outside table {k}")
 
-    def _addresses_of_places(self, begin: int) -> list[int]:
-        """Return the addresses of starts, lengths and absent steps."""
+    def _places_from(self, begin: int) -> list[int]:
+        """Return the addresses of starts, lengths and absent steps from a sequence on."""
         first, row = self._places_at + 8 * begin, 8 * len(self.starts)
         return [
             address(part[begin:], first + k * row)
@@ -205,7 +206,8 @@ class Rows:
 
     def part(self, begin: int, end: int) -> RowAddresses:
         """Return the addresses of some of the sequences; 0 for what there is not."""
-        starts, lengths, absent = self._addresses_of_places(begin)
+        places = self._places_from(begin) if begin else self._all_places
+        starts, lengths, absent = places
         shift = scale = leading = tables = n_levels = n_differences = step = 0
         if self.levels:
             n_levels = self.levels[0].shape[1]
