@@ -127,7 +127,9 @@ def test_values_outside_are_counted_as_often_as_sequences_use_them(window):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(100, 2))
     starts = np.arange(0, 101 - window)
-    seen = SeenRange.of(Sequences(rows, starts, np.full(len(starts), window)), np.arange(0))
+    seen = SeenRange.of(
+        Sequences(rows, starts, np.full(len(starts), window)), np.arange(0)
+    )
     rows[50:53, 1] += 1000.0
     near = np.arange(50 - window // 2, 52)
     for some in (near, np.repeat(near, 20), np.append(starts, np.repeat(near, 40))):

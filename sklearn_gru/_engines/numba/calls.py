@@ -197,7 +197,7 @@ class Rows:
                 raise ValueError(f"an index is outside table {k}")
 
     def _places_from(self, begin: int) -> list[int]:
-        """Return the addresses of starts, lengths and absent steps from a sequence on."""
+        """Return the addresses of starts, lengths and absent steps from `begin` on."""
         first, row = self._places_at + 8 * begin, 8 * len(self.starts)
         return [
             address(part[begin:], first + k * row)
