@@ -126,6 +126,22 @@ def test_no_garbage_is_collected_while_an_estimator_is_imported(code):
     assert int(_python(textwrap.dedent(program))) < 20  # hundreds otherwise
 
 
+def test_only_workers_never_scan_the_objects_of_libraries():
+    """They end sooner; in the process of a user, garbage may hold data."""
+    program = """
+        import gc
+        from joblib import Parallel, delayed
+        from sklearn_gru import GRURegressor
+
+        print(gc.get_freeze_count())
+        count = delayed(lambda: (GRURegressor.__name__, gc.get_freeze_count()))
+        print(Parallel(2)([count()])[0][1])
+    """
+    main, worker = map(int, _python(textwrap.dedent(program)).split())
+    assert main == 0
+    assert worker > 100_000
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_paused_and_then_as_it_was(enabled):
     def fail():
