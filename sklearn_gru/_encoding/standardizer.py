@@ -9,6 +9,7 @@ network computes in float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -130,7 +131,7 @@ class Standardizer:
             if n_dense > n_numeric:
                 block[:, n_numeric:n_dense] = 0.0
             largest = _largest(rows)
-            if np.isnan(largest):
+            if math.isnan(largest):
                 missing = np.isnan(rows)
                 block[:, n_numeric:n_dense] = missing[:, self.marked]
                 if keep_missing:

@@ -210,6 +210,25 @@ def of_integers(compiled, n):
     return compiled.compile((types.int64,) * n)
 
 
+def of_same_types(compiled):
+    """Return an entry as a function that looks at the types of its first call alone.
+
+    It is for entries that always get the same types, of which numba would look at every
+    number in a tuple. In the checked build, it is the entry.
+    """
+    if checked.ENABLED:
+        return compiled
+    known = None
+
+    def call(*arguments):
+        nonlocal known
+        if known is None:
+            known = compiled.compile(tuple(map(numba.typeof, arguments)))
+        return known(*arguments)
+
+    return call
+
+
 def inner(function):
     """Compile a function that only compiled functions call."""
     options = _OPTIONS | _INNER_OPTIONS

@@ -13,7 +13,7 @@ import importlib
 import types
 from typing import Any, NamedTuple
 
-from sklearn_gru._engines.numba.compile.jit import entry
+from sklearn_gru._engines.numba.compile.jit import entry, of_same_types
 from sklearn_gru._engines.numba.programs.layers import run_layers, run_layers_backward
 from sklearn_gru._engines.numba.programs.predict import predict
 from sklearn_gru._engines.numba.programs.step import step, step_many
@@ -48,8 +48,8 @@ TEMPLATES: tuple[Any, ...] = (
 def programs_of(cell: str) -> Programs:
     """Return the programs of a kind of cell, which `cells/<cell>.py` implements."""
     module = importlib.import_module(f"sklearn_gru._engines.numba.cells.{cell}")
-    bound = (bind(template, module, cell) for template in TEMPLATES)
-    return Programs(module.SAVED_SLOTS, *bound)
+    bound = Programs(module.SAVED_SLOTS, *(bind(t, module, cell) for t in TEMPLATES))
+    return bound._replace(predict=of_same_types(bound.predict))
 
 
 def bind(template: types.FunctionType, module: types.ModuleType, cell: str) -> Any:
