@@ -831,7 +831,7 @@ def test_programs_are_compiled_and_cached_for_one_cell(tmp_path):
         from sklearn_gru._model.spec import NetworkSpec
         kernels.warm_up(NetworkSpec("rnn", 1, 1))
         from sklearn_gru._engines.numba.programs.bind import programs_of
-        programs = programs_of("rnn").train_epoch, programs_of("rnn").predict
+        programs = programs_of("rnn").train_epoch, programs_of("rnn").predict.__wrapped__
         print(sum(sum(p.stats.cache_hits.values()) for p in programs))
         print([name for name in sys.modules if "numba.cells." in name])
     """

@@ -220,6 +220,7 @@ def of_same_types(compiled):
         return compiled
     known = None
 
+    @functools.wraps(compiled)
     def call(*arguments):
         nonlocal known
         if known is None:
