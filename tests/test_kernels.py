@@ -570,6 +570,28 @@ def test_a_prediction_does_not_depend_on_the_other_sequences(cell, pooling):
     assert np.isnan(beside[-1]).all()
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_the_program_that_trains_predicts_as_the_one_that_predicts(
+    cell, pooling, monkeypatch
+):
+    """To the bit; a fit compiles one program in place of both."""
+    from sklearn_gru._engines.numba import calls
+
+    network = Network(cell, 3, 20, 2, cell != "rnn", pooling, n_outputs=5)
+    rng = np.random.default_rng(0)
+    predictor = Predictor(network, make_params(network, rng))
+    sequences = make_sequences(network, 90, 11, rng)
+    found = []
+    for trains in (True, False):
+        monkeypatch.setattr(
+            calls, "_predicts_by_training", lambda _, is_so=trains: is_so
+        )
+        found.append(predictor.predict(*sequences))
+    assert np.array_equal(*found)
+    assert np.isfinite(found).all()
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
 @pytest.mark.parametrize("hidden", [16, 20])
 def test_nan_and_infinity_behave_as_in_torch(value, hidden):
@@ -831,14 +853,38 @@ def test_programs_are_compiled_and_cached_for_one_cell(tmp_path):
         from sklearn_gru._model.spec import NetworkSpec
         kernels.warm_up(NetworkSpec("rnn", 1, 1))
         from sklearn_gru._engines.numba.programs.bind import programs_of
-        programs = programs_of("rnn").train_epoch, programs_of("rnn").predict.__wrapped__
-        print(sum(sum(p.stats.cache_hits.values()) for p in programs))
+        programs = programs_of("rnn").train_epoch, programs_of("rnn").predict
+        for program in programs:
+            stats = program.__wrapped__.stats
+            print(*(sum(s.values()) for s in (stats.cache_misses, stats.cache_hits)))
         print([name for name in sys.modules if "numba.cells." in name])
     """
     imported = "['sklearn_gru._engines.numba.cells.rnn']"
     first, second = (run_python(code, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
-    assert first.splitlines() == ["False False", "0", imported]
-    assert second.splitlines() == ["True False", "2", imported]
+    assert first.splitlines() == ["False False", "1 0", "0 0", imported]
+    assert second.splitlines() == ["True False", "0 1", "0 0", imported]
+
+
+@pytest.mark.slow
+def test_only_the_smaller_program_is_compiled_where_nothing_was_trained(tmp_path):
+    """A process that predicts with a loaded model, on a new machine."""
+    code = """
+        import numpy as np
+        from sklearn_gru._engines.numba import Predictor
+        from sklearn_gru._model.spec import NetworkSpec
+        network = NetworkSpec("rnn", 1, 1)
+        params = np.ones(network.n_parameters, dtype=np.float32)
+        one = np.ones(1, dtype=np.int64)
+        scores = Predictor(network, params).predict(np.ones((2, 1), "f4"), one, one)
+        assert np.isfinite(scores).all()
+    """
+    run_python(code, NUMBA_CACHE_DIR=str(tmp_path))
+    compiled = {path.name.split("-")[0] for path in tmp_path.rglob("*.nbi")}
+    assert {name.partition(".")[2] for name in compiled} == {
+        "longest_sequence",
+        "pack",
+        "predict_rnn",
+    }
 
 
 @pytest.mark.slow

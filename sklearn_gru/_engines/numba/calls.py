@@ -6,6 +6,7 @@ affair. An address is made next to the check of what it points to, in the call t
 uses it, and arrays that a caller could change in another thread are copied first.
 """
 
+import functools
 from math import prod
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ _CACHE_LINE = 64
 KEPT_FLOATS = 2**23
 
 _SEEN: set[str] = set()  # kinds of cells whose programs were found on the disk
+_TRAINED: set[str] = set()  # and whose programs trained in this process
 
 # Steps are stored as float32 by max pooling, and indices exact up to this one.
 MOST_STEPS = 2**24
@@ -95,6 +97,15 @@ def is_cached(cell: str) -> bool:
     return cell in _SEEN
 
 
+@functools.cache
+def _predicts_by_training(cell: str) -> bool:
+    """Return whether the program that trains a kind of cell is to predict, too.
+
+    It is larger than the one that predicts, and takes longer to compile and to load.
+    """
+    return cell in _TRAINED or is_cached(cell)
+
+
 def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
     """Return (n, n_differences) integers, of which all rows may be one in memory."""
     apart = leading.shape[1] > 1 and leading.strides[1] != 8
@@ -103,6 +114,12 @@ def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
     if len(leading) != n or leading.shape[1] > width:
         raise ValueError(f"leading has the shape {leading.shape}")
     return leading
+
+
+# What the program that trains gets where it predicts.
+_NOTHING = Training(
+    *[0] * 14, clip_norm=0.0, weight_decay=0.0, loss_parameters=0, dropout=0.0
+)
 
 
 class Rows:
@@ -388,9 +405,11 @@ class Kernel:
 
     def _predict(self, sequences, n: int, n_steps: int, scores: np.ndarray) -> None:
         layout = self._reserve(n, n_steps, train=False)
-        self.programs.predict(
-            self.shape, layout, self._memory.addresses, sequences, address(scores)
-        )
+        arguments = self.shape, layout, self._memory.addresses, sequences
+        if _predicts_by_training(self.network.cell):
+            self.programs.train_epoch(*arguments, _NOTHING, address(scores))
+        else:
+            self.programs.predict(*arguments, address(scores))
 
     def train_epoch(
         self, rows: Rows, objective: "Objective", optimizer: "Optimizer",
@@ -452,8 +471,9 @@ class Kernel:
         size = _threads.for_training(self.shape, n, rows.n_steps, threads)
         if size == 1 and ranks is None:
             self.programs.train_epoch(
-                self.shape, layout, self._memory.addresses, rows.addresses, training
+                self.shape, layout, self._memory.addresses, rows.addresses, training, 0
             )
+            _TRAINED.add(self.network.cell)
         else:
             self._train_shared(rows, training, layout, n, size, ranks)
         return losses

@@ -30,7 +30,7 @@ from sklearn_gru._support.ranks import Ranks
 from sklearn_gru._support.warn import warn
 
 # Below this amount of training (sequences x steps x epochs), nn.GRU finishes before the
-# kernels are loaded, which takes 0.2 s from the cache and 8 s without one.
+# kernels are loaded, which takes 0.2 s from the cache and 6 s without one.
 WORTH_COMPILING = 2_000
 
 _COMPILING = (

@@ -26,12 +26,22 @@ from numba.core import caching, config
 from numba.core.codegen import get_host_cpu_features
 
 from sklearn_gru._engines.numba.compile import checked
-from sklearn_gru._engines.numba.compile.lowering import inner_options
+from sklearn_gru._engines.numba.compile.lowering import (
+    options_of_entries,
+    options_of_inner,
+    without_constants,
+)
 
 # No fastmath flag: a fused multiply-add is asked for by name where it is wanted, and
 # NaN and infinity go through as they do in torch.
-_OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
-_INNER_OPTIONS = inner_options()
+_OPTIONS = {
+    "error_model": "numpy",
+    "nogil": True,
+    "boundscheck": False,
+    "no_cfunc_wrapper": True,  # nothing in C calls them
+}
+_ENTRY_OPTIONS = options_of_entries()
+_INNER_OPTIONS = options_of_inner()
 
 
 class VectorUnit(NamedTuple):
@@ -194,7 +204,8 @@ class _Cache(caching.FunctionCache):
 
 def entry(function, *, nogil=True):
     """Compile a function that Python calls; keep the result on disk if possible."""
-    compiled = njit(**{**_OPTIONS, "nogil": nogil})(function)
+    options = _OPTIONS | _ENTRY_OPTIONS | {"nogil": nogil}
+    compiled = njit(**options)(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)
     return checked.guarded(compiled) if checked.ENABLED else compiled
@@ -232,5 +243,5 @@ def of_same_types(compiled):
 
 def inner(function):
     """Compile a function that only compiled functions call."""
-    options = _OPTIONS | _INNER_OPTIONS
-    return njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    options = _OPTIONS | _INNER_OPTIONS | {"no_cpython_wrapper": True}
+    return without_constants(njit(**options)(function))

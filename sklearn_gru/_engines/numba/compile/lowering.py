@@ -1,35 +1,73 @@
-"""Let numba optimise each kernel once, not once for every function that calls it.
+"""Let numba optimise each kernel once, and not more than it gains.
 
 numba turns every jitted function into machine code together with all it calls, so a
 program ten calls deep compiles its innermost loops ten times: here 17 seconds instead
 of 6. Functions marked `inner` are never called from Python; they only need to be
 there, as unoptimised LLVM code, when the entry that calls them is linked and compiled.
+The entry is compiled with the first level of LLVM's optimisations: the kernels say
+themselves what is to be a vector, and the further levels make nothing faster.
 
-This reaches into numba's compiler. `inner_options` returns nothing where its parts
-are not as expected, and inner functions are then compiled the long way.
+This reaches into numba's compiler. `options_of_entries` and `options_of_inner` return
+nothing where its parts are not as expected, and functions are then compiled the long
+way.
 """
 
 from typing import Any
 
+_LEVEL = 1
 
-def inner_options() -> dict[str, Any]:
-    """Return the options of `numba.njit` for functions that only others call."""
+
+def options_of_entries() -> dict[str, Any]:
+    """Return the options of `numba.njit` for functions that Python calls."""
     try:
-        return {"pipeline_class": _make_compiler()}
+        return {"pipeline_class": _compiler_of_entries()}
     except (ImportError, AttributeError):
         return {}
 
 
-def _make_compiler():
-    """Return numba's compiler, with a lowering pass that stops before machine code."""
+def options_of_inner() -> dict[str, Any]:
+    """Return the options of `numba.njit` for functions that only others call."""
+    try:
+        return {"pipeline_class": _compiler_of_inner()}
+    except (ImportError, AttributeError):
+        return {}
+
+
+def _compiler_of_entries():
+    """Return numba's compiler, with a library that is optimised a little."""
     from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import CompilerBase, DefaultPassBuilder
-    from numba.core.compiler_machinery import register_pass
-    from numba.core.typed_passes import (
-        AnnotateTypes,
-        NativeLowering,
-        NopythonRewrites,
-    )
+
+    class FirstLevel:
+        """Stands in for the code generator where numba asks it for optimisations."""
+
+        def __init__(self, codegen):
+            self._codegen = codegen
+
+        def __getattr__(self, name):
+            return getattr(self._codegen, name)
+
+        def _module_pass_manager(self, **options):
+            level = min(_LEVEL, options.pop("opt", _LEVEL))
+            return self._codegen._module_pass_manager(opt=level, **options)
+
+    class EntryLibrary(JITCodeLibrary):
+        """Machine code of an entry and of what it calls."""
+
+        def _optimize_final_module(self):
+            whole = self._codegen
+            self._codegen = FirstLevel(whole)
+            try:
+                super()._optimize_final_module()
+            finally:
+                self._codegen = whole
+
+    return _compiler_with(EntryLibrary, needless=())
+
+
+def _compiler_of_inner():
+    """Return numba's compiler, with a library that is no machine code."""
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.typed_passes import AnnotateTypes, NopythonRewrites
 
     # Inner functions get pointers and numbers: they have no expressions of arrays to
     # rewrite, and nobody reads their annotated source: a tenth of the time.
@@ -58,29 +96,60 @@ def _make_compiler():
             self._ensure_finalized()
             return 0
 
-    @register_pass(mutates_CFG=True, analysis_only=False)
-    class LinkOnlyLowering(NativeLowering):
-        """Lower to LLVM code in a library of the kind above."""
+    return _compiler_with(LinkOnlyLibrary, needless)
 
-        _name = "sklearn_gru_link_only_lowering"
+
+def _compiler_with(library, needless):
+    """Return numba's compiler, without needless passes, for libraries of a kind."""
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder
+    from numba.core.compiler_machinery import register_pass
+    from numba.core.typed_passes import NativeLowering
+
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class Lowering(NativeLowering):
+        """Lower to LLVM code in a library of that kind."""
+
+        _name = f"sklearn_gru_lowering_to_{library.__name__}"
 
         def run_pass(self, state):
             name = state.func_id.func_qualname
-            state.library = LinkOnlyLibrary(state.targetctx.codegen(), name)
+            state.library = library(state.targetctx.codegen(), name)
             state.library.enable_object_caching()
             return super().run_pass(state)
 
-    class InnerCompiler(CompilerBase):
+    class Compiler(CompilerBase):
         """The usual pipeline, with its last pass replaced."""
 
         def define_pipelines(self):
             manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
             manager.passes = [
-                (LinkOnlyLowering, text) if step is NativeLowering else (step, text)
+                (Lowering, text) if step is NativeLowering else (step, text)
                 for step, text in manager.passes
                 if step not in needless
             ]
             manager.finalize()
             return [manager]
 
-    return InnerCompiler
+    return Compiler
+
+
+def without_constants(compiled: Any) -> Any:
+    """Return a compiled function that takes an integer in the code for any integer.
+
+    numba compiles it for each, and once more where a variable only begins as one.
+    """
+    from numba.core import types
+
+    look_up = getattr(compiled, "get_call_template", None)
+    if look_up is None:
+        return compiled
+
+    def get_call_template(args, kws):
+        return look_up(tuple(map(of_any_value, args)), kws)
+
+    def of_any_value(kind):
+        is_constant = isinstance(kind, types.IntegerLiteral)
+        return types.unliteral(kind) if is_constant else kind
+
+    compiled.get_call_template = get_call_template
+    return compiled

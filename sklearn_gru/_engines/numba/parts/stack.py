@@ -41,6 +41,7 @@ class Work(NamedTuple):
     data: Data
     dropout: Any
     carried: Any
+    keeps: bool  # what a backward pass needs, of all layers
 
 
 class Carried(NamedTuple):
@@ -62,18 +63,18 @@ def nothing_carried():
 
 
 @inner
-def forward_stack(cell, work, keep, all_steps):
+def forward_stack(cell, work, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
-    shape, layout, block, workspace, packed, data, dropout, carried = work
+    shape, layout, block, workspace, packed, data, dropout, carried, keeps = work
     x = workspace + layout.x
     gather_inputs(block, data, shape.n_inputs, head_of(shape, packed).tables, x)
     for layer in range(shape.layers):
-        x, x_step = layer_input(shape, layout, layer, workspace, keep)
-        out = workspace + output_at(layout, layer, keep)
+        x, x_step = layer_input(work, layer)
+        out = workspace + output_at(layout, layer, keeps)
         is_last = layer == shape.layers - 1
         wanted = not is_last or shape.pooling != LAST or all_steps
         for direction in range(shape.directions):
-            trace = trace_of(work, layer, direction, x, x_step, keep)
+            trace = trace_of(work, layer, direction, x, x_step)
             start_state(shape, block, trace)
             goes_on = carried.given and direction == 0
             if goes_on:
@@ -86,7 +87,7 @@ def forward_stack(cell, work, keep, all_steps):
             drop(shape, block, dropout, layer, out)
     if data.stop[0] != 0:
         return
-    outputs = workspace + output_at(layout, shape.layers - 1, keep)
+    outputs = workspace + output_at(layout, shape.layers - 1, keeps)
     finals, pooled = workspace + layout.finals, workspace + layout.pooled
     pool(shape, block, finals, outputs, pooled, workspace + layout.argmax)
 
@@ -121,25 +122,27 @@ def store_states(cell, work, layer, trace):
 
 
 @inner
-def output_at(layout, layer, keep):
+def output_at(layout, layer, keeps):
     """Return where a layer's states are: all layers are kept, or two in turn."""
-    place = layer if keep else layer % 2
+    place = layer if keeps else layer % 2
     return layout.outputs + place * layout.output_floats
 
 
 @inner
-def layer_input(shape, layout, layer, workspace, keep):
+def layer_input(work, layer):
     """Return the packed rows a layer reads, in time order, and their step."""
+    shape, layout = work.shape, work.layout
     if layer == 0:
-        return workspace + layout.x, shape.n_inputs
-    return workspace + output_at(layout, layer - 1, keep), shape.padded_width
+        return work.workspace + layout.x, shape.n_inputs
+    below = output_at(layout, layer - 1, work.keeps)
+    return work.workspace + below, shape.padded_width
 
 
 @inner
-def trace_of(work, layer, direction, x, x_step, keep):
+def trace_of(work, layer, direction, x, x_step):
     """Return the trace of one direction, its inputs turned around for the second."""
-    shape, layout, block, workspace, _, data, _, _ = work
-    number = layer * shape.directions + direction if keep else 0
+    shape, layout, block, workspace = work[:4]
+    number = layer * shape.directions + direction if work.keeps else 0
     if direction == 1:
         reversed_x = workspace + layout.x_reversed
         reverse_rows(block, x, x_step, layer_inputs(shape, layer), reversed_x)
@@ -150,8 +153,8 @@ def trace_of(work, layer, direction, x, x_step, keep):
         workspace + (layout.states + number * layout.state_floats),
         workspace + (layout.saved + number * layout.saved_floats),
         workspace + (layout.finals + direction * block.rows * shape.padded),
-        keep,
-        data.stop,
+        work.keeps,
+        work.data.stop,
     )
 
 
@@ -168,14 +171,14 @@ def backward_stack(cell, work, wanted, d_out_given):
 
     They come from d_pooled and, if given, d_outputs.
     """
-    shape, layout, block, workspace, packed, data, dropout, _ = work
+    shape, layout, block, workspace, packed, data, dropout, _, _ = work
     if shape.pooling != LAST:
         top = workspace + d_output_at(shape, layout, shape.layers - 1)
         d_pooled, argmax = workspace + layout.d_pooled, workspace + layout.argmax
         pool_backward(shape, block, d_pooled, argmax, top)
     for layer in range(shape.layers - 1, -1, -1):
         is_last = layer == shape.layers - 1
-        x, x_step = layer_input(shape, layout, layer, workspace, True)
+        x, x_step = layer_input(work, layer)
         d_inputs_wanted = layer > 0 or wanted.inputs or data.n_tables > 0
         d_inputs = workspace + d_output_at(shape, layout, layer - 1)
         if d_inputs_wanted:
@@ -185,7 +188,7 @@ def backward_stack(cell, work, wanted, d_out_given):
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, d_outputs)
         for direction in range(shape.directions):
-            trace = trace_of(work, layer, direction, x, x_step, True)
+            trace = trace_of(work, layer, direction, x, x_step)
             flow = Gradients(
                 not is_last or shape.pooling != LAST or d_out_given,
                 d_outputs,
@@ -219,7 +222,7 @@ def d_output_at(shape, layout, layer):
 @inner
 def _start_d_state(work, is_last, direction):
     """Set the gradient of the final states, which only "last" pooling reads."""
-    shape, layout, block, workspace, _, _, _, _ = work
+    shape, layout, block, workspace = work[:4]
     d_state = workspace + layout.d_state
     fill(d_state, block.rows * shape.padded, 0.0)
     fill(workspace + layout.d_cell, block.rows * shape.padded, 0.0)

@@ -49,7 +49,10 @@ def programs_of(cell: str) -> Programs:
     """Return the programs of a kind of cell, which `cells/<cell>.py` implements."""
     module = importlib.import_module(f"sklearn_gru._engines.numba.cells.{cell}")
     bound = Programs(module.SAVED_SLOTS, *(bind(t, module, cell) for t in TEMPLATES))
-    return bound._replace(predict=of_same_types(bound.predict))
+    return bound._replace(
+        train_epoch=of_same_types(bound.train_epoch),
+        predict=of_same_types(bound.predict),
+    )
 
 
 def bind(template: types.FunctionType, module: types.ModuleType, cell: str) -> Any:

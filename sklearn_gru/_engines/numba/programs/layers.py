@@ -54,7 +54,7 @@ def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
     """
     packed, data = floats_at(memory.packed), view_data(sequences)
     last, steps = floats_at(outputs.last), floats_at(outputs.steps)
-    dropout = Dropout(rate, np.uint64(seed))
+    dropout, keeps = Dropout(rate, np.uint64(seed)), outputs.keep
     carried = Carried(
         outputs.initial != 0,
         floats_at(outputs.initial),
@@ -63,11 +63,13 @@ def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
     )
     ordered, spare = sorted_batch(layout, memory, sequences, data)
     for first in range(0, sequences.n, layout.rows):
-        number = first // layout.rows if outputs.keep else 0
+        number = first // layout.rows if keeps else 0
         workspace = floats_at(memory.workspace) + number * layout.total
         block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
-        work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
-        forward_stack(cell, work, outputs.keep, outputs.steps != 0)
+        work = Work(
+            shape, layout, block, workspace, packed, data, dropout, carried, keeps
+        )
+        forward_stack(cell, work, outputs.steps != 0)
         if data.stop[0] != 0:
             break
         pooled = workspace + layout.pooled
@@ -75,7 +77,7 @@ def run_layers(shape, layout, memory, sequences, outputs, rate, seed):
             target = last + block.sequences[i] * shape.width
             copy_row(target, pooled + i * shape.padded_pooled, shape.width)
         if outputs.steps != 0:
-            at = output_at(layout, shape.layers - 1, outputs.keep)
+            at = output_at(layout, shape.layers - 1, keeps)
             _spread_steps(shape, block, workspace + at, steps, outputs.n_steps, True)
 
 
@@ -104,7 +106,9 @@ def run_layers_backward(
             _spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
         carried = nothing_carried()  # the states they began in are kept
-        work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
+        work = Work(
+            shape, layout, block, workspace, packed, data, dropout, carried, True
+        )
         if data.stop[0] != 0:
             break
         backward_stack(cell, work, wanted, outputs.steps != 0)

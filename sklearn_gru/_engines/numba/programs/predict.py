@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gru._engines.numba.compile.jit import entry
+from sklearn_gru._engines.numba.compile.jit import entry, inner
 from sklearn_gru._engines.numba.compile.simd import floats_at
 from sklearn_gru._engines.numba.parts import weights
 from sklearn_gru._engines.numba.parts.dropout import Dropout
@@ -23,18 +23,26 @@ def pack(shape, memory):
     weights.pack(shape, floats_at(memory.params), packed, memory.n_packed)
 
 
-def predict(shape, layout, memory, sequences, scores_address):
+def predict(shape, layout, memory, sequences, scores):
     """Write the head's scores (n, n_outputs) of every sequence; weights are packed."""
+    write_scores(cell, shape, layout, memory, sequences, floats_at(scores))
+
+
+@inner
+def write_scores(cell, shape, layout, memory, sequences, scores):
+    """Do what `predict` does; for the program that trains, too."""
     workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
-    data, scores = view_data(sequences), floats_at(scores_address)
+    data = view_data(sequences)
     ordered, spare = sorted_batch(layout, memory, sequences, data)
     dropout = Dropout(0.0, np.uint64(0))
     head, block_scores = weights.head_of(shape, packed), workspace + layout.scores
     for first in range(0, sequences.n, layout.rows):
         block = block_of(shape, layout, data, ordered, sequences.n, first, spare)
         carried = nothing_carried()
-        work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
-        forward_stack(cell, work, False, False)
+        work = Work(
+            shape, layout, block, workspace, packed, data, dropout, carried, False
+        )
+        forward_stack(cell, work, False)
         if data.stop[0] != 0:
             break
         apply_head(shape, block.rows, workspace + layout.pooled, head, block_scores)

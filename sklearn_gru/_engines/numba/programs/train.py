@@ -45,6 +45,7 @@ from sklearn_gru._engines.numba.parts.tree import (
 )
 from sklearn_gru._engines.numba.parts.weights import head_of, pack, unpack_gradients
 from sklearn_gru._engines.numba.programs.batch import block_of, view_data
+from sklearn_gru._engines.numba.programs.predict import write_scores
 
 cell: Any = None  # set by `bind`, in the copy of a program
 
@@ -91,8 +92,15 @@ class Job(NamedTuple):
     ordered: int  # address of the sorted batch
 
 
-def train_epoch(shape, layout, memory, sequences, training):
-    """Run one step of AdamW for every batch of `order`."""
+def train_epoch(shape, layout, memory, sequences, training, scores):
+    """Run one step of AdamW for every batch of `order`, or predict.
+
+    At an address of scores that is not 0, write them as `predict` does: a fit needs
+    both, which take less time to compile as one program.
+    """
+    if scores != 0:
+        write_scores(cell, shape, layout, memory, sequences, floats_at(scores))
+        return
     before = flush_denormals()
     job = Job(shape, layout, memory, sequences, training, memory.integers)
     workspace = floats_at(memory.workspace)
@@ -193,7 +201,7 @@ def _block_gradient(cell, job, batch, first):
     dropout = Dropout(training.dropout, unsigned_at(training.seeds)[batch])
     workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
     carried = nothing_carried()
-    work = Work(shape, layout, block, workspace, packed, data, dropout, carried)
+    work = Work(shape, layout, block, workspace, packed, data, dropout, carried, True)
     goal = Goal(
         floats_at(training.targets),
         training.target_width,
@@ -206,7 +214,7 @@ def _block_gradient(cell, job, batch, first):
     scores, d_scores = workspace + layout.scores, workspace + layout.d_scores
     one[0] = 1.0
     fill(grads, memory.n_packed, 0.0)
-    forward_stack(cell, work, True, False)
+    forward_stack(cell, work, False)
     if data.stop[0] != 0:
         return 0.0
     if dropout.rate > 0.0:
