@@ -17,8 +17,10 @@ from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.wide_rows import column_ends
 from sklearn_gru._support.numbers import evenly
 from sklearn_gru._support.on_disk import is_on_disk
+from sklearn_gru._support.remembered import remembered
 
 _LOOKED_AT = 4096  # sequences
+_MOST_REMEMBERED = 1 << 16  # sequences of a training set
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
 _ALIKE = 0.9  # share of the targets that must be the value of a later row
 _FEW_OF = 8  # every 8th sequence is checked first
@@ -42,6 +44,26 @@ def continued_channel(
     rows after each sequence or, for shuffled sequences, must occur in one channel. If
     two channels agree with y, neither is chosen.
     """
+    if len(sequences) > _MOST_REMEMBERED or is_on_disk(sequences.values):
+        return _continued_channel(sequences, y, numeric)
+    places = sequences.starts, sequences.lengths
+    return _continued_channel_of_few(sequences.values, *places, y, numeric)
+
+
+@remembered
+def _continued_channel_of_few(
+    values: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    y: np.ndarray,
+    numeric: np.ndarray,
+) -> int | None:
+    return _continued_channel(Sequences(values, starts, lengths), y, numeric)
+
+
+def _continued_channel(
+    sequences: Sequences, y: np.ndarray, numeric: np.ndarray
+) -> int | None:
     some = evenly(len(sequences), 256)
     first = y[some, 0].astype(sequences.dtype)
     if len(np.unique(first)) < min(10, len(some)):
@@ -112,6 +134,21 @@ def choose_normalization(
     sequences, y = sequences[some].compact(), y[some].astype(np.float64)
     weights = np.ones(len(some)) if weights is None else weights[some]
     channel = _latest_steps(sequences, column)
+    learns = _earlier(sequences.order, weights)
+    places = channel.starts, channel.lengths
+    return _best_normalization(channel.values, *places, learns, y, weights)
+
+
+@remembered
+def _best_normalization(
+    values: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    learns: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+) -> str | None:
+    channel = Sequences(values, starts, lengths)
     shift, own = moments(channel)
     if _are_apart(shift, own, weights):
         return "standard"
@@ -123,7 +160,6 @@ def choose_normalization(
         "last": (np.nan_to_num(last), np.ones_like(last)),
         "standard": (np.nan_to_num(shift), own),
     }
-    learns = _earlier(sequences.order, weights)
     steps = np.asarray(channel, dtype=np.float64)[:, :, 0]
     errors = {
         name: _PENALTIES[name] * _error(steps, y, weights, own, *level, learns)

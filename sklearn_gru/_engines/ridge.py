@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_gru._model.encoded import Encoded
 from sklearn_gru._model.linear import (
     LinearPart,
     flat,
@@ -24,11 +25,13 @@ from sklearn_gru._model.linear import (
 )
 from sklearn_gru._model.streamed import MOST, Data
 from sklearn_gru._support.numbers import evenly
+from sklearn_gru._support.remembered import remembered
 
 OfSome = Callable[[Any], np.ndarray]
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
 _MOST_LEFT_OUT = 2048  # sequences
+_FEW_COLUMNS = 256  # of which normal equations are small enough to be remembered
 
 
 class Some(NamedTuple):
@@ -90,36 +93,18 @@ class Ridge:
         first = data.n_differences
         n_read = n_columns - first
         n_steps = min(int(data.lengths.max()), max(1, _MOST_COLUMNS // n_read))
-        weight = weighting(data)
-
-        def block(part: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-            index, x = part
-            at = slice(int(index[0]), int(index[-1]) + 1)
-            own, given = torch.from_numpy(weight(at)), torch.from_numpy(target(at))
-            return own, _read(x, n_steps, first), given
-
-        def blocks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-            return map(block, flat_sequences(data, n_steps, n_columns))
-
-        mean_y = _mean(len(data), target, weight)
-        # A single block is made once; of several, each is freed before the next.
-        whole = list(blocks()) if is_one_block(data, n_steps, n_columns) else None
-        mean_x = torch.zeros(n_steps * n_read, dtype=torch.float64)
-        for own, x, _ in whole or blocks():
-            mean_x += own @ x
-            del x
-        moment = torch.zeros((len(mean_x), len(mean_x)), dtype=torch.float64)
-        product = torch.zeros((len(mean_x), len(mean_y)), dtype=torch.float64)
-        for own, x, given in whole or blocks():
-            x -= mean_x
-            weighted = (x * own[:, None]).T
-            moment += weighted @ x
-            product += weighted @ (given - mean_y)
-            del x, weighted
-        layout = n_steps, first, n_columns
-        means, equations = (mean_x, mean_y), (moment, product)
-        solved = _solve(*equations, mean_x, penalty)
-        return cls(data, target, weight, *layout, *means, *equations, *solved)
+        weight, layout = weighting(data), (n_steps, first, n_columns)
+        is_small = is_one_block(data, n_steps, n_columns)
+        if isinstance(data, Encoded) and is_small and n_steps * n_read <= _FEW_COLUMNS:
+            arrays = data.rows, data.starts, data.lengths, data.levels, data.leading
+            every = slice(None)
+            equations = _equations_of_few(*arrays, weight(every), target(every), layout)
+        else:
+            equations = _equations(data, weight, target, layout)
+        mean_x, mean_y, moment, product = equations
+        solved = _solve(moment, product, mean_x, penalty)
+        means = mean_x, mean_y
+        return cls(data, target, weight, *layout, *means, moment, product, *solved)
 
     def with_penalty(self, penalty: float) -> Ridge:
         """Return the regression of the same data with another penalty."""
@@ -167,6 +152,55 @@ class Ridge:
         sums = np.stack([np.bincount(equal, weight * y) for y in target.T], axis=1)
         mean = (sums / np.where(total > 0, total, 1.0)[:, None])[equal]
         return Some(some, x, total[equal], mean)
+
+
+def _equations(
+    data: Data, weight: OfSome, target: OfSome, layout: tuple[int, int, int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the means and the normal equations, block by block."""
+    n_steps, first, n_columns = layout
+
+    def block(part: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+        index, x = part
+        at = slice(int(index[0]), int(index[-1]) + 1)
+        own, given = torch.from_numpy(weight(at)), torch.from_numpy(target(at))
+        return own, _read(x, n_steps, first), given
+
+    def blocks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        return map(block, flat_sequences(data, n_steps, n_columns))
+
+    mean_y = _mean(len(data), target, weight)
+    # A single block is made once; of several, each is freed before the next.
+    whole = list(blocks()) if is_one_block(data, n_steps, n_columns) else None
+    mean_x = torch.zeros(n_steps * (n_columns - first), dtype=torch.float64)
+    for own, x, _ in whole or blocks():
+        mean_x += own @ x
+        del x
+    moment = torch.zeros((len(mean_x), len(mean_x)), dtype=torch.float64)
+    product = torch.zeros((len(mean_x), len(mean_y)), dtype=torch.float64)
+    for own, x, given in whole or blocks():
+        x -= mean_x
+        weighted = (x * own[:, None]).T
+        moment += weighted @ x
+        product += weighted @ (given - mean_y)
+        del x, weighted
+    return mean_x, mean_y, moment, product
+
+
+@remembered
+def _equations_of_few(
+    rows: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    levels: tuple[np.ndarray, np.ndarray] | None,
+    leading: np.ndarray | None,
+    weight: np.ndarray,
+    target: np.ndarray,
+    layout: tuple[int, int, int],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return them for a training set that a search may fit again and again."""
+    data = Encoded(rows, starts, lengths, levels, leading)
+    return _equations(data, weight.__getitem__, target.__getitem__, layout)
 
 
 def _solve(

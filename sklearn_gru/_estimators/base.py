@@ -42,7 +42,7 @@ from sklearn_gru._engines.training import (
 from sklearn_gru._estimators.cross_fit import CrossFit, can_cross_fit, first_half
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hold_out import hold_out, stops_early
-from sklearn_gru._estimators.linear_part import LinearParts
+from sklearn_gru._estimators.linear_part import LinearParts, OfNetworks
 from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data
@@ -275,9 +275,12 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         fitted: Fitted,
         validation: TrainingData | None,
         encoded: Data | None,
-        threads: int,
+        held_out: OfNetworks,
     ) -> Fitted:
-        """Learn anything that the validation set is needed for after training."""
+        """Learn anything that the validation set is needed for after training.
+
+        `held_out` returns the outputs of each network for it.
+        """
         return fitted
 
     # -- the steps of a fit, continued ------------------------------------------------
@@ -453,10 +456,11 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 threads=threads,
             )
             fitted = replace(fitted, best_epochs=best, calibrations=None)
+            held_out = _held_out(fitted, pair[1], threads)
             if report is not None:
-                part = linear.of(fitted, threads)
+                part = linear.of(held_out)
                 fitted = replace(fitted, linear=part, mix=linear.mix)
-            return self._calibrate(fitted, validation, pair[1], threads)
+            return self._calibrate(fitted, validation, pair[1], held_out)
 
     def _cross_fit(
         self,
@@ -523,7 +527,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         def attributes(n: int) -> dict[str, Any]:
             nets = tuple(snapshot(net, callbacks) for net, callbacks in own[:n])
             model = replace(fitted, nets=nets, best_epochs=())
-            model = replace(model, linear=linear.of(model, 1))
+            part = linear.of(_held_out(model, linear.validation, 1))
+            model = replace(model, linear=part)
             return self._fitted_attributes(model)
 
         numbers = range(1, len(own) + 1)
@@ -624,6 +629,11 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 device = torch.device("cpu")
             self._fitted = _moved(self._fitted, device)
             self.__dict__.update(_of_the_nets(self._fitted))
+
+
+def _held_out(fitted: Fitted, validation: Data | None, threads: int) -> OfNetworks:
+    """Return a function that returns what networks say of a validation set, once."""
+    return functools.cache(lambda: fitted.of_networks(validation, threads))
 
 
 def _of_the_nets(fitted: Fitted) -> dict[str, Any]:

@@ -135,7 +135,14 @@ class Fitted:
 
     def outputs(self, encoded: Any, threads: int) -> list[np.ndarray]:
         """Return the outputs (n, n_outputs) of each net, mixed with the linear part."""
-        found = [outputs(net, encoded, threads) for net in self.nets]
+        return self.mixed(self.of_networks(encoded, threads), encoded)
+
+    def of_networks(self, encoded: Any, threads: int) -> list[np.ndarray]:
+        """Return the outputs (n, n_outputs) of each net."""
+        return [outputs(net, encoded, threads) for net in self.nets]
+
+    def mixed(self, found: list[np.ndarray], encoded: Any) -> list[np.ndarray]:
+        """Return the outputs of nets mixed with the linear part."""
         if self.linear is None:
             return found
         linear = self.linear.outputs(encoded)

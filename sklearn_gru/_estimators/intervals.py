@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gru._encoding.targets import TrainingData
 from sklearn_gru._estimators.conformal import Calibration
 from sklearn_gru._estimators.fitted import Fitted, Prediction
+from sklearn_gru._estimators.linear_part import OfNetworks
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import QuantileRegression
 from sklearn_gru._support.rules import check_value, real
@@ -175,12 +176,12 @@ class IntervalsMixin:
         fitted: Fitted,
         validation: TrainingData | None,
         encoded: Data | None,
-        threads: int,
+        held_out: OfNetworks,
     ) -> Fitted:
         """Measure the errors on the validation set."""
         if validation is None or encoded is None:
             return fitted
-        found = fitted.mean(fitted.outputs(encoded, threads), validation.sequences)
+        found = fitted.mean(fitted.mixed(held_out(), encoded), validation.sequences)
         task: Any = fitted.task
         y = task.stabilized(task.prepare(validation.y))
         weights = validation.weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,8 @@ from sklearn_gru._model.mixing import Judged, Mix, explained
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Regression
 from sklearn_gru._support.numbers import mean_of
+
+OfNetworks = Callable[[], list[np.ndarray]]
 
 # Tried for a small training set; the usual one is among them.
 _PENALTIES = tuple(10.0**k for k in range(-7, 1))
@@ -48,8 +51,11 @@ class LinearParts:
     validation: Data | None
     crossed: CrossFit | None
 
-    def of(self, fitted: Fitted, threads: int) -> LinearPart | None:
-        """Return the linear part of trained networks, or None if it has no share."""
+    def of(self, held_out: OfNetworks) -> LinearPart | None:
+        """Return the linear part of trained networks, or None if it has no share.
+
+        `held_out` returns the outputs of each network for the validation set.
+        """
         task = self.fitted.task
         if not self._exists:
             return None
@@ -59,7 +65,7 @@ class LinearParts:
         if self.validation is None:
             judged = self._left_out
         else:
-            judged = self._held_out(fitted, part, self.validation, threads)
+            judged = self._held_out(held_out(), part, self.validation)
         factor = task.linear_factor(judged)
         share = self.share
         if share == "auto":
@@ -133,14 +139,14 @@ class LinearParts:
 
     @staticmethod
     def _held_out(
-        fitted: Fitted, part: LinearPart, validation: Data, threads: int
+        found: list[np.ndarray], part: LinearPart, validation: Data
     ) -> Judged:
-        network = mean_of(replace(fitted, linear=None).outputs(validation, threads))
         weight = validation.weight
         if weight is None:
             weight = np.ones(len(validation))
         assert validation.target is not None
-        return Judged(part.outputs(validation), network, validation.target, weight)
+        linear = part.outputs(validation)
+        return Judged(linear, mean_of(found), validation.target, weight)
 
 
 def _mixed_in(part: LinearPart, factor: float, share: float) -> LinearPart | None:

@@ -117,9 +117,7 @@ def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
 
 
 # What the program that trains gets where it predicts.
-_NOTHING = Training(
-    *[0] * 14, clip_norm=0.0, weight_decay=0.0, loss_parameters=0, dropout=0.0
-)
+_NOTHING = Training._make([*[0] * 14, 0.0, 0.0, 0, 0.0])
 
 
 class Rows:
