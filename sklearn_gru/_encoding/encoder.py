@@ -205,9 +205,10 @@ class Encoder:
                 levels = self.differences.levels(*levels)
         if self.marks_observed:
             observed = np.pad(sequences.observed_rows(), (absent, 0))
+        starts = np.ascontiguousarray(sequences.starts)
         return Encoded(
             rows,
-            np.ascontiguousarray(sequences.starts) + absent,
+            starts + absent if absent else starts,
             np.ascontiguousarray(sequences.lengths),
             levels,
             leading,

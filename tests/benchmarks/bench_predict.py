@@ -57,6 +57,8 @@ def main():
         "GRURegressor, numba": lambda: kernels.predict(one),
     }
     print_race(single, 1000, "nn.GRU")
+    (alone,) = race({"": lambda: kernels.predict(one)}, 1000).values()
+    print(f"{'the latter, nothing between':28s} {np.median(alone) * 1e6:8.0f} us")
     for order in ("tottime", "cumtime"):
         print(f"\npredict of one window, numba, by {order}")
         print("\n".join(hot_spots(lambda: kernels.predict(one), 500, order, LINES)))
