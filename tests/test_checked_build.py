@@ -111,3 +111,22 @@ def test_an_ordinary_process_is_not_checked():
     X = np.zeros((40, 5, 2), dtype=np.float32) + np.arange(40)[:, None, None]
     GRURegressor(4, max_iter=20, random_state=0).fit(X, X[:, 0, 0])
     assert not checked._known
+
+
+@linux_only
+def test_each_array_of_places_is_guarded_on_its_own():
+    """Starts, lengths and absent steps lie in one block of memory."""
+    result = run(
+        """
+        from sklearn_gru._engines.numba.calls import Rows
+        from sklearn_gru._engines.numba.compile import checked
+
+        one = np.ones(4, dtype=np.int64)
+        rows = Rows(np.zeros((9, 2), dtype=np.float32), one, one)
+        places = rows.starts, rows.lengths, rows.absent
+        known = [checked._known[p.__array_interface__["data"][0]] for p in places]
+        print([n_bytes for _, n_bytes, _ in known])
+        """,
+        SKLEARN_GRU_CHECKED="1",
+    )
+    assert result.stdout == "[32, 32, 32]\n", result.stderr

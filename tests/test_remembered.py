@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV, KFold
 
 from sklearn_gru import GRURegressor
 from sklearn_gru._encoding import automatic_levels
@@ -105,29 +106,82 @@ def test_errors_and_objects_are_not_remembered():
         remembered(fail)({})
 
 
+def test_what_was_made_of_changed_arguments_is_not_kept():
+    """Another thread may write to an array while a fit reads it."""
+    x = np.zeros(3)
+
+    def changing(array):
+        array += 1
+        return array.sum()
+
+    assert remembered(changing)(x) == 3
+    call = remembered(lambda array: next(results)(array))
+    results = iter([changing, np.sum])
+    x[:] = 0
+    assert call(x) == 3
+    assert call(np.zeros(3)) == 0
+
+
+REMEMBERED = (
+    automatic_levels._best_normalization,
+    automatic_levels._continued_channel_of_few,
+    ridge._equations_of_few,
+)
+
+
+def forget():
+    for function in REMEMBERED:
+        function.cache_clear()
+
+
 @pytest.mark.parametrize("n", [200, 1200])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_a_fit_is_the_same_whether_its_data_were_seen_before(n, weighted):
-    """Levels and the ridge regression are remembered; nothing of it shows."""
+def test_a_fit_is_the_same_whatever_fits_are_remembered(n):
+    """Fits that differ in one respect each, in a process that knows them or nothing."""
     rng = np.random.default_rng(n)
     X = np.cumsum(rng.normal(size=(n, 12, 2)), axis=1)
     y = X[:, -1, 0] + rng.normal(size=n)
-    weight = rng.uniform(0.5, 2, n) if weighted else None
-    other = GRURegressor(4, max_iter=2, random_state=1)
+    weight = rng.uniform(0.5, 2, n)
+    cases = [
+        ({}, X, y, None),
+        ({}, X, -y, None),
+        ({}, -X, y, None),
+        ({}, X[:, 1:], y, None),
+        ({}, X, y, weight),
+        ({}, X, y, weight[::-1].copy()),
+        ({"target_feature": 0}, X, y, None),
+        ({"normalization": "standard", "target_feature": 1}, X, y, None),
+        ({"add_differences": True}, X, y, None),
+    ]
 
-    def predictions(forget):
-        if forget:
-            for function in (
-                automatic_levels._best_normalization,
-                automatic_levels._continued_channel_of_few,
-                ridge._equations_of_few,
-            ):
-                function.forget()
-        model = GRURegressor(4, max_iter=2, random_state=0)
+    def predictions(params, X, y, weight):
+        model = GRURegressor(4, max_iter=2, random_state=0, **params)
         return model.fit(X, y, sample_weight=weight).predict(X)
 
-    first = predictions(forget=True)
-    other.fit(X, -y, sample_weight=weight)
-    other.fit(-X, y, sample_weight=weight)
-    np.testing.assert_array_equal(predictions(forget=False), first)
-    np.testing.assert_array_equal(predictions(forget=True), first)
+    alone = []
+    for case in cases:
+        forget()
+        alone.append(predictions(*case))
+    for order in (cases, cases[::-1]):
+        together = [predictions(*case) for case in order]
+        for found, expected in zip(
+            together, alone if order is cases else alone[::-1], strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+    assert len({found.tobytes() for found in alone}) == len(cases)
+
+
+def test_a_search_learns_each_training_set_once():
+    """With both halves of each, which a cross-fitted fit solves, too."""
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.normal(size=(200, 6, 1)), axis=1)
+    search = GridSearchCV(
+        GRURegressor(
+            2, max_iter=20, random_state=0, n_iter_no_change=1, target_feature=0
+        ),
+        {"learning_rate": [0.01, 0.02, 0.03]},
+        cv=KFold(5),
+    )
+    forget()
+    search.fit(X, X[:, -1, 0] + 0.1 * rng.normal(size=200))
+    found = [function.cache_info() for function in REMEMBERED]
+    assert [(info.misses, info.hits) for info in found] == [(6, 10), (0, 0), (18, 30)]

@@ -148,15 +148,16 @@ def _can_be_far(
         for k, j in enumerate(columns):
             column = sequences.values[part, j]
             outside[k] += np.count_nonzero((column < under[j]) | (column > over[j]))
-    far = outside.max() * _most_sharing(sequences)
-    return bool(far > _SEQUENCES * len(sequences))
+    enough, most = _SEQUENCES * len(sequences), int(outside.max())
+    return most > enough or most * _most_sharing(sequences) > enough
 
 
 def _most_sharing(sequences: Sequences) -> int:
     """Return how many sequences use the same row, at most."""
-    starts, ends = sequences.starts, sequences.starts + sequences.lengths
-    if (ends[:-1] <= starts[1:]).all():
-        return 1
+    if type(sequences) is Sequences:  # others have a rule in place of arrays
+        ends = sequences.starts + sequences.lengths
+        if (ends[:-1] <= sequences.starts[1:]).all():
+            return 1
     return max(int(used.max()) for _, used in sequences.coverage_blocks())
 
 

@@ -222,7 +222,8 @@ class Sequences:
     def _with(self, **changes: Any) -> Sequences:
         if not changes.keys() <= OF_COLUMNS:
             return replace(self, **changes)
-        found = object.__new__(Sequences)  # places were checked
+        # There are as many rows, so that the places, which were checked, are right.
+        found = object.__new__(type(self))
         vars(found).update(vars(self), **changes)
         vars(found)["values"] = _read_only(found.values)
         return found

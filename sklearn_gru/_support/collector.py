@@ -15,8 +15,9 @@ from multiprocessing import parent_process
 def paused_collector() -> Iterator[None]:
     """Collect no garbage in any thread for a while.
 
-    A worker of a pool never scans the objects that it has by then: they are those of
-    libraries. In the process of a user, some may become garbage that holds data.
+    A process that another one has started, such as a worker of a pool, never scans the
+    objects that it has by then, nearly all of which are those of libraries. In the
+    process of a user, more of them may become garbage that holds data.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -101,7 +101,8 @@ def is_cached(cell: str) -> bool:
 def _predicts_by_training(cell: str) -> bool:
     """Return whether the program that trains a kind of cell is to predict, too.
 
-    It is larger than the one that predicts, and takes longer to compile and to load.
+    It is larger than the one that predicts, and takes longer to compile and to load. A
+    process that has predicted with the latter goes on with it.
     """
     return cell in _TRAINED or is_cached(cell)
 
@@ -117,7 +118,7 @@ def _checked_leading(leading: Any, n: int, width: int) -> np.ndarray:
 
 
 # What the program that trains gets where it predicts.
-_NOTHING = Training._make([*[0] * 14, 0.0, 0.0, 0, 0.0])
+_NOTHING = Training(**{name: kind() for name, kind in Training.__annotations__.items()})
 
 
 class Rows:
@@ -154,7 +155,7 @@ class Rows:
         self.starts, self.lengths, self.absent = self._places
         self.starts[:] = checked(starts, np.int64, n, "starts")
         self.lengths[:] = checked(lengths, np.int64, n, "lengths")
-        self._places_at = address(self._places)
+        self._places_at = address(self.starts)
         self._all_places = self._places_from(0)
         self.segment_length = segment_length
         self.n_steps = self._longest(1)

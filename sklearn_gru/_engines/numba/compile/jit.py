@@ -224,8 +224,8 @@ def of_integers(compiled, n):
 def of_same_types(compiled):
     """Return an entry as a function that looks at the types of its first call alone.
 
-    It is for entries that always get the same types, of which numba would look at every
-    number in a tuple. In the checked build, it is the entry.
+    numba would look at every number in a tuple. Arguments of other types are converted,
+    not refused. In the checked build, it is the entry.
     """
     if checked.ENABLED:
         return compiled

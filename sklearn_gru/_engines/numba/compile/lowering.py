@@ -35,7 +35,11 @@ def options_of_inner() -> dict[str, Any]:
 
 def _compiler_of_entries():
     """Return numba's compiler, with a library that is optimised a little."""
-    from numba.core.codegen import JITCodeLibrary
+    from numba.core import config
+    from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+
+    # What is replaced below, and what it calls.
+    _ = JITCodeLibrary._optimize_final_module, JITCPUCodegen._module_pass_manager
 
     class FirstLevel:
         """Stands in for the code generator where numba asks it for optimisations."""
@@ -47,7 +51,7 @@ def _compiler_of_entries():
             return getattr(self._codegen, name)
 
         def _module_pass_manager(self, **options):
-            level = min(_LEVEL, options.pop("opt", _LEVEL))
+            level = min(_LEVEL, int(options.pop("opt", config.OPT)))
             return self._codegen._module_pass_manager(opt=level, **options)
 
     class EntryLibrary(JITCodeLibrary):
