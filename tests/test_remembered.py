@@ -148,7 +148,7 @@ def test_a_fit_is_the_same_whatever_fits_are_remembered(n):
         ({}, X[:, 1:], y, None),
         ({}, X, y, weight),
         ({}, X, y, weight[::-1].copy()),
-        ({"target_feature": 0}, X, y, None),
+        ({"normalization": "last"}, X, y, None),
         ({"normalization": "standard", "target_feature": 1}, X, y, None),
         ({"add_differences": True}, X, y, None),
     ]
