@@ -1,10 +1,10 @@
-"""Let numba optimise each kernel once, and not more than it gains.
+"""Let numba optimize each kernel once, and not more than it gains.
 
 numba turns every jitted function into machine code together with all it calls, so a
 program ten calls deep compiles its innermost loops ten times: here 17 seconds instead
 of 6. Functions marked `inner` are never called from Python; they only need to be
-there, as unoptimised LLVM code, when the entry that calls them is linked and compiled.
-The entry is compiled with the first level of LLVM's optimisations: the kernels say
+there, as unoptimized LLVM code, when the entry that calls them is linked and compiled.
+The entry is compiled with the first level of LLVM's optimizations: the kernels say
 themselves what is to be a vector, and the further levels make nothing faster.
 
 This reaches into numba's compiler. `options_of_entries` and `options_of_inner` return
@@ -34,7 +34,7 @@ def options_of_inner() -> dict[str, Any]:
 
 
 def _compiler_of_entries():
-    """Return numba's compiler, with a library that is optimised a little."""
+    """Return numba's compiler, with a library that is optimized a little."""
     from numba.core import config
     from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 
@@ -42,7 +42,7 @@ def _compiler_of_entries():
     _ = JITCodeLibrary._optimize_final_module, JITCPUCodegen._module_pass_manager
 
     class FirstLevel:
-        """Stands in for the code generator where numba asks it for optimisations."""
+        """Stands in for the code generator where numba asks it for optimizations."""
 
         def __init__(self, codegen):
             self._codegen = codegen
