@@ -20,7 +20,8 @@ from sklearn_gru._support.on_disk import is_on_disk
 from sklearn_gru._support.remembered import remembered
 
 _LOOKED_AT = 4096  # sequences
-_MOST_REMEMBERED = 1 << 16  # sequences of a training set
+# Sequences of a training set; of more, windows that follow a rule would become arrays.
+_MOST_REMEMBERED = 1 << 16
 _FURTHEST = 1024  # rows between the end of a window and the row of its target
 _ALIKE = 0.9  # share of the targets that must be the value of a later row
 _FEW_OF = 8  # every 8th sequence is checked first

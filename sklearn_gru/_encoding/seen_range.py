@@ -102,14 +102,12 @@ class SeenRange:
         """Warn about sequences whose level lies far outside."""
         span, margin, under, over = self._bounds
         low, high = column_ends(sequences.values)
-        beyond = (low < under) | (high > over)
-        if not beyond.any() or not _can_be_far(
-            sequences, np.flatnonzero(beyond), under, over
-        ):
+        columns = np.flatnonzero((low < under) | (high > over))
+        if not len(columns) or not _can_be_far(sequences, columns, under, over):
             return
         short = sequences.lengths < self.usual
         far = {}
-        for j in np.flatnonzero(beyond):
+        for j in columns:
             ends = self.low[j] - _OUTLIER * span[j], self.high[j] + _OUTLIER * span[j]
             means = _all_means(sequences, int(j), ends)
             far[j] = means < np.where(short, self.low[j] - margin[j], under[j])

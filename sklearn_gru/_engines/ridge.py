@@ -198,7 +198,7 @@ def _equations_of_few(
     target: np.ndarray,
     layout: tuple[int, int, int],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return them for a training set that a search may fit again and again."""
+    """Return the equations of a small training set, which a search fits repeatedly."""
     data = Encoded(rows, starts, lengths, levels, leading)
     return _equations(data, weight.__getitem__, target.__getitem__, layout)
 

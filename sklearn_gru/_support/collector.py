@@ -15,9 +15,9 @@ from multiprocessing import parent_process
 def paused_collector() -> Iterator[None]:
     """Collect no garbage in any thread for a while.
 
-    A process that another one has started, such as a worker of a pool, never scans the
-    objects that it has by then, nearly all of which are those of libraries. In the
-    process of a user, more of them may become garbage that holds data.
+    Afterwards, a child process of `multiprocessing`, such as a worker of a pool, never
+    scans the objects that exist, nearly all of which belong to libraries. Other
+    processes scan them as before: a user's objects may hold data and become garbage.
     """
     was_enabled = gc.isenabled()
     gc.disable()

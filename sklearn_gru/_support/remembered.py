@@ -91,7 +91,7 @@ def _read(value: Any, found: Any) -> None:
             raise TypeError(f"an array of {value.dtype} has no contents of its own")
         found.update(repr((value.dtype.str, value.shape)).encode())
         found.update(np.ascontiguousarray(value).data)
-    elif value is None or isinstance(value, (bool, int, float, str)):
+    elif value is None or isinstance(value, (int, float, str)):
         found.update(f"{value!r};".encode())
     else:
         raise TypeError(f"{type(value).__name__} is neither an array nor a number")

@@ -14,7 +14,7 @@ The seam to the rest of the package, all of it plain numpy:
 * `Trainer(network, params, ...)` runs epochs: `train_epoch(...)` is one call.
 * `Predictor(network, params)` packs the weights once and predicts any number of
   sequences: `predict(values, starts, lengths)`.
-* `warm_up(network)` compiles ahead: about 8 seconds once per machine and kind of cell,
+* `warm_up(network)` compiles ahead: about 6 seconds once per machine and kind of cell,
   0.4 seconds from the cache in each later process (the import of numba included).
 * `warm_up_shared(network)` does so for batches that processes share.
 * `warm_up_layers(network)` does so for `autograd.run_layers`: the same layers as a

@@ -24,13 +24,13 @@ def pack(shape, memory):
 
 
 def predict(shape, layout, memory, sequences, scores):
-    """Write the head's scores (n, n_outputs) of every sequence; weights are packed."""
+    """Predict, without the code that trains; see `write_scores`."""
     write_scores(cell, shape, layout, memory, sequences, floats_at(scores))
 
 
 @inner
 def write_scores(cell, shape, layout, memory, sequences, scores):
-    """Do what `predict` does; for the program that trains, too."""
+    """Write the head's scores (n, n_outputs) of every sequence; weights are packed."""
     workspace, packed = floats_at(memory.workspace), floats_at(memory.packed)
     data = view_data(sequences)
     ordered, spare = sorted_batch(layout, memory, sequences, data)

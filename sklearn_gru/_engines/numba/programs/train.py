@@ -95,8 +95,8 @@ class Job(NamedTuple):
 def train_epoch(shape, layout, memory, sequences, training, scores):
     """Run one step of AdamW for every batch of `order`, or predict.
 
-    At an address of scores that is not 0, write them as `predict` does: a fit needs
-    both, which take less time to compile as one program.
+    If the address `scores` is not 0, only write scores there, as `predict` does. A fit
+    does both, and one program takes less time to compile than two.
     """
     if scores != 0:
         write_scores(cell, shape, layout, memory, sequences, floats_at(scores))
