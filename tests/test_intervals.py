@@ -221,8 +221,12 @@ def test_quantiles_make_intervals_as_wide_as_the_noise():
 
 @by_loss
 def test_errors_are_those_of_the_weights_that_were_kept(loss):
-    """After early stopping they belong to the best epoch, not to the last."""
+    """After early stopping they belong to the best epoch, not to the last.
+
+    A warm start does not learn from the validation set.
+    """
     params = {"early_stopping": True, "max_iter": 60, "learning_rate": 0.1}
+    params["warm_start"] = True
     params |= {"n_iter_no_change": 4, "hidden_size": 20}
     fitted = model(loss, **params).fit(X, Y)
     assert fitted.best_iteration_ < fitted.n_iter_
@@ -344,8 +348,10 @@ def rentals(bikes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["squared_error", "three quantiles"])
-def test_coverage_on_bike_sharing(rentals, loss):
+@pytest.mark.parametrize(
+    ("loss", "dropout"), [("squared_error", 0.3), ("three quantiles", 0.1)]
+)
+def test_coverage_on_bike_sharing(rentals, loss, dropout):
     """Ten weeks after the fit: what is promised, within 6 points; no row crosses.
 
     Of raw values: with the default normalization, 57 % of y fell into the interval for
@@ -357,7 +363,7 @@ def test_coverage_on_bike_sharing(rentals, loss):
         hidden_size=32,
         normalization=None,
         linear_share=0,
-        dropout=0.3,
+        dropout=dropout,
         validation_fraction=0.2,
         max_iter=20,
     )

@@ -327,12 +327,14 @@ def test_progress_line(monkeypatch):
 
 
 def test_progress_line_of_a_fit_that_stops_early():
-    """It ends complete, at the epochs there were."""
+    """It ends complete, at the epochs there were; those of all sequences follow."""
     model = regressor(verbose=1, max_iter=300, early_stopping=True, n_iter_no_change=1)
     with contextlib.redirect_stderr(Terminal()) as terminal:
         model.fit(X, Y)
-    assert f"{model.n_iter_}/{model.n_iter_} [" in terminal.last
+    first, second, _ = terminal.getvalue().split("\n")
+    assert f"{model.n_iter_}/{model.n_iter_} [" in first.split("\r")[-1]
     assert model.n_iter_ < 300
+    assert "GRURegressor, all sequences (" in second.split("\r")[-1]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -351,9 +353,10 @@ def test_progress_line_of_several_networks(threads):
         torch.set_num_threads(before)
     assert "15/15 [" in whole
     n = sum(len(net.history) for net in model.nets_)
-    assert f"{n}/{n} [" in terminal.last
+    first, second, _ = terminal.getvalue().split("\n")
+    assert f"{n}/{n} [" in first.split("\r")[-1]
     assert n < 900
-    assert terminal.getvalue().count("\n") == 1
+    assert "15/15 [" in second.split("\r")[-1]
 
 
 def test_progress_line_of_a_fit_that_fails():

@@ -57,7 +57,8 @@ class Checkpoint(Callback):
     of early stopping, but no state of other callbacks. ``random_state`` must be an
     integer. ``partial_fit`` writes no checkpoint. With `n_estimators`, every network
     has its own file: the first in the folder, the others in folders ``member_1``,
-    ``member_2`` and so on inside.
+    ``member_2`` and so on inside. The epochs of all sequences that follow early
+    stopping have a file in a folder ``all_sequences`` inside each of these.
 
     Examples
     --------
@@ -81,6 +82,7 @@ class Checkpoint(Callback):
         self.every = every
         self._is_copy = False
         self._member = 0
+        self._is_further = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Checkpoint:
         new = type(self)(copy.deepcopy(self.path, memo), self.every)
@@ -96,6 +98,12 @@ class Checkpoint(Callback):
         new._is_copy, new._member = self._is_copy, number
         return new
 
+    def of_further_epochs(self) -> Checkpoint:
+        """Return the checkpoint of the epochs that follow early stopping."""
+        new = self.of_member(self._member)
+        new._is_further = True
+        return new
+
     def begin(self, run: Run, callbacks: list[tuple[str, Any]]) -> None:
         """Load the state of the run, if there is one, before its first epoch."""
         self._check(callbacks)
@@ -105,6 +113,8 @@ class Checkpoint(Callback):
             folder /= "-".join(v[:6] for v in self._fingerprint.values())
         if self._member:
             folder /= f"member_{self._member}"
+        if self._is_further:
+            folder /= "all_sequences"
         self._file = folder / _NAME
         self._engine: str | None = None
         try:
@@ -217,6 +227,7 @@ class TimeLimit(Callback):
             raise InvalidParameterError(f"TimeLimit: seconds={seconds!r} is no number.")
         self._end = time.monotonic() + seconds / self.turns
         self._longest = 0.0
+        self._left = 0.0
         self.expired_ = False
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -230,6 +241,16 @@ class TimeLimit(Callback):
         if now + self._longest > self._end:
             self.expired_ = True
             raise StopTraining
+
+    def on_train_end(
+        self, net: Any, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
+        """Note how much time is left."""
+        self._left = self._end - time.monotonic()
+
+    def allows(self, epochs: int) -> bool:
+        """Return whether training left the time for some more epochs."""
+        return epochs * self._longest <= self._left
 
 
 class Saver(Callback):

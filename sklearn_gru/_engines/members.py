@@ -21,7 +21,13 @@ from sklearn_gru._engines.numba.engine import NumbaEngine
 from sklearn_gru._engines.torch.callbacks import EpochReports, Progress
 from sklearn_gru._engines.torch.device import member_seed, torch_threads
 from sklearn_gru._engines.torch.net import SequenceNet
-from sklearn_gru._engines.training import Stopping, TrainingParams, make_net, train
+from sklearn_gru._engines.training import (
+    Stopping,
+    TrainingParams,
+    make_net,
+    train,
+    train_further,
+)
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
@@ -120,6 +126,33 @@ def train_all(
             threads=max(1, threads // at_once),
         )
 
+    return _with_line(nets, run, workers, line)
+
+
+def train_all_further(
+    nets: Nets,
+    data: Data,
+    epochs: Sequence[int],
+    *,
+    progress: str | None = None,
+    threads: int = 1,
+) -> tuple[bool, ...]:
+    """Train every net as :func:`train_further` does, each for a number of epochs."""
+    n = len(nets)
+    workers = n_workers(nets, threads)
+    line = None if progress is None else Progress(progress, max(epochs), n)
+
+    def run(k: int) -> bool:
+        own = max(1, threads // min(workers, n - k))
+        return train_further(nets[k], data, epochs[k], line=line, threads=own)
+
+    return _with_line(nets, run, workers, line)
+
+
+def _with_line(
+    nets: Nets, run: Callable[[int], Result], workers: int, line: Progress | None
+) -> tuple[Result, ...]:
+    """Return what runs return, and close their progress line."""
     try:
         return of_each(nets, run, workers, announce=line is not None)
     finally:

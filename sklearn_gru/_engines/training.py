@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from sklearn_gru._engines.checkpoint import Saver
+from sklearn_gru._engines.checkpoint import Checkpoint, Saver
 from sklearn_gru._engines.choice import choose
 from sklearn_gru._engines.run import Run
 from sklearn_gru._engines.together import (
@@ -42,6 +42,7 @@ from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
 from sklearn_gru._support.interrupts import Interrupts
 from sklearn_gru._support.ranks import current
+from sklearn_gru.exceptions import DivergenceError
 
 
 class TrainingParams(NamedTuple):
@@ -170,6 +171,37 @@ def train(
         sessions.close()
         net.module_.zero_grad(set_to_none=True)
     return None if stopper is None else stopper.best_epoch
+
+
+def train_further(
+    net: SequenceNet,
+    data: Data,
+    epochs: int,
+    *,
+    line: Progress | None = None,
+    threads: int = 1,
+) -> bool:
+    """Train for a few more epochs on other data; return False if training diverges.
+
+    The network has its weights from before then. Checkpoints save these epochs beside
+    the others; no other callback hears of them, and the history does not hold them.
+    """
+    theirs, n_before = net.callbacks_, len(net.history)
+    before = {name: value.clone() for name, value in net.module_.state_dict().items()}
+    net.callbacks_ = [
+        (name, callback.of_further_epochs())
+        for name, callback in theirs
+        if isinstance(callback, Checkpoint)
+    ]
+    try:
+        train(net, data, None, epochs, scheduled=True, line=line, threads=threads)
+    except DivergenceError:
+        net.module_.load_state_dict(before)
+        return False
+    finally:
+        net.callbacks_ = theirs
+        del net.history[n_before:]
+    return True
 
 
 class Sessions(Callback):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,7 +26,7 @@ from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData, read_training_data
 from sklearn_gru._engines.base import Plan
-from sklearn_gru._engines.members import make_nets, train_all
+from sklearn_gru._engines.members import make_nets, train_all, train_all_further
 from sklearn_gru._engines.precision import choose_dtype
 from sklearn_gru._engines.torch.callbacks import EpochReports, check_callbacks
 from sklearn_gru._engines.torch.device import resolve_device, torch_threads
@@ -39,9 +39,15 @@ from sklearn_gru._engines.training import (
     move_net,
     snapshot,
 )
-from sklearn_gru._estimators.cross_fit import CrossFit, can_cross_fit, first_half
+from sklearn_gru._estimators.cross_fit import CrossFit, first_half
+from sklearn_gru._estimators.final_epochs import (
+    final_epochs,
+    has_final_epochs,
+    has_time_limit,
+    is_usual,
+)
 from sklearn_gru._estimators.fitted import Fitted, Prediction
-from sklearn_gru._estimators.hold_out import hold_out, stops_early
+from sklearn_gru._estimators.hold_out import HOLD_OUT_HALF_FROM, hold_out, stops_early
 from sklearn_gru._estimators.linear_part import LinearParts, OfNetworks
 from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.spec import NetworkSpec
@@ -137,10 +143,11 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             schema, labels, data, X_val, y_val, sample_weight_val
         )
         n_given = len(data.sequences)
+        whole = data if self._learns_held_out(validation, X_val) else None
         del data  # not to be held in memory during training: the parts are copies
         fitted = before or self._start(schema, labels, training, n_given)
         fitted = self._train(
-            fitted, labels, training, validation, int(self.max_iter), report
+            fitted, labels, training, validation, int(self.max_iter), report, whole
         )
         self._keep(fitted, began, fresh=before is None)
         report.end()
@@ -216,10 +223,36 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             )
         if X_val is not None:
             return data, self._read(schema, X_val, y_val, sample_weight_val)[0]
-        if not stops_early(self.early_stopping, len(data.sequences)):
+        if stops_early(self.early_stopping, len(data.sequences)):
+            codes = self._strata(labels, data.y)
+            return hold_out(data, self.validation_fraction, self._seed, codes)
+        if len(data.sequences) < HOLD_OUT_HALF_FROM or not self._holds_out_half():
             return data, None
-        codes = self._strata(labels, data.y)
-        return hold_out(data, self.validation_fraction, self._seed, codes)
+        held = first_half(data.sequences, data.weights, self._batch_size(data))
+        if held is None:
+            return data, None
+        return data.select(~held), data.select(held)
+
+    def _makes_halves(self) -> bool:
+        """Return whether halves of a small training set tell how to train."""
+        if self.early_stopping != "auto" or self._linear_share() == 1:
+            return False  # with a share of 1, the network is not in the output
+        is_regressor = isinstance(self, RegressorMixin)
+        return is_regressor and is_usual(self.callbacks, int(self.max_iter))
+
+    def _holds_out_half(self) -> bool:
+        """Return whether a half may be held out, because networks learn it later."""
+        if self.warm_start or has_time_limit(self.callbacks):
+            return False
+        return self._makes_halves()
+
+    def _learns_held_out(self, validation: TrainingData | None, X_val: Any) -> bool:
+        """Return whether networks learn from the validation set in the end.
+
+        One that is given stays unknown to them, and one of a warm start does for the
+        fits to come.
+        """
+        return validation is not None and X_val is None and not self.warm_start
 
     # -- hooks that depend on the kind of target --------------------------------------
 
@@ -418,8 +451,9 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         validation: TrainingData | None,
         epochs: int,
         report: FitReport | None = None,
+        whole: TrainingData | None = None,
     ) -> Fitted:
-        """Train the nets.
+        """Train the nets, in the end on `whole` if it is given.
 
         With a report, train for `epochs` epochs at scheduled learning rates; without
         one, at a constant rate.
@@ -457,10 +491,34 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             )
             fitted = replace(fitted, best_epochs=best, calibrations=None)
             held_out = _held_out(fitted, pair[1], threads)
+            recipe = None
             if report is not None:
-                part = linear.of(held_out)
+                recipe = linear.recipe(held_out)
+                part = linear.made(recipe)
                 fitted = replace(fitted, linear=part, mix=linear.mix)
-            return self._calibrate(fitted, validation, pair[1], held_out)
+            fitted = self._calibrate(fitted, validation, pair[1], held_out)
+            if whole is None or not has_final_epochs(fitted.nets, epochs, best):
+                return fitted
+            known = training, pair[0]
+            fitted, data = self._encoded_whole(fitted, labels, whole, known)
+            name = f"{type(self).__name__}, all sequences" if self.verbose else None
+            train_all_further(
+                fitted.nets, data, final_epochs(best), progress=name, threads=threads
+            )
+            return replace(fitted, linear=linear.made(recipe, data))
+
+    def _encoded_whole(
+        self,
+        fitted: Fitted,
+        labels: Any,
+        whole: TrainingData,
+        known: tuple[TrainingData, Data],
+    ) -> tuple[Fitted, Data]:
+        """Return all sequences encoded, and the model that knows their range."""
+        whole = fitted.recode(whole)
+        fitted = replace(fitted, encoder=fitted.encoder.having_seen(whole.sequences))
+        weights = self._loss_weights(labels, whole)
+        return fitted, fitted.encoded_beside(whole, weights, known)
 
     def _cross_fit(
         self,
@@ -476,11 +534,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         They are for small training sets of which the estimator chooses the number of
         epochs; see :func:`first_half` for the sets that have no halves.
         """
-        if self.early_stopping != "auto" or validation is not None:
-            return None
-        if not (fitted.task.cross_fits and can_cross_fit(fitted.net, epochs)):
-            return None
-        if self._linear_share() == 1:  # the network is not in the output
+        if validation is not None or not self._makes_halves():
             return None
         whole = training.whole
         if whole is None:  # rows in a file that are not read at once
@@ -527,8 +581,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         def attributes(n: int) -> dict[str, Any]:
             nets = tuple(snapshot(net, callbacks) for net, callbacks in own[:n])
             model = replace(fitted, nets=nets, best_epochs=())
-            part = linear.of(_held_out(model, linear.validation, 1))
-            model = replace(model, linear=part)
+            recipe = linear.recipe(_held_out(model, linear.validation, 1))
+            model = replace(model, linear=linear.made(recipe))
             return self._fitted_attributes(model)
 
         numbers = range(1, len(own) + 1)

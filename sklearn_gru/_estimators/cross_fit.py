@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from skorch.callbacks import LoadInitState, LRScheduler, ParamMapper
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._engines.members import n_workers, of_each
@@ -23,14 +22,8 @@ from sklearn_gru.exceptions import DivergenceError
 
 _FEWEST = 10  # different sequences, or times, in each half
 
-# With fewer, `max_iter` asks for a quick fit, which hardly learns noise.
-_LEAST_EPOCHS = 20
-
 # Windows that overlap know each other: halves of many short stretches would leak.
 _STRETCHES = 4
-
-# Callbacks that train another network than cross-fitting would. It calls none.
-_CHANGING = (LoadInitState, LRScheduler, ParamMapper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +104,6 @@ def _learned(
         threads=threads,
     )
     return best or epochs, outputs(net, judged, threads)
-
-
-def can_cross_fit(net: SequenceNet, epochs: int) -> bool:
-    """Return whether a new network would be trained as this one will be, and long."""
-    if epochs < _LEAST_EPOCHS:
-        return False
-    return not any(isinstance(callback, _CHANGING) for _, callback in net.callbacks_)
 
 
 def first_half(

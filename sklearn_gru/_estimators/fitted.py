@@ -174,9 +174,24 @@ class Fitted:
         encoded = self._with_target(training, training_weights, rows)
         if validation is None:
             return encoded, None
-        if validation.sequences.values is not training.sequences.values:
-            rows = self.encoder.rows(validation.sequences, self.dtype)
-        return encoded, self._with_target(validation, validation_weights, rows)
+        known = training, encoded
+        return encoded, self.encoded_beside(validation, validation_weights, known)
+
+    def encoded_beside(
+        self,
+        data: TrainingData,
+        weights: np.ndarray | None,
+        other: tuple[TrainingData, Any],
+    ) -> Any:
+        """Return encoded sequences, sharing the rows of other ones if possible."""
+        if self._is_streamed(data.sequences):
+            return self._streamed(data, weights)
+        known, encoded = other
+        if data.sequences.values is known.sequences.values:
+            rows = encoded.rows
+        else:
+            rows = self.encoder.rows(data.sequences, self.dtype)
+        return self._with_target(data, weights, rows)
 
     def _is_streamed(self, sequences: Sequences) -> bool:
         """Tell whether to encode a training set part by part.

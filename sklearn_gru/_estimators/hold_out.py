@@ -18,6 +18,10 @@ from sklearn_gru.exceptions import InputError
 # validate on and too many to lose for training.
 STOP_EARLY_FROM = 1000
 
+# With fewer than that, a regressor can hold out one half, because it learns it later.
+# Two networks of one half each, and one of all, are better below.
+HOLD_OUT_HALF_FROM = 500
+
 
 def stops_early(early_stopping: Any, n_sequences: int) -> bool:
     """Return whether a fit of `n_sequences` sequences holds out a validation set."""

@@ -51,8 +51,8 @@ class LinearParts:
     validation: Data | None
     crossed: CrossFit | None
 
-    def of(self, held_out: OfNetworks) -> LinearPart | None:
-        """Return the linear part of trained networks, or None if it has no share.
+    def recipe(self, held_out: OfNetworks) -> Mix | None:
+        """Return the recipe for trained networks; None if no linear part has a share.
 
         `held_out` returns the outputs of each network for the validation set.
         """
@@ -60,7 +60,7 @@ class LinearParts:
         if not self._exists:
             return None
         if self.mix is not None:
-            return self._of_mix
+            return self.mix
         part = self._ridge.part()
         if self.validation is None:
             judged = self._left_out
@@ -70,7 +70,20 @@ class LinearParts:
         share = self.share
         if share == "auto":
             share = task.linear_share(judged._replace(linear=factor * judged.linear))
-        return _mixed_in(part, factor, float(share))
+        return Mix(task.linear_penalty, factor, float(share))
+
+    def made(self, recipe: Mix | None, data: Data | None = None) -> LinearPart | None:
+        """Return the linear part of a recipe, None if it has no share.
+
+        It is fitted to the training set, or to `data`.
+        """
+        if recipe is None or recipe.share == 0:
+            return None
+        if data is None:
+            ridge = self._ridge.with_penalty(recipe.penalty)
+        else:
+            ridge = self._ridge_of(data, recipe.penalty)
+        return replace(ridge.part().times(recipe.factor), share=recipe.share)
 
     @property
     def _exists(self) -> bool:
@@ -107,12 +120,6 @@ class LinearParts:
         return Mix(penalty, *task.cross_fitted_mix(judged))
 
     @cached_property
-    def _of_mix(self) -> LinearPart | None:
-        assert self.mix is not None
-        penalty, factor, share = self.mix
-        return _mixed_in(self._ridge.with_penalty(penalty).part(), factor, share)
-
-    @cached_property
     def _ridge(self) -> Ridge:
         return self._ridge_of(self.training, self.fitted.task.linear_penalty)
 
@@ -147,7 +154,3 @@ class LinearParts:
         assert validation.target is not None
         linear = part.outputs(validation)
         return Judged(linear, mean_of(found), validation.target, weight)
-
-
-def _mixed_in(part: LinearPart, factor: float, share: float) -> LinearPart | None:
-    return replace(part.times(factor), share=share) if share > 0 else None

@@ -35,7 +35,6 @@ class Regression:
     constant: tuple[int, ...] = ()  # outputs that did not vary in the first fit
     n_dims: int = 1  # of y, 1 or 2
     linear_penalty: ClassVar[float] = 0.01
-    cross_fits: ClassVar[bool] = True  # a small training set, see CrossFit
 
     @classmethod
     def fit(
@@ -301,7 +300,6 @@ class Classification:
     constant: tuple[int, ...] = ()
     loss: ClassVar[str] = "cross_entropy"
     linear_penalty: ClassVar[float] = 1.0
-    cross_fits: ClassVar[bool] = False
 
     @classmethod
     def fit(

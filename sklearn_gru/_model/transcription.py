@@ -34,7 +34,6 @@ class Transcription:
     vocabulary: Vocabulary
     constant: tuple[int, ...] = ()
     loss: ClassVar[str] = "ctc"
-    cross_fits: ClassVar[bool] = False
     loss_parameters: ClassVar[tuple[float, ...]] = ()
 
     @property

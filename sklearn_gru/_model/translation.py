@@ -61,7 +61,6 @@ class Translation:
     label_smoothing: float
     constant: tuple[int, ...] = ()
     loss: ClassVar[str] = "token_cross_entropy"
-    cross_fits: ClassVar[bool] = False
 
     @property
     def n_outputs(self) -> int:

@@ -1,0 +1,67 @@
+"""The last epochs after early stopping: of all sequences, the validation set too.
+
+The newest sequences tell most about those to come, and early stopping ends while the
+learning rate is still high. So networks go on from their best epoch for a few epochs,
+in which the rate falls to 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from skorch.callbacks import LoadInitState, LRScheduler, ParamMapper
+
+from sklearn_gru._engines.checkpoint import TimeLimit
+from sklearn_gru._engines.torch.net import SequenceNet
+
+_MOST = 5
+
+# With fewer, `max_iter` asks for a quick fit, which hardly learns noise.
+_LEAST_EPOCHS = 20
+
+# Callbacks that train another network than training without callbacks would.
+_CHANGING = (LoadInitState, LRScheduler, ParamMapper)
+
+Callbacks = Iterable[Any] | None  # each alone, as (name, callback), or a class
+
+
+def is_usual(callbacks: Callbacks, epochs: int) -> bool:
+    """Return whether training is long, and as it would be without callbacks."""
+    changed = any(issubclass(kind, _CHANGING) for kind in _kinds(callbacks))
+    return epochs >= _LEAST_EPOCHS and not changed
+
+
+def has_time_limit(callbacks: Callbacks) -> bool:
+    """Return whether training may end before a network has learned from everything."""
+    return any(issubclass(kind, TimeLimit) for kind in _kinds(callbacks))
+
+
+def _kinds(callbacks: Callbacks) -> Iterator[type]:
+    for entry in callbacks or ():
+        callback = entry[1] if isinstance(entry, tuple) else entry
+        yield callback if isinstance(callback, type) else type(callback)
+
+
+def final_epochs(best: Sequence[int | None]) -> list[int]:
+    """Return the number of final epochs of each network, given its best epoch."""
+    return [min(_MOST, epoch or 0) for epoch in best]
+
+
+def has_final_epochs(
+    nets: Sequence[SequenceNet], epochs: int, best: Sequence[int | None]
+) -> bool:
+    """Return whether nets that were trained for at most `epochs` have final ones.
+
+    They have none if a time limit is over, or nearly.
+    """
+    numbers = final_epochs(best)
+    return min(numbers) > 0 and all(
+        is_usual(net.callbacks_, epochs) and _has_time(net, n)
+        for net, n in zip(nets, numbers, strict=True)
+    )
+
+
+def _has_time(net: SequenceNet, epochs: int) -> bool:
+    limits = [c for _, c in net.callbacks_ if isinstance(c, TimeLimit)]
+    return all(limit.allows(epochs) for limit in limits)
