@@ -22,7 +22,7 @@ from sklearn_gru.exceptions import InvalidParameterError
 NO_ERRORS = (
     "predict_interval needs a validation set, and the last fit did not have one. Refit "
     "with early_stopping=True, or pass X_val and y_val to fit. (early_stopping='auto' "
-    "holds out data only from 1000 sequences; partial_fit never does.)"
+    "holds out data only from 500 sequences; partial_fit never does.)"
 )
 
 
@@ -106,9 +106,10 @@ class IntervalsMixin:
         depends on the mean: the interval is wider where the prediction is larger, and
         never reaches below 0.
 
-        The errors are those of the network weights that were kept. Early stopping
-        chooses these weights on the same rows, which makes the errors slightly
-        optimistic; ``early_stopping=False`` with ``X_val`` and ``y_val`` avoids this.
+        The errors are those of the weights of the best epoch, before the network learns
+        from the validation set, too, in its last epochs. Early stopping chooses the
+        best epoch on the same rows, which makes the errors slightly optimistic;
+        ``early_stopping=False`` with ``X_val`` and ``y_val`` avoids both.
         ``fit`` with ``warm_start`` measures the errors again; ``partial_fit`` has no
         validation set and discards them. Sequences without any observed step have
         separate errors, those of the constant that is predicted for them.

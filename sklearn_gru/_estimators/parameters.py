@@ -226,7 +226,7 @@ PARAMETERS: dict[str, Parameter] = {
         "in the outputs; the rest is that of the network [13]_. A classifier regresses "
         "the class membership, scaled to logits [14]_. "
         '"auto" is the best share on the validation set. Without one, it is 0.5 for '
-        "classes. For squared errors of fewer than 1000 sequences, it is the best one "
+        "classes. For squared errors of fewer than 500 sequences, it is the best one "
         "for halves of the training set that the models did not learn from [15]_ (if "
         "`early_stopping` makes halves): both are drawn toward the mean as far as that "
         "is better, and the share of the network is at least 0.01. Otherwise it is "
@@ -309,10 +309,13 @@ PARAMETERS: dict[str, Parameter] = {
         "Stop when the loss on a validation set no longer falls, and keep the best "
         "weights. The validation set is the most recent sequences if they carry "
         'times, and a random subset otherwise (stratified for classes). "auto" '
-        "stops early from 1000 sequences on. With fewer, a regressor whose `max_iter` "
-        "is at least 20 trains on all of them, for as many epochs as were best for "
-        "halves of them; callbacks hear nothing of this. False trains for `max_iter` "
-        "epochs.",
+        "stops early from 1000 sequences on. With fewer, a classifier trains for "
+        "`max_iter` epochs. A regressor whose `max_iter` is at least 20 holds out every "
+        "second of four stretches or, below 500 sequences, trains on all of them for as "
+        "many epochs as were best for halves of them. False trains for `max_iter` "
+        "epochs. If `max_iter` is at least 20, early stopping is followed by up to 5 "
+        "epochs of all sequences, unless `warm_start` is True or you pass `X_val`. "
+        "No callback hears of these epochs, nor of halves below 500 sequences.",
     ),
     "validation_fraction": Parameter(
         [real(0, 1, low_open=True, high_open=True)],
@@ -401,7 +404,9 @@ OF_ROWS: dict[str, str] = {
     "about 1024 rows.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "
     "keep the best weights. The validation set is a random part of the recordings, or "
-    'the last rows of the only one. "auto" stops early from 1000 recordings on.',
+    'the last rows of the only one. "auto" stops early from 1000 recordings on. '
+    "If `max_iter` is at least 20, training ends with up to 5 epochs of all recordings, "
+    "unless `warm_start` is True or you pass `X_val`.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
     "class_weight": "Weight of each class in the loss, as in scikit-learn; "
@@ -430,7 +435,8 @@ OF_FRAMES: dict[str, str] = {
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "
     "keep the best weights. The validation set is a random part of the sequences, or "
     'the most recent ones if they carry times. "auto" stops early from 1000 sequences '
-    "on.",
+    "on. If `max_iter` is at least 20, training ends with up to 5 epochs of all "
+    "sequences, unless `warm_start` is True or you pass `X_val`.",
     "validation_fraction": "Share of the sequences held out for early stopping.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
@@ -460,7 +466,8 @@ OF_TEXTS: dict[str, str] = {
     "takes 64, and at most a sixteenth of the texts.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "
     "keep the best weights. The validation set is a random part of the texts. "
-    '"auto" stops early from 1000 texts on.',
+    '"auto" stops early from 1000 texts on. If `max_iter` is at least 20, training ends '
+    "with up to 5 epochs of all texts, unless `warm_start` is True or you pass `X_val`.",
     "validation_fraction": "Share of the texts held out for early stopping.",
     "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
     "vocabularies and optimizer.",
