@@ -253,7 +253,7 @@ def test_threads_that_share_batches_end_between_two(monkeypatch):
         shared.append(len(arguments))
         flag[0] = 1
 
-    monkeypatch.setattr(calls, "stop_flag", lambda: flag)
+    monkeypatch.setattr(calls, "stop_flag", lambda own: flag)
     monkeypatch.setattr(threads, "for_training", lambda *_: 2)
     monkeypatch.setattr(threads.Team, "run", run)
     X, y = make_data()

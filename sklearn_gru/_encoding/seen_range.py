@@ -102,7 +102,7 @@ class SeenRange:
         """Warn about sequences whose level lies far outside."""
         span, margin, under, over = self._bounds
         low, high = column_ends(sequences.values)
-        columns = np.flatnonzero((low < under) | (high > over))
+        columns = ((low < under) | (high > over)).nonzero()[0]
         if not len(columns) or not _can_be_far(sequences, columns, under, over):
             return
         short = sequences.lengths < self.usual

@@ -523,7 +523,7 @@ class _ByRow(NamedTuple):
 def may_have_nan(values: np.ndarray) -> bool:
     """Return False if no value is NaN; four times as fast as checking each value."""
     if values.size <= _FEW:
-        return bool(np.isnan(values).any())
+        return bool(np.count_nonzero(np.isnan(values)))  # any() takes twice as long
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(values.sum()))
 
@@ -531,7 +531,7 @@ def may_have_nan(values: np.ndarray) -> bool:
 def all_finite(values: np.ndarray) -> bool:
     """Return True if no value is NaN or infinite, and rarely False though none is."""
     if values.size <= _FEW:
-        return bool(np.isfinite(values).all())
+        return np.count_nonzero(np.isfinite(values)) == values.size
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()))
 

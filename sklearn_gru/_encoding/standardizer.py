@@ -9,6 +9,7 @@ network computes in float32.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class Standardizer:
         if out is None:
             out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
         buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
-        most = np.finfo(dtype).max
+        most = _largest_of(dtype)
         for at in range(0, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
             given = values[at : at + _ROWS_PER_BLOCK]
@@ -146,6 +147,11 @@ class Standardizer:
                 rows = np.delete(rows, self.embedded, axis=1)
             block[:, :n_numeric] = rows
         return out
+
+
+@functools.cache
+def _largest_of(dtype: np.dtype) -> float:
+    return float(np.finfo(dtype).max)
 
 
 def _largest(rows: np.ndarray) -> float:

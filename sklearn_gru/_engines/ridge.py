@@ -69,6 +69,8 @@ class Ridge:
         Cholesky factor of the penalized normal equations.
     coef : Tensor of shape (n_read, n_outputs)
         Coefficients.
+    penalty : float
+        The penalty, in units of the number of sequences.
     """
 
     data: Data
@@ -83,6 +85,7 @@ class Ridge:
     product: Tensor
     factor: Tensor
     coef: Tensor
+    penalty: float
 
     @classmethod
     def fit(cls, data: Data, target: OfSome, n_columns: int, penalty: float) -> Ridge:
@@ -104,12 +107,15 @@ class Ridge:
         mean_x, mean_y, moment, product = equations
         solved = _solve(moment, product, mean_x, penalty)
         means = mean_x, mean_y
-        return cls(data, target, weight, *layout, *means, moment, product, *solved)
+        numbers = *means, moment, product, *solved
+        return cls(data, target, weight, *layout, *numbers, penalty)
 
     def with_penalty(self, penalty: float) -> Ridge:
         """Return the regression of the same data with another penalty."""
+        if penalty == self.penalty:
+            return self
         factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
-        return replace(self, factor=factor, coef=coef)
+        return replace(self, factor=factor, coef=coef, penalty=penalty)
 
     def part(self) -> LinearPart:
         """Return the map of all columns, those that are skipped times 0."""
@@ -128,9 +134,8 @@ class Ridge:
         it, so that a weight counts like repeated sequences. All sequences are left out,
         or some thousand at even distances. `penalty` replaces that of the fit.
         """
-        factor, coef = self.factor, self.coef
-        if penalty is not None:
-            factor, coef = _solve(self.moment, self.product, self.mean_x, penalty)
+        own = self if penalty is None else self.with_penalty(penalty)
+        factor, coef = own.factor, own.coef
         some, x, total, mean = self._some
         whitened = torch.linalg.solve_triangular(factor, x.T, upper=False)
         inside = (whitened * whitened).sum(dim=0)

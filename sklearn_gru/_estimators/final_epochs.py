@@ -7,6 +7,7 @@ in which the rate falls to 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn_gru._engines.checkpoint import TimeLimit
 from sklearn_gru._engines.torch.net import SequenceNet
 
 _MOST = 5
+_SHARE = 0.5  # of the epochs until the best, at most
 
 # With fewer, `max_iter` asks for a quick fit, which hardly learns noise.
 _LEAST_EPOCHS = 20
@@ -45,7 +47,7 @@ def _kinds(callbacks: Callbacks) -> Iterator[type]:
 
 def final_epochs(best: Sequence[int | None]) -> list[int]:
     """Return the number of final epochs of each network, given its best epoch."""
-    return [min(_MOST, epoch or 0) for epoch in best]
+    return [min(_MOST, math.ceil(_SHARE * (epoch or 0))) for epoch in best]
 
 
 def has_final_epochs(

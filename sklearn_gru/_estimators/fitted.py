@@ -109,7 +109,8 @@ class Fitted:
         """
         sequences = self.encoder.condense(self.encoder.read(X))
         observed = sequences.lengths > 0
-        chosen = sequences if observed.all() else sequences[observed]
+        n_observed = np.count_nonzero(observed)
+        chosen = sequences if n_observed == len(observed) else sequences[observed]
         if not len(chosen):
             return [], chosen, observed
         self.encoder.warn_unseen(sequences)

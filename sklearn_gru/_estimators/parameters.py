@@ -310,12 +310,13 @@ PARAMETERS: dict[str, Parameter] = {
         "weights. The validation set is the most recent sequences if they carry "
         'times, and a random subset otherwise (stratified for classes). "auto" '
         "stops early from 1000 sequences on. With fewer, a classifier trains for "
-        "`max_iter` epochs. A regressor whose `max_iter` is at least 20 holds out every "
-        "second of four stretches or, below 500 sequences, trains on all of them for as "
-        "many epochs as were best for halves of them. False trains for `max_iter` "
-        "epochs. If `max_iter` is at least 20, early stopping is followed by up to 5 "
-        "epochs of all sequences, unless `warm_start` is True or you pass `X_val`. "
-        "No callback hears of these epochs, nor of halves below 500 sequences.",
+        "`max_iter` epochs. A regressor whose `max_iter` is at least 20 holds out "
+        "every second of four stretches or, below 500 sequences, trains on all of them "
+        "for as many epochs as were best for halves of them. False trains for "
+        "`max_iter` epochs. If `max_iter` is at least 20, up to 5 epochs of all "
+        "sequences follow early stopping, unless `warm_start` is True or you pass "
+        "`X_val`. Callbacks hear nothing of these epochs, or of halves below 500 "
+        "sequences.",
     ),
     "validation_fraction": Parameter(
         [real(0, 1, low_open=True, high_open=True)],
@@ -405,8 +406,8 @@ OF_ROWS: dict[str, str] = {
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "
     "keep the best weights. The validation set is a random part of the recordings, or "
     'the last rows of the only one. "auto" stops early from 1000 recordings on. '
-    "If `max_iter` is at least 20, training ends with up to 5 epochs of all recordings, "
-    "unless `warm_start` is True or you pass `X_val`.",
+    "If `max_iter` is at least 20, up to 5 epochs of all recordings follow early "
+    "stopping, unless `warm_start` is True or you pass `X_val`.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
     "class_weight": "Weight of each class in the loss, as in scikit-learn; "
@@ -435,8 +436,8 @@ OF_FRAMES: dict[str, str] = {
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "
     "keep the best weights. The validation set is a random part of the sequences, or "
     'the most recent ones if they carry times. "auto" stops early from 1000 sequences '
-    "on. If `max_iter` is at least 20, training ends with up to 5 epochs of all "
-    "sequences, unless `warm_start` is True or you pass `X_val`.",
+    "on. If `max_iter` is at least 20, up to 5 epochs of all sequences follow early "
+    "stopping, unless `warm_start` is True or you pass `X_val`.",
     "validation_fraction": "Share of the sequences held out for early stopping.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
@@ -466,8 +467,9 @@ OF_TEXTS: dict[str, str] = {
     "takes 64, and at most a sixteenth of the texts.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and "
     "keep the best weights. The validation set is a random part of the texts. "
-    '"auto" stops early from 1000 texts on. If `max_iter` is at least 20, training ends '
-    "with up to 5 epochs of all texts, unless `warm_start` is True or you pass `X_val`.",
+    '"auto" stops early from 1000 texts on. If `max_iter` is at least 20, up to 5 '
+    "epochs of all texts follow early stopping, unless `warm_start` is True or you "
+    "pass `X_val`.",
     "validation_fraction": "Share of the texts held out for early stopping.",
     "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
     "vocabularies and optimizer.",

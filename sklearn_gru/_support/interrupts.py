@@ -64,10 +64,10 @@ def stopped_by(flag: np.ndarray) -> Iterator[None]:
         del _of_thread.flag
 
 
-def stop_flag() -> np.ndarray:
-    """Return the flag of this thread, or a new one where nobody else sets it."""
+def stop_flag(own: np.ndarray) -> np.ndarray:
+    """Return the flag of this thread; `own`, int64 (1,), where nobody sets one."""
     flag = getattr(_of_thread, "flag", None)
-    return np.zeros(1, dtype=np.int64) if flag is None else flag
+    return own if flag is None else flag
 
 
 def raise_if_stopped() -> None:

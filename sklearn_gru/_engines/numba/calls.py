@@ -151,11 +151,12 @@ class Rows:
                 "values must be two-dimensional, segment_length at least 1"
             )
         # Copies: another thread may change those of the caller after the check.
-        self._places = np.zeros((3, n), dtype=np.int64)
-        self.starts, self.lengths, self.absent = self._places
+        block = np.zeros(3 * n + 1, dtype=np.int64)
+        self.starts, self.lengths = block[:n], block[n : 2 * n]
+        self.absent, self._own_stop = block[2 * n : 3 * n], block[3 * n :]
         self.starts[:] = checked(starts, np.int64, n, "starts")
         self.lengths[:] = checked(lengths, np.int64, n, "lengths")
-        self._places_at = address(self.starts)
+        self._block_at = address(self.starts)
         self._all_places = self._places_from(0)
         self.segment_length = segment_length
         self.n_steps = self._longest(1)
@@ -175,7 +176,7 @@ class Rows:
             self._check_indices()
         n_dense = self.values.shape[1] - len(self.embeddings)
         self.n_read = n_dense + sum(width for _, width in self.embeddings)
-        self.stop = stop_flag()
+        self.stop = stop_flag(self._own_stop)
         self.addresses = self.part(0, n)
 
     def _longest(self, stride: int) -> int:
@@ -212,13 +213,15 @@ class Rows:
             if len(index) and not (index.min() >= 0 and index.max() <= n_categories):
                 raise ValueError(f"an index is outside table {k}")
 
-    def _places_from(self, begin: int) -> list[int]:
+    def _places_from(self, begin: int) -> tuple[int, int, int]:
         """Return the addresses of starts, lengths and absent steps from `begin` on."""
-        first, row = self._places_at + 8 * begin, 8 * len(self.starts)
-        return [
-            address(part[begin:], first + k * row)
-            for k, part in enumerate((self.starts, self.lengths, self.absent))
-        ]
+        first, size = self._block_at + 8 * begin, 8 * len(self.starts)
+        found = first, first + size, first + 2 * size
+        if checked_build.ENABLED:
+            parts = self.starts, self.lengths, self.absent
+            for part, at in zip(parts, found, strict=True):
+                address(part[begin:], at)
+        return found
 
     def part(self, begin: int, end: int) -> RowAddresses:
         """Return the addresses of some of the sequences; 0 for what there is not."""
@@ -250,8 +253,12 @@ class Rows:
             len(self.embeddings),
             tables,
             self.n_read,
-            address(self.stop),
+            self._stop_at(),
         )
+
+    def _stop_at(self) -> int:
+        own = self._block_at + 24 * len(self.starts)
+        return address(self.stop, own if self.stop is self._own_stop else None)
 
 
 class Memory(NamedTuple):
