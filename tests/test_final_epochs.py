@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -14,8 +15,9 @@ from sklearn_gru._engines import members, training
 from sklearn_gru._engines.torch.callbacks import StopTraining
 from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru.callbacks import Checkpoint, TimeLimit
-from sklearn_gru.exceptions import DivergenceError
+from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 from tests.builders import Terminal
+from tests.test_distributed import Hub
 
 
 def waves(n=300, noise=0.5, seed=0):
@@ -141,6 +143,82 @@ def test_classes(further):
     assert epochs == n_final(fitted.best_iteration_)
 
 
+# -- one half held out -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "learned"), [(749, None), (750, 375), (999, 499), (1000, 900)]
+)
+def test_from_750_sequences_on_one_half_is_held_out(further, monkeypatch, n, learned):
+    """The second and the last of four stretches are learned first."""
+    seen = []
+
+    def spied(net, data, validation, *args, **options):
+        seen.append((net, data, validation))
+        return training.train(net, data, validation, *args, **options)
+
+    monkeypatch.setattr(members, "train", spied)
+    X, y = waves(n)
+    fitted = model(early_stopping="auto").fit(X, y)
+    ((net, data, validation),) = seen
+    if learned is None:
+        assert len(data) == n
+        assert validation is None
+        assert not further
+        return
+    assert len(data) == pytest.approx(learned, abs=1)
+    assert [len(data) + len(validation)] == [m for m, _, _ in further] == [n]
+    assert net is fitted.net_
+    if n < 1000:
+        (jump,) = np.flatnonzero(np.diff(data.starts) > 1)
+        assert jump == pytest.approx(n / 4, abs=2)
+        assert data.starts[-1] == n - 1
+    assert fitted.predict_interval(X[:5], coverage=0.9).shape == (5, 2)
+
+
+def test_a_half_of_its_own_is_no_reason_to_forget_what_the_other_holds():
+    """Categories, and what is constant, are those of all sequences."""
+    rng = np.random.default_rng(0)
+    held = np.arange(800) // 200 % 2 == 0
+    code = np.where(held, rng.integers(0, 3, 800), rng.integers(3, 6, 800))
+    number, other = np.where(held, rng.normal(size=(2, 800)), 0.0)
+    X = np.stack([code, number], axis=1)[:, None]
+    fitted = model(categorical_features=[0], early_stopping="auto")
+    fitted.fit(X, np.stack([code, other], axis=1))
+    inner = fitted._fitted
+    assert fitted.categories_[0].tolist() == list(range(6))
+    assert inner.encoder.standardizer.scale[1] == pytest.approx(number.std())
+    assert inner.task.constant == ()
+
+
+def test_where_no_half_is_held_out(further):
+    """Fits without last epochs, classes, ridge regression alone, and their intervals."""
+    X, y = waves(800)
+    for params in (
+        {"max_iter": 19},
+        {"warm_start": True},
+        {"linear_share": 1.0},
+        {"callbacks": [TimeLimit(1000.0)]},
+        {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+        {"early_stopping": False},
+    ):
+        fitted = model(**{"early_stopping": "auto", **params}).fit(X, y)
+        assert not hasattr(fitted, "validation_scores_"), params
+        with pytest.raises(InvalidParameterError, match="in most fits from 750"):
+            fitted.predict_interval(X)
+    GRUClassifier(4, max_iter=20).fit(X, y > 0)
+    assert not further
+
+
+def test_a_warm_start_keeps_the_weights_of_the_first_fit():
+    """Those that the half chose, where the next fit holds out nothing."""
+    X, y = waves(800)
+    fitted = model(early_stopping="auto").fit(X, y)
+    share = fitted.linear_share_
+    fitted.set_params(warm_start=True, max_iter=2).fit(X, y)
+    assert fitted.linear_share_ == share
+
+
 # -- when there are none ---------------------------------------------------------------
 
 
@@ -156,7 +234,7 @@ def test_where_there_are_none(further):
     for params in (
         {"max_iter": 19},
         {"early_stopping": False},
-        {"early_stopping": "auto"},
+        {"early_stopping": "auto"},  # of 300 sequences, which holds out nothing
         {"warm_start": True},
         {"callbacks": [LRScheduler("StepLR", step_size=1)]},
         {"callbacks": [TimeLimit(1e-9)]},
@@ -192,6 +270,44 @@ def test_a_time_limit_holds_for_them_too(monkeypatch, further):
     monkeypatch.setattr(TimeLimit, "allows", lambda self, epochs: epochs == 0)
     model(callbacks=[limit]).fit(X, y)
     assert len(further) == 1
+
+
+def test_a_limit_that_ends_them_leaves_the_best_weights(monkeypatch):
+    """The next call goes on with them, if there is a checkpoint."""
+    X, y = waves()
+    params = {"linear_share": 0, "batch_size": 32, "learning_rate": 0.003}
+    train_further, whole = training.train_further, []
+
+    def spied(*args, **options):
+        whole.append(train_further(*args, **options))
+        return whole[-1]
+
+    monkeypatch.setattr(members, "train_further", lambda *args, **options: False)
+    best = model(**params).fit(X, y).predict(X)
+    monkeypatch.setattr(members, "train_further", spied)
+    monkeypatch.setattr(TimeLimit, "allows", lambda self, epochs: True)
+    monkeypatch.setattr(TimeLimit, "of_further_epochs", lambda self: TimeLimit(1e-9))
+    fitted = model(callbacks=[TimeLimit(1000.0)], **params).fit(X, y)
+    assert whole == [False]
+    np.testing.assert_array_equal(fitted.predict(X), best)
+
+
+@pytest.mark.filterwarnings("ignore:Each of the 2 ranks")
+def test_all_ranks_have_them_or_none(monkeypatch):
+    """Their clocks differ, but the first one decides."""
+    X, y = waves()
+    rank_of_thread = threading.local()
+    monkeypatch.setattr(
+        TimeLimit, "allows", lambda self, epochs: rank_of_thread.number == 0
+    )
+
+    def fit(number):
+        rank_of_thread.number = number
+        limited = model(callbacks=[TimeLimit(1000.0)])
+        return limited.fit(X, y).predict(X)
+
+    first, second = Hub(2).run(fit)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_the_time_left_is_what_a_limit_has_left():
@@ -315,6 +431,17 @@ def test_a_fit_that_was_killed_in_them_goes_on(tmp_path, monkeypatch, n_estimato
 
     monkeypatch.setattr(Checkpoint, "save_if_due", refused)
     np.testing.assert_array_equal(model(**params).fit(X, y).predict(X), expected)
+
+
+def test_a_checkpoint_that_was_deleted_leaves_nothing_that_fails(tmp_path):
+    """The last epochs of another fit are no reason to refuse this one."""
+    X, y = waves()
+    path = tmp_path / "checkpoint"
+    model(callbacks=[Checkpoint(path)]).fit(X, y)
+    (path / "checkpoint.npz").unlink()
+    other = model(callbacks=[Checkpoint(path)], random_state=1).fit(X, y)
+    expected = model(random_state=1).fit(X, y)
+    np.testing.assert_array_equal(other.predict(X), expected.predict(X))
 
 
 def test_a_share_of_zero_needs_no_ridge_regression(monkeypatch):

@@ -355,7 +355,8 @@ def test_coverage_on_bike_sharing(rentals, loss, dropout):
     """Ten weeks after the fit: what is promised, within 6 points; no row crosses.
 
     Of raw values: with the default normalization, 57 % of y fell into the interval for
-    50 %, with or without a linear part.
+    50 %, with or without a linear part. With a dropout of .3, quantiles for 80 % hold 87 %,
+    and with one of .1 79 to 84 % (three seeds), at a smaller pinball loss.
     """
     learn, y, later, actual = rentals
     fitted = model(

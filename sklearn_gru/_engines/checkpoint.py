@@ -172,6 +172,8 @@ class Checkpoint(Callback):
         arrays, plain = _unpacked(content, self._file)
         before = plain["fingerprint"]
         other = [k for k, v in self._fingerprint.items() if before.get(k) != v]
+        if other and self._is_further:
+            return  # of a fit whose own checkpoint was deleted
         if other:
             raise CheckpointError(
                 f"The checkpoint {self._file} belongs to another fit: "
@@ -190,8 +192,9 @@ class TimeLimit(Callback):
     """End training before it has taken some seconds, and keep the network.
 
     Training ends after the epoch from which one more would take too long, as measured
-    by the longest so far; one epoch is always trained. With early stopping, the best
-    weights are kept as usual.
+    by the longest so far; one epoch is always trained. With early stopping, training
+    goes back to the best weights as usual, and the epochs of all sequences that follow
+    are trained if there is time for all of them.
 
     Parameters
     ----------
@@ -249,8 +252,15 @@ class TimeLimit(Callback):
         self._left = self._end - time.monotonic()
 
     def allows(self, epochs: int) -> bool:
-        """Return whether training left the time for some more epochs."""
+        """Return whether training left the time for some more epochs.
+
+        A checkpoint may have told nothing of how long one takes.
+        """
         return epochs * self._longest <= self._left
+
+    def of_further_epochs(self) -> TimeLimit:
+        """Return the limit of the epochs that follow early stopping."""
+        return TimeLimit(max(self._left, 0.0))
 
 
 class Saver(Callback):

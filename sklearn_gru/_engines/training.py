@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from sklearn_gru._engines.checkpoint import Checkpoint, Saver
+from sklearn_gru._engines.checkpoint import Checkpoint, Saver, TimeLimit
 from sklearn_gru._engines.choice import choose
 from sklearn_gru._engines.run import Run
 from sklearn_gru._engines.together import (
@@ -181,27 +181,30 @@ def train_further(
     line: Progress | None = None,
     threads: int = 1,
 ) -> bool:
-    """Train for a few more epochs on other data; return False if training diverges.
+    """Train for a few more epochs on other data; return False if they do not end well.
 
-    The network has its weights from before then. Checkpoints save these epochs beside
-    the others; no other callback hears of them, and the history does not hold them.
+    If training diverges, or a time limit ends it, the network has its weights from
+    before. Checkpoints save these epochs beside the others; no callback but these two
+    hears of them, and the history does not hold them.
     """
     theirs, n_before = net.callbacks_, len(net.history)
     before = {name: value.clone() for name, value in net.module_.state_dict().items()}
     net.callbacks_ = [
         (name, callback.of_further_epochs())
         for name, callback in theirs
-        if isinstance(callback, Checkpoint)
+        if isinstance(callback, (Checkpoint, TimeLimit))
     ]
+    is_whole = False
     try:
-        train(net, data, None, epochs, scheduled=True, line=line, threads=threads)
-    except DivergenceError:
-        net.module_.load_state_dict(before)
-        return False
+        with contextlib.suppress(DivergenceError):
+            train(net, data, None, epochs, scheduled=True, line=line, threads=threads)
+            is_whole = len(net.history) == n_before + epochs
     finally:
         net.callbacks_ = theirs
         del net.history[n_before:]
-    return True
+    if not is_whole:
+        net.module_.load_state_dict(before)
+    return is_whole
 
 
 class Sessions(Callback):

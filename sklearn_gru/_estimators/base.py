@@ -2,8 +2,8 @@
 
 A fit checks the parameters, reads the data, holds out a validation set, freezes the
 schema, standardization, dtype, networks and target (first fit only), cross-fits a small
-training set, trains, and assigns all fitted attributes at the end. Constructor
-parameters are never written.
+training set, trains, in the last epochs on all data, and assigns all fitted attributes
+at the end. Constructor parameters are never written.
 """
 
 from __future__ import annotations
@@ -144,8 +144,13 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         )
         n_given = len(data.sequences)
         whole = data if self._learns_held_out(validation, X_val) else None
-        del data  # not to be held in memory during training: the parts are copies
-        fitted = before or self._start(schema, labels, training, n_given)
+        # One half may lack categories, or be constant. A tenth lacks little.
+        holds_half = whole is not None and not stops_early(self.early_stopping, n_given)
+        known = data if holds_half else training
+        del data  # not to be held in memory during training, unless it is learned later
+        size = self._batch_size(training)
+        fitted = before or self._start(schema, labels, known, n_given, size)
+        del known
         fitted = self._train(
             fitted, labels, training, validation, int(self.max_iter), report, whole
         )
@@ -161,7 +166,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         before = self._fitted_before()
         data, schema = self._read(self._schema(before), X, y, sample_weight)
         labels = self._learn_labels(before, data.y, classes)
-        fitted = before or self._start(schema, labels, data, len(data.sequences))
+        n, size = len(data.sequences), self._batch_size(data)
+        fitted = before or self._start(schema, labels, data, n, size)
         self._keep(
             self._train(fitted, labels, data, None, 1), began, fresh=before is None
         )
@@ -323,14 +329,19 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         return int(of_first_rank(own))
 
     def _start(
-        self, schema: InputSchema, labels: Any, data: TrainingData, n_given: int
+        self,
+        schema: InputSchema,
+        labels: Any,
+        data: TrainingData,
+        n_given: int,
+        batch_size: int,
     ) -> Fitted:
         """Freeze everything that later fits reuse, and make the nets."""
         weights = self._sequence_weights(labels, data)
         normalization, continued = self._choose_levels(schema, data)
         encoder = self._learn_encoder(schema, data, weights, normalization)
         task, continuation = self._make_task(labels, data, encoder, continued)
-        params = self._training_params(self._batch_size(data))
+        params = self._training_params(batch_size)
         device = resolve_device(self.device)
         work = self._work(n_given, data)
         plan = Plan(self._spec(encoder, task), work, device.type)
@@ -495,7 +506,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             if report is not None:
                 recipe = linear.recipe(held_out)
                 part = linear.made(recipe)
-                fitted = replace(fitted, linear=part, mix=linear.mix)
+                fitted = replace(fitted, linear=part, mix=recipe)
             fitted = self._calibrate(fitted, validation, pair[1], held_out)
             if whole is None or not has_final_epochs(fitted.nets, epochs, best):
                 return fitted

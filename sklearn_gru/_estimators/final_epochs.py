@@ -15,6 +15,7 @@ from skorch.callbacks import LoadInitState, LRScheduler, ParamMapper
 
 from sklearn_gru._engines.checkpoint import TimeLimit
 from sklearn_gru._engines.torch.net import SequenceNet
+from sklearn_gru._support.ranks import of_first_rank
 
 _MOST = 5
 _SHARE = 0.5  # of the epochs until the best, at most
@@ -58,10 +59,10 @@ def has_final_epochs(
     They have none if a time limit is over, or nearly.
     """
     numbers = final_epochs(best)
-    return min(numbers) > 0 and all(
-        is_usual(net.callbacks_, epochs) and _has_time(net, n)
-        for net, n in zip(nets, numbers, strict=True)
-    )
+    if min(numbers) == 0 or not all(is_usual(net.callbacks_, epochs) for net in nets):
+        return False
+    # The clocks of ranks differ, but all must train the same epochs.
+    return bool(of_first_rank(all(map(_has_time, nets, numbers))))
 
 
 def _has_time(net: SequenceNet, epochs: int) -> bool:

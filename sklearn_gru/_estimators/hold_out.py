@@ -20,7 +20,7 @@ STOP_EARLY_FROM = 1000
 
 # With fewer than that, a regressor can hold out one half, because it learns it later.
 # Two networks of one half each, and one of all, are better below.
-HOLD_OUT_HALF_FROM = 500
+HOLD_OUT_HALF_FROM = 750
 
 
 def stops_early(early_stopping: Any, n_sequences: int) -> bool:

@@ -22,7 +22,8 @@ from sklearn_gru.exceptions import InvalidParameterError
 NO_ERRORS = (
     "predict_interval needs a validation set, and the last fit did not have one. Refit "
     "with early_stopping=True, or pass X_val and y_val to fit. (early_stopping='auto' "
-    "holds out data only from 500 sequences; partial_fit never does.)"
+    "holds out data from 1000 sequences on, in most fits from 750; partial_fit never "
+    "does.)"
 )
 
 

@@ -92,9 +92,9 @@ class LinearParts:
 
     @cached_property
     def mix(self) -> Mix | None:
-        """The weights that cross-fitting chose, in this fit or the one it continues.
+        """The weights that cross-fitting chose, or those of the fit before.
 
-        They minimize squared errors, so other losses have none.
+        Cross-fitting minimizes squared errors, so other losses have none.
         """
         task = self.fitted.task
         if self.share != "auto" or not self._exists:

@@ -226,7 +226,7 @@ PARAMETERS: dict[str, Parameter] = {
         "in the outputs; the rest is that of the network [13]_. A classifier regresses "
         "the class membership, scaled to logits [14]_. "
         '"auto" is the best share on the validation set. Without one, it is 0.5 for '
-        "classes. For squared errors of fewer than 500 sequences, it is the best one "
+        "classes. For squared errors of fewer than 750 sequences, it is the best one "
         "for halves of the training set that the models did not learn from [15]_ (if "
         "`early_stopping` makes halves): both are drawn toward the mean as far as that "
         "is better, and the share of the network is at least 0.01. Otherwise it is "
@@ -306,23 +306,23 @@ PARAMETERS: dict[str, Parameter] = {
     "early_stopping": Parameter(
         [OneOf(("auto",)), Boolean()],
         'bool or "auto"',
-        "Stop when the loss on a validation set no longer falls, and keep the best "
-        "weights. The validation set is the most recent sequences if they carry "
-        'times, and a random subset otherwise (stratified for classes). "auto" '
-        "stops early from 1000 sequences on. With fewer, a classifier trains for "
-        "`max_iter` epochs. A regressor whose `max_iter` is at least 20 holds out "
-        "every second of four stretches or, below 500 sequences, trains on all of them "
-        "for as many epochs as were best for halves of them. False trains for "
-        "`max_iter` epochs. If `max_iter` is at least 20, up to 5 epochs of all "
-        "sequences follow early stopping, unless `warm_start` is True or you pass "
-        "`X_val`. Callbacks hear nothing of these epochs, or of halves below 500 "
-        "sequences.",
+        "Stop when the loss on a validation set no longer falls, and go back to the "
+        "best weights. The validation set is the most recent sequences if they carry "
+        'times, and a random subset otherwise (stratified for classes). "auto" stops '
+        "early from 1000 sequences on. With fewer, a classifier trains for `max_iter` "
+        "epochs. A regressor whose `max_iter` is at least 20 holds out every second of "
+        "four stretches of time or, below 750 sequences, trains on all of them for as "
+        "many epochs as were best for halves of them (the user guide tells the "
+        "exceptions). False trains for `max_iter` epochs. If `max_iter` is at least "
+        "20, up to 5 epochs of all sequences follow early stopping, unless "
+        "`warm_start` is True or you pass `X_val`. Callbacks hear nothing of these "
+        "epochs, or of halves below 750 sequences.",
     ),
     "validation_fraction": Parameter(
         [real(0, 1, low_open=True, high_open=True)],
         "float",
-        "Share held out for early stopping; a regressor's ``predict_interval`` uses "
-        "the errors on it.",
+        'Share held out for early stopping, except where "auto" holds out a half; a '
+        "regressor's ``predict_interval`` uses the errors on it.",
     ),
     "n_iter_no_change": Parameter(
         [positive_integer()], "int", "Epochs without improvement before stopping."
@@ -403,11 +403,12 @@ OF_ROWS: dict[str, str] = {
     "training; before the head, the same ones at all rows of a piece [7]_.",
     "batch_size": 'Number of recordings or pieces per optimizer step. "auto" takes '
     "about 1024 rows.",
-    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
-    "keep the best weights. The validation set is a random part of the recordings, or "
-    'the last rows of the only one. "auto" stops early from 1000 recordings on. '
-    "If `max_iter` is at least 20, up to 5 epochs of all recordings follow early "
-    "stopping, unless `warm_start` is True or you pass `X_val`.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and go "
+    "back to the best "
+    "weights. The validation set is a random part of the recordings, or the last rows "
+    'of the only one. "auto" stops early from 1000 recordings on. If `max_iter` is at '
+    "least 20, up to 5 epochs of all recordings follow early stopping, unless "
+    "`warm_start` is True or you pass `X_val`.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
     "class_weight": "Weight of each class in the loss, as in scikit-learn; "
@@ -433,11 +434,12 @@ OF_FRAMES: dict[str, str] = {
     "training; before the head, the same ones at all frames [7]_.",
     "batch_size": 'Number of sequences per optimizer step, of similar length. "auto" '
     "takes about 4096 frames, and at most a sixteenth of the sequences.",
-    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
-    "keep the best weights. The validation set is a random part of the sequences, or "
-    'the most recent ones if they carry times. "auto" stops early from 1000 sequences '
-    "on. If `max_iter` is at least 20, up to 5 epochs of all sequences follow early "
-    "stopping, unless `warm_start` is True or you pass `X_val`.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and go "
+    "back to the best "
+    "weights. The validation set is a random part of the sequences, or the most recent "
+    'ones if they carry times. "auto" stops early from 1000 sequences on. If '
+    "`max_iter` is at least 20, up to 5 epochs of all sequences follow early stopping, "
+    "unless `warm_start` is True or you pass `X_val`.",
     "validation_fraction": "Share of the sequences held out for early stopping.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
@@ -465,11 +467,11 @@ OF_TEXTS: dict[str, str] = {
     "label_smoothing": "Share of each token of y spread evenly over all of them [8]_.",
     "batch_size": 'Number of texts per optimizer step, of similar length. "auto" '
     "takes 64, and at most a sixteenth of the texts.",
-    "early_stopping": "Stop when the loss on a validation set no longer falls, and "
-    "keep the best weights. The validation set is a random part of the texts. "
-    '"auto" stops early from 1000 texts on. If `max_iter` is at least 20, up to 5 '
-    "epochs of all texts follow early stopping, unless `warm_start` is True or you "
-    "pass `X_val`.",
+    "early_stopping": "Stop when the loss on a validation set no longer falls, and go "
+    "back to the best "
+    'weights. The validation set is a random part of the texts. "auto" stops early '
+    "from 1000 texts on. If `max_iter` is at least 20, up to 5 epochs of all texts "
+    "follow early stopping, unless `warm_start` is True or you pass `X_val`.",
     "validation_fraction": "Share of the texts held out for early stopping.",
     "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
     "vocabularies and optimizer.",

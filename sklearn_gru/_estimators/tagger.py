@@ -397,8 +397,10 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
             last.checked(f"the validation part (pass {what})"),
         )
 
-    def _start(self, schema: Any, labels: Any, data: Any, n_given: int) -> FittedRows:
-        found = super()._start(schema.features, labels, data, len(data.y))
+    def _start(
+        self, schema: Any, labels: Any, data: Any, n_given: int, batch_size: int
+    ) -> FittedRows:
+        found = super()._start(schema.features, labels, data, len(data.y), batch_size)
         parts = found.encoder, found.task, found.continuation, found.nets
         return FittedRows(*parts, reader=schema)
 

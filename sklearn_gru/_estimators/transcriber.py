@@ -351,10 +351,15 @@ class GRUTranscriber(BaseGRU):
         return Transcription(labels), None
 
     def _start(
-        self, schema: Any, labels: Any, data: TrainingData, n_given: int
+        self,
+        schema: Any,
+        labels: Any,
+        data: TrainingData,
+        n_given: int,
+        batch_size: int,
     ) -> FittedTexts:
         n_frames = int(data.sequences.lengths.sum())
-        found = super()._start(schema, labels, data, n_frames)
+        found = super()._start(schema, labels, data, n_frames, batch_size)
         return FittedTexts(found.encoder, found.task, None, found.nets)
 
     def _spec(self, encoder: Encoder, task: Any) -> NetworkSpec:

@@ -354,10 +354,15 @@ class GRUTranslator(BaseGRU):
         return TokenEncoder(schema)
 
     def _start(
-        self, schema: Any, labels: Any, data: TrainingData, n_given: int
+        self,
+        schema: Any,
+        labels: Any,
+        data: TrainingData,
+        n_given: int,
+        batch_size: int,
     ) -> FittedTranslator:
         n_tokens = int(data.sequences.lengths.sum())
-        found = super()._start(schema, labels, data, n_tokens)
+        found = super()._start(schema, labels, data, n_tokens, batch_size)
         return FittedTranslator(found.encoder, found.task, None, found.nets)
 
     def _spec(self, encoder: Any, task: Any) -> TranslatorSpec:

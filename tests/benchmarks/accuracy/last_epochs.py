@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.accuracy.last_epochs --data FOLDER`` fits the training
 parts of development series, or their latest windows, and judges the validation parts.
-Test parts are not read. With 500 to 999 windows, the fit without last epochs trains on
+Test parts are not read. With 750 to 999 windows, the fit without last epochs trains on
 all windows for as many epochs as were best for halves, as with fewer.
 """
 
@@ -69,7 +69,7 @@ def main():
         prog="python -m tests.benchmarks.accuracy.last_epochs"
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sizes", nargs="+", type=int, default=[500, 750, 950, 10**6])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[750, 950, 10**6])
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
