@@ -67,8 +67,9 @@ shared machine: less than a factor of two in time means little.
 
 The default of decision 23 was read on the test parts first; its figures are in
 [decision 24](development/decisions/0024-cross-fitted-small-fits.md), which changed the
-default for small training sets and panels on validation parts alone. The figures of
-these tasks here are later readings, with that default.
+default for small training sets and panels, and [decision
+25](development/decisions/0025-the-last-epochs.md) added the last epochs, both on
+validation parts alone. The figures of the default here are later readings.
 
 """
 
