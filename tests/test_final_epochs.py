@@ -198,6 +198,7 @@ def test_where_no_half_is_held_out(further):
         {"max_iter": 19},
         {"warm_start": True},
         {"linear_share": 1.0},
+        {"loss": "quantile", "quantile": (0.1, 0.5, 0.9)},
         {"callbacks": [TimeLimit(1000.0)]},
         {"callbacks": [LRScheduler("StepLR", step_size=1)]},
         {"early_stopping": False},
@@ -234,6 +235,7 @@ def test_where_there_are_none(further):
     for params in (
         {"max_iter": 19},
         {"early_stopping": False},
+        {"loss": "quantile", "quantile": (0.1, 0.5, 0.9)},
         {"early_stopping": "auto"},  # of 300 sequences, which holds out nothing
         {"warm_start": True},
         {"callbacks": [LRScheduler("StepLR", step_size=1)]},

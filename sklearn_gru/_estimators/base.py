@@ -248,17 +248,24 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
 
     def _holds_out_half(self) -> bool:
         """Return whether a half may be held out, because networks learn it later."""
-        if self.warm_start or has_time_limit(self.callbacks):
+        if not self._has_last_epochs() or has_time_limit(self.callbacks):
             return False
         return self._makes_halves()
 
     def _learns_held_out(self, validation: TrainingData | None, X_val: Any) -> bool:
         """Return whether networks learn from the validation set in the end.
 
-        One that is given stays unknown to them, and one of a warm start does for the
-        fits to come.
+        One that is given stays unknown to them.
         """
-        return validation is not None and X_val is None and not self.warm_start
+        return validation is not None and X_val is None and self._has_last_epochs()
+
+    def _has_last_epochs(self) -> bool:
+        """Return whether the last epochs may be of all sequences.
+
+        The fits that continue a warm start need a validation set that networks do not
+        know.
+        """
+        return not self.warm_start
 
     # -- hooks that depend on the kind of target --------------------------------------
 

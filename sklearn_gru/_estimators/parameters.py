@@ -315,8 +315,8 @@ PARAMETERS: dict[str, Parameter] = {
         "many epochs as were best for halves of them (the user guide tells the "
         "exceptions). False trains for `max_iter` epochs. If `max_iter` is at least "
         "20, up to 5 epochs of all sequences follow early stopping, unless "
-        "`warm_start` is True or you pass `X_val`. Callbacks hear nothing of these "
-        "epochs, or of halves below 750 sequences.",
+        "`warm_start` is True, the loss is that of quantiles, or you pass `X_val`. "
+        "Callbacks hear nothing of these epochs, or of halves below 750 sequences.",
     ),
     "validation_fraction": Parameter(
         [real(0, 1, low_open=True, high_open=True)],

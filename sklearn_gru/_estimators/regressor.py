@@ -367,6 +367,10 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
                 "Set normalization='last' or 'standard', or target_feature=None."
             )
 
+    def _has_last_epochs(self) -> bool:
+        # Bands of quantiles get narrower in them than those that were measured.
+        return self.loss != "quantile" and super()._has_last_epochs()
+
     def _linear_share(self) -> float | str:
         if self.linear_share == "auto" and self._kind_of_loss != "values":
             return 0.0

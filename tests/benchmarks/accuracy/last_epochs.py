@@ -22,7 +22,6 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from sklearn_gru import GRURegressor  # noqa: E402
-from sklearn_gru._estimators.base import BaseGRU  # noqa: E402
 from tests.benchmarks.accuracy.development import DEVELOPMENT  # noqa: E402
 from tests.benchmarks.accuracy.few import SERIES  # noqa: E402
 from tests.benchmarks.machine import describe  # noqa: E402
@@ -35,10 +34,7 @@ ASKED = 0.9
 def without():
     """Let no network learn from what is held out."""
     never = mock.Mock(return_value=False)
-    with (
-        mock.patch.object(BaseGRU, "_learns_held_out", never),
-        mock.patch.object(BaseGRU, "_holds_out_half", never),
-    ):
+    with mock.patch.object(GRURegressor, "_has_last_epochs", never):
         yield
 
 
