@@ -40,14 +40,14 @@ from sklearn_gru._engines.training import (
     snapshot,
 )
 from sklearn_gru._estimators.cross_fit import CrossFit, first_half
-from sklearn_gru._estimators.final_epochs import (
-    final_epochs,
-    has_final_epochs,
-    has_time_limit,
-    is_usual,
-)
 from sklearn_gru._estimators.fitted import Fitted, Prediction
 from sklearn_gru._estimators.hold_out import HOLD_OUT_HALF_FROM, hold_out, stops_early
+from sklearn_gru._estimators.last_epochs import (
+    has_last_epochs,
+    has_time_limit,
+    is_usual,
+    last_epochs,
+)
 from sklearn_gru._estimators.linear_part import LinearParts, OfNetworks
 from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.spec import NetworkSpec
@@ -515,13 +515,13 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 part = linear.made(recipe)
                 fitted = replace(fitted, linear=part, mix=recipe)
             fitted = self._calibrate(fitted, validation, pair[1], held_out)
-            if whole is None or not has_final_epochs(fitted.nets, epochs, best):
+            if whole is None or not has_last_epochs(fitted.nets, epochs, best):
                 return fitted
             known = training, pair[0]
             fitted, data = self._encoded_whole(fitted, labels, whole, known)
             name = f"{type(self).__name__}, all sequences" if self.verbose else None
             train_all_further(
-                fitted.nets, data, final_epochs(best), progress=name, threads=threads
+                fitted.nets, data, last_epochs(best), progress=name, threads=threads
             )
             return replace(fitted, linear=linear.made(recipe, data))
 

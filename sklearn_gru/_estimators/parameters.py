@@ -404,11 +404,10 @@ OF_ROWS: dict[str, str] = {
     "batch_size": 'Number of recordings or pieces per optimizer step. "auto" takes '
     "about 1024 rows.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and go "
-    "back to the best "
-    "weights. The validation set is a random part of the recordings, or the last rows "
-    'of the only one. "auto" stops early from 1000 recordings on. If `max_iter` is at '
-    "least 20, up to 5 epochs of all recordings follow early stopping, unless "
-    "`warm_start` is True or you pass `X_val`.",
+    "back to the best weights. The validation set is a random part of the recordings, "
+    'or the last rows of the only one. "auto" stops early from 1000 recordings on. If '
+    "`max_iter` is at least 20, up to 5 epochs of all recordings follow early "
+    "stopping, unless `warm_start` is True or you pass `X_val`.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
     "class_weight": "Weight of each class in the loss, as in scikit-learn; "
@@ -435,11 +434,10 @@ OF_FRAMES: dict[str, str] = {
     "batch_size": 'Number of sequences per optimizer step, of similar length. "auto" '
     "takes about 4096 frames, and at most a sixteenth of the sequences.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and go "
-    "back to the best "
-    "weights. The validation set is a random part of the sequences, or the most recent "
-    'ones if they carry times. "auto" stops early from 1000 sequences on. If '
-    "`max_iter` is at least 20, up to 5 epochs of all sequences follow early stopping, "
-    "unless `warm_start` is True or you pass `X_val`.",
+    "back to the best weights. The validation set is a random part of the sequences, "
+    'or the most recent ones if they carry times. "auto" stops early from 1000 '
+    "sequences on. If `max_iter` is at least 20, up to 5 epochs of all sequences "
+    "follow early stopping, unless `warm_start` is True or you pass `X_val`.",
     "validation_fraction": "Share of the sequences held out for early stopping.",
     "standardize": "Bring every feature to mean 0 and standard deviation 1. A missing "
     "value is 0 after that.",
@@ -468,10 +466,10 @@ OF_TEXTS: dict[str, str] = {
     "batch_size": 'Number of texts per optimizer step, of similar length. "auto" '
     "takes 64, and at most a sixteenth of the texts.",
     "early_stopping": "Stop when the loss on a validation set no longer falls, and go "
-    "back to the best "
-    'weights. The validation set is a random part of the texts. "auto" stops early '
-    "from 1000 texts on. If `max_iter` is at least 20, up to 5 epochs of all texts "
-    "follow early stopping, unless `warm_start` is True or you pass `X_val`.",
+    "back to the best weights. The validation set is a random part of the texts. "
+    '"auto" stops early from 1000 texts on. If `max_iter` is at least 20, up to 5 '
+    "epochs of all texts follow early stopping, unless `warm_start` is True or you "
+    "pass `X_val`.",
     "validation_fraction": "Share of the texts held out for early stopping.",
     "warm_start": "``fit`` continues for `max_iter` epochs from the last fit, with its "
     "vocabularies and optimizer.",

@@ -33,14 +33,14 @@ def model(**params):
     return GRURegressor(8, **params)
 
 
-def n_final(best):
-    """Return the number of final epochs: half of the best, rounded up, and at most 5."""
+def n_last(best):
+    """Return the number of last epochs: half of the best, rounded up, and at most 5."""
     return min(5, (best + 1) // 2)
 
 
 @pytest.fixture
 def further(monkeypatch):
-    """Number of sequences, number of epochs and network of all final epochs."""
+    """Number of sequences, number of epochs and network of all last epochs."""
     seen = []
 
     def spied(net, data, epochs, **options):
@@ -61,12 +61,12 @@ def test_networks_learn_from_all_sequences_in_the_end(further):
     ((n, epochs, net),) = further
     assert net is fitted.net_
     assert n == 300
-    assert epochs == n_final(fitted.best_iteration_)
+    assert epochs == n_last(fitted.best_iteration_)
     assert fitted.n_iter_ == len(fitted.loss_curve_) == len(net.history)
     assert len(fitted.validation_scores_) == fitted.n_iter_ <= 20
     few = model(n_iter_no_change=1, learning_rate=0.1).fit(X, y)
     assert few.best_iteration_ < 5
-    assert further[1][1] == n_final(few.best_iteration_) < 3
+    assert further[1][1] == n_last(few.best_iteration_) < 3
 
 
 def test_the_newest_sequences_are_learned():
@@ -91,7 +91,7 @@ def test_the_rate_falls_to_zero(monkeypatch):
 
     monkeypatch.setattr(training, "Schedule", spied)
     fitted = model(learning_rate=0.02, batch_size=50).fit(X, y)
-    n = n_final(fitted.best_iteration_)
+    n = n_last(fitted.best_iteration_)
     assert rates == [(0.02, 20 * 6), (0.02, n * 6)]
 
 
@@ -127,7 +127,7 @@ def test_what_the_newest_sequences_held_is_not_far_outside():
 
 
 def test_intervals_hold_what_they_promise():
-    """They are measured before the final epochs, and are no narrower than needed."""
+    """They are measured before the last epochs, and are no narrower than needed."""
     X, y = waves(3000)
     fitted = model().fit(X[:2000], y[:2000])
     lower, upper = fitted.predict_interval(X[2000:], coverage=0.8).T
@@ -140,7 +140,7 @@ def test_classes(further):
     fitted = GRUClassifier(8, max_iter=20, random_state=0).fit(X, y > 0)
     ((n, epochs, _),) = further
     assert n == 1000
-    assert epochs == n_final(fitted.best_iteration_)
+    assert epochs == n_last(fitted.best_iteration_)
 
 
 # -- one half held out -----------------------------------------------------------------
@@ -260,7 +260,7 @@ def test_a_callback_that_ends_training_leaves_them(further, error):
     fitted = model(callbacks=[Ending()]).fit(X, y)
     assert fitted.n_iter_ == 3
     ((n, epochs, _),) = further
-    assert (n, epochs) == (300, n_final(fitted.best_iteration_))
+    assert (n, epochs) == (300, n_last(fitted.best_iteration_))
 
 
 def test_a_time_limit_holds_for_them_too(monkeypatch, further):
@@ -400,7 +400,7 @@ def test_they_have_a_progress_line():
     X, y = waves()
     with contextlib.redirect_stderr(Terminal()) as terminal:
         fitted = model(verbose=1, n_estimators=2).fit(X, y)
-    n = sum(map(n_final, fitted._fitted.best_epochs))
+    n = sum(map(n_last, fitted._fitted.best_epochs))
     assert "GRURegressor, all sequences" in terminal.last
     assert f"{n}/{n} [" in terminal.last
     assert terminal.getvalue().count("\n") == 2

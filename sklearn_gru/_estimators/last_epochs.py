@@ -46,19 +46,19 @@ def _kinds(callbacks: Callbacks) -> Iterator[type]:
         yield callback if isinstance(callback, type) else type(callback)
 
 
-def final_epochs(best: Sequence[int | None]) -> list[int]:
-    """Return the number of final epochs of each network, given its best epoch."""
+def last_epochs(best: Sequence[int | None]) -> list[int]:
+    """Return the number of last epochs of each network, given its best epoch."""
     return [min(_MOST, math.ceil(_SHARE * (epoch or 0))) for epoch in best]
 
 
-def has_final_epochs(
+def has_last_epochs(
     nets: Sequence[SequenceNet], epochs: int, best: Sequence[int | None]
 ) -> bool:
-    """Return whether nets that were trained for at most `epochs` have final ones.
+    """Return whether nets that were trained for at most `epochs` have last epochs.
 
     They have none if a time limit is over, or nearly.
     """
-    numbers = final_epochs(best)
+    numbers = last_epochs(best)
     if min(numbers) == 0 or not all(is_usual(net.callbacks_, epochs) for net in nets):
         return False
     # The clocks of ranks differ, but all must train the same epochs.
