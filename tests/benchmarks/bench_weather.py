@@ -44,17 +44,17 @@ def load():
     return X, y
 
 
-class DayBefore:
+class DayBefore(RegressorMixin, BaseEstimator):
     """The temperature at this hour of the day before."""
 
     def fit(self, X, y):
         """Remember the temperatures."""
-        self.seen = X["temp"]
+        self.seen_ = X["temp"]
         return self
 
     def predict(self, X):
         """Look the hour up; the last one known where it is missing."""
-        temp = pd.concat([self.seen, X["temp"]]).sort_index()
+        temp = pd.concat([self.seen_, X["temp"]]).sort_index()
         origin, time = (X.index.get_level_values(i) for i in range(2))
         past = pd.MultiIndex.from_arrays([origin, time - pd.Timedelta(hours=LAG)])
         return temp.reindex(past).groupby(level=0).ffill().to_numpy()

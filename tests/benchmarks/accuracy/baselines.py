@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_gru import SlidingWindow
+from tests.benchmarks import bench_weather
 from tests.benchmarks.accuracy.tasks import BIKES_KNOWN
 from tests.benchmarks.accuracy.windows import (
     AsCube,
@@ -87,6 +88,14 @@ FRAME = {
         _bikes_windows(48), HistGradientBoostingRegressor(random_state=seed)
     ),
 }
+WEATHER = {
+    "naive": lambda seed: bench_weather.DayBefore(),
+    "ridge": lambda seed: bench_weather.ridge(24, 10.0),
+    "ridge, last value subtracted": lambda seed: bench_weather.ridge(
+        24, 1e5, change=True
+    ),
+    "gradient boosting": lambda seed: bench_weather.boosting(48),
+}
 FORECAST = {
     "naive": lambda seed: SeasonalNaive(1),
     "seasonal naive": lambda seed: SeasonalNaive(12),
@@ -117,6 +126,7 @@ BASELINES = {
     "measured": MEASURED,
     "text": TEXT,
     "frame": FRAME,
+    "weather": WEATHER,
     "forecast": FORECAST,
     "panel": PANEL,
 }

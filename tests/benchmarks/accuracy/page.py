@@ -60,7 +60,7 @@ same windows as the baselines, and *default before* has the default parameters b
 [decision 23](development/decisions/0023-better-defaults.md); *recommended* is the
 setting of the task in `tests/benchmarks/accuracy/settings.py`. *torch.nn.GRU, peers'
 defaults* is what a first tutorial leads to: nothing scaled, 64 units, Adam at 0.001, 10
-epochs. The first eleven tasks are public benchmarks; series of the others are in the
+epochs. The first twelve tasks are public benchmarks; series of the others are in the
 wheels of other packages (`tests/benchmarks/accuracy/development.py`), and squared errors
 of their forecasts are in variances of the training part. Fits ran at different loads of a
 shared machine: less than a factor of two in time means little.
@@ -106,7 +106,7 @@ class Figures:
 
 def digits(task):
     """Decimals worth printing."""
-    return 3 if task.metric in ("R2", "MSE", "MASE") else 1
+    return 3 if task.metric in ("R2", "MSE", "MASE", "MAE") else 1
 
 
 def show(task, figures, method):

@@ -18,10 +18,16 @@ from tests.benchmarks.accuracy.plain_torch import (
 from tests.benchmarks.accuracy.tasks import AIRLINE_HORIZON, BIKES_KNOWN
 from tests.benchmarks.accuracy.text import TokenNumbers
 from tests.benchmarks.accuracy.windows import AgainstLag, Tail, WithDifferences
+from tests.benchmarks.bench_weather import KNOWN, LAG
 
 
 def _bikes_window(regressor, n_steps=48):
     window = SlidingWindow(n_steps, lag=1, known_future=BIKES_KNOWN)
+    return make_pipeline(window, regressor)
+
+
+def _weather_window(regressor):
+    window = SlidingWindow(48, lag=LAG, known_future=KNOWN)
     return make_pipeline(window, regressor)
 
 
@@ -40,6 +46,7 @@ def _text(classifier, max_features=10_000):
 # How the rows of a task reach a GRURegressor; classifiers read series as they are.
 WINDOWS = {
     "frame": _bikes_window,
+    "weather": _weather_window,
     "forecast": _airline_window,
     "panel": _tail,
     "windows": lambda regressor: regressor,

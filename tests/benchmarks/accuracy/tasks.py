@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import (
     accuracy_score,
+    mean_absolute_error,
     mean_absolute_percentage_error,
     mean_squared_error,
     r2_score,
@@ -25,6 +26,7 @@ from sklearn_gru import Sequences
 from sklearn_gru.metrics import smape
 from tests.benchmarks.accuracy import read
 from tests.benchmarks.accuracy.mfcc import mfcc
+from tests.benchmarks.bench_weather import load as weather
 
 
 class Split(NamedTuple):
@@ -48,7 +50,7 @@ class Task:
     `must` is what the recommended setting has to reach within `budget`. `load` reads
     the folder and returns what `validation` and `test` cut; `kind` says what X is:
     "series" (arrays of steps x channels), "measured" (the same, with a number each),
-    "frame" (rows by time), "panel" (windows of many series, next values), "windows"
+    "frame" (rows by time), "weather" (rows by airport and time), "panel" (windows of many series, next values), "windows"
     (of one series or many, next values), "forecast" (one series, far ahead) or "text".
     """
 
@@ -91,6 +93,7 @@ METRICS = {
     "accuracy %": lambda y, p: 100 * accuracy_score(y, p),
     "R2": r2_score,
     "MSE": mean_squared_error,
+    "MAE": mean_absolute_error,
     "MAPE %": lambda y, p: 100 * mean_absolute_percentage_error(y, p),
     "sMAPE %": lambda y, p: 100 * smape(y, p),
 }
@@ -188,6 +191,15 @@ def _bikes_split(frame, start, stop):
     return Split(train, train["bikers"], test, test["bikers"])
 
 
+def _weather_split(data, start, stop):
+    """Rows of all airports from January to `start`, and from there to `stop`."""
+    X, y = data
+    time = X.index.get_level_values("time")
+    start, stop = (pd.Timestamp(day, tz=time.tz) for day in (start, stop))
+    learned, judged = time < start, (time >= start) & (time < stop)
+    return Split(X[learned], y[learned], X[judged], y[judged])
+
+
 ETT_WINDOW, ETT_HORIZON = 720, 96
 
 
@@ -260,6 +272,11 @@ TASKS = {
             validation=lambda frame, seed: [_bikes_split(frame, 5187, 6916)],
             test=lambda frame: _bikes_split(frame, 6916, 8645),
             untouched=0.92,
+        ),
+        Task(
+            "NYC weather", "weather", "MAE", np.nan, np.nan, 60, lambda _: weather(),
+            validation=lambda data, seed: [_weather_split(data, "2013-06", "2013-08")],
+            test=lambda data: _weather_split(data, "2013-08", "2014-01"),
         ),
         Task(
             "Airline", "forecast", "MAPE %", 6, 4, 10, _airline,
