@@ -262,6 +262,27 @@ def test_ranks_take_the_steps_of_one_process_to_the_bit(n_ranks, batch_size):
         assert np.array_equal(found, alone)
 
 
+@pytest.mark.filterwarnings("ignore:Each of the 2 ranks")
+def test_all_ranks_have_the_last_epochs_or_none(monkeypatch):
+    """The clocks of their time limits differ, but the first one decides."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 8, 1))
+    y = X[:, -1, 0] + rng.normal(size=300)
+    rank_of_thread = threading.local()
+    monkeypatch.setattr(
+        TimeLimit, "allows", lambda self, epochs: rank_of_thread.number == 0
+    )
+
+    def fit(number):
+        rank_of_thread.number = number
+        params = {"max_iter": 20, "early_stopping": True, "random_state": 0}
+        model = GRURegressor(8, callbacks=[TimeLimit(1000.0)], **params)
+        return model.fit(X, y).predict(X)
+
+    first, second = Hub(2).run(fit)
+    np.testing.assert_array_equal(first, second)
+
+
 # -- torchrun --------------------------------------------------------------------------
 
 

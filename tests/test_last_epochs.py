@@ -2,7 +2,6 @@
 
 import contextlib
 import pickle
-import threading
 import warnings
 
 import numpy as np
@@ -17,7 +16,6 @@ from sklearn_gru._estimators.linear_part import LinearParts
 from sklearn_gru.callbacks import Checkpoint, TimeLimit
 from sklearn_gru.exceptions import DivergenceError, InvalidParameterError
 from tests.builders import Terminal
-from tests.test_distributed import Hub
 
 
 def waves(n=300, noise=0.5, seed=0):
@@ -292,24 +290,6 @@ def test_a_limit_that_ends_them_leaves_the_best_weights(monkeypatch):
     fitted = model(callbacks=[TimeLimit(1000.0)], **params).fit(X, y)
     assert whole == [False]
     np.testing.assert_array_equal(fitted.predict(X), best)
-
-
-@pytest.mark.filterwarnings("ignore:Each of the 2 ranks")
-def test_all_ranks_have_them_or_none(monkeypatch):
-    """Their clocks differ, but the first one decides."""
-    X, y = waves()
-    rank_of_thread = threading.local()
-    monkeypatch.setattr(
-        TimeLimit, "allows", lambda self, epochs: rank_of_thread.number == 0
-    )
-
-    def fit(number):
-        rank_of_thread.number = number
-        limited = model(callbacks=[TimeLimit(1000.0)])
-        return limited.fit(X, y).predict(X)
-
-    first, second = Hub(2).run(fit)
-    np.testing.assert_array_equal(first, second)
 
 
 def test_the_time_left_is_what_a_limit_has_left():
