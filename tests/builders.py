@@ -1,10 +1,12 @@
 """Data that several test modules learn from, and what they measure on it."""
 
 import io
+import pickle
 
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
+from skorch.callbacks import Callback
 
 from sklearn_gru import Sequences
 from sklearn_gru._engines.torch.batches import SequenceDataset
@@ -108,3 +110,27 @@ class Terminal(io.StringIO):
     def last(self):
         """The line as it stood last."""
         return self.getvalue().rstrip("\n").rpartition("\r")[2]
+
+
+def check_same_bits(make, X, y):
+    """Check that fits agree, whatever callbacks listen, alone or the first of two."""
+
+    class Listening(Callback):
+        epochs = 0
+
+        def on_epoch_end(self, net, **kwargs):
+            self.epochs += 1
+
+    listening = Listening()
+    first = make().fit(X, y)
+    for other in (
+        make().fit(X, y),
+        make(callbacks=[listening]).fit(X, y),
+        pickle.loads(pickle.dumps(first)),
+    ):
+        np.testing.assert_array_equal(other.predict(X), first.predict(X))
+    assert listening.epochs == first.n_iter_
+    several = make(n_estimators=2).fit(X, y)
+    a, b = several.modules_[0].state_dict(), first.module_.state_dict()
+    assert all((a[name] == b[name]).all() for name in b)
+    return first, several

@@ -15,6 +15,7 @@ from sklearn_gru._estimators.cross_fit import CrossFit, first_half
 from sklearn_gru._model.mixing import squares_weights
 from sklearn_gru.callbacks import Checkpoint, TimeLimit
 from sklearn_gru.exceptions import InvalidParameterError
+from tests.builders import check_same_bits
 
 
 def waves(n=300, noise=0.5, seed=0):
@@ -232,28 +233,8 @@ def test_repeats_count_like_weights():
 
 
 def test_the_same_bits_again():
-    """From fit to fit, whatever callbacks listen, of one network and the first of two."""
-    X, y = waves()
-
-    class Listening(Callback):
-        epochs = 0
-
-        def on_epoch_end(self, net, **kwargs):
-            self.epochs += 1
-
-    listening = Listening()
-    first = model().fit(X, y)
-    for other in (
-        model().fit(X, y),
-        model(callbacks=[listening]).fit(X, y),
-        pickle.loads(pickle.dumps(first)),
-    ):
-        np.testing.assert_array_equal(other.predict(X), first.predict(X))
-    assert listening.epochs == first.n_iter_
-    several = model(n_estimators=2).fit(X, y)
+    first, several = check_same_bits(model, *waves())
     assert several.n_iter_ == first.n_iter_
-    a, b = several.modules_[0].state_dict(), first.module_.state_dict()
-    assert all((a[name] == b[name]).all() for name in b)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

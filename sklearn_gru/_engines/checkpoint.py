@@ -254,7 +254,7 @@ class TimeLimit(Callback):
     def allows(self, epochs: int) -> bool:
         """Return whether training left the time for some more epochs.
 
-        A checkpoint may have told nothing of how long one takes.
+        They count as short if no epoch was measured, as a checkpoint had them all.
         """
         return epochs * self._longest <= self._left
 

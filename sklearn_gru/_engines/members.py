@@ -136,17 +136,17 @@ def train_all_further(
     *,
     progress: str | None = None,
     threads: int = 1,
-) -> tuple[bool, ...]:
+) -> None:
     """Train every net as :func:`train_further` does, each for a number of epochs."""
     n = len(nets)
     workers = n_workers(nets, threads)
     line = None if progress is None else Progress(progress, max(epochs), n)
 
-    def run(k: int) -> bool:
+    def run(k: int) -> None:
         own = max(1, threads // min(workers, n - k))
-        return train_further(nets[k], data, epochs[k], line=line, threads=own)
+        train_further(nets[k], data, epochs[k], line=line, threads=own)
 
-    return _with_line(nets, run, workers, line)
+    _with_line(nets, run, workers, line)
 
 
 def _with_line(

@@ -180,8 +180,8 @@ def train_further(
     *,
     line: Progress | None = None,
     threads: int = 1,
-) -> bool:
-    """Train for a few more epochs on other data; return False if they do not end well.
+) -> None:
+    """Train for a few more epochs on other data.
 
     If training diverges, or a time limit ends it, the network has its weights from
     before. Checkpoints save these epochs beside the others; no callback but these two
@@ -204,7 +204,6 @@ def train_further(
         del net.history[n_before:]
     if not is_whole:
         net.module_.load_state_dict(before)
-    return is_whole
 
 
 class Sessions(Callback):

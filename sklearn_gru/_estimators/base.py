@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -45,7 +45,6 @@ from sklearn_gru._estimators.hold_out import HOLD_OUT_HALF_FROM, hold_out, stops
 from sklearn_gru._estimators.last_epochs import (
     has_last_epochs,
     has_time_limit,
-    is_usual,
     last_epochs,
 )
 from sklearn_gru._estimators.linear_part import LinearParts, OfNetworks
@@ -241,10 +240,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
 
     def _makes_halves(self) -> bool:
         """Return whether halves of a small training set tell how to train."""
-        if self.early_stopping != "auto" or self._linear_share() == 1:
-            return False  # with a share of 1, the network is not in the output
-        is_regressor = isinstance(self, RegressorMixin)
-        return is_regressor and is_usual(self.callbacks, int(self.max_iter))
+        return False
 
     def _holds_out_half(self) -> bool:
         """Return whether a half may be held out, because networks learn it later."""
@@ -518,25 +514,32 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             if whole is None or not has_last_epochs(fitted.nets, epochs, best):
                 return fitted
             known = training, pair[0]
-            fitted, data = self._encoded_whole(fitted, labels, whole, known)
-            name = f"{type(self).__name__}, all sequences" if self.verbose else None
-            train_all_further(
-                fitted.nets, data, last_epochs(best), progress=name, threads=threads
-            )
+            fitted, data = self._train_on_whole(fitted, labels, whole, known, threads)
             return replace(fitted, linear=linear.made(recipe, data))
 
-    def _encoded_whole(
+    def _train_on_whole(
         self,
         fitted: Fitted,
         labels: Any,
         whole: TrainingData,
         known: tuple[TrainingData, Data],
+        threads: int,
     ) -> tuple[Fitted, Data]:
-        """Return all sequences encoded, and the model that knows their range."""
+        """Train the last epochs; return the model that has seen all, and all encoded.
+
+        `known` is the training set, as it was read and encoded.
+        """
         whole = fitted.recode(whole)
         fitted = replace(fitted, encoder=fitted.encoder.having_seen(whole.sequences))
-        weights = self._loss_weights(labels, whole)
-        return fitted, fitted.encoded_beside(whole, weights, known)
+        data = fitted.encoded_beside(whole, self._loss_weights(labels, whole), known)
+        train_all_further(
+            fitted.nets,
+            data,
+            last_epochs(fitted.best_epochs),
+            progress=f"{type(self).__name__}, all sequences" if self.verbose else None,
+            threads=threads,
+        )
+        return fitted, data
 
     def _cross_fit(
         self,

@@ -59,7 +59,7 @@ class Fitted:
     linear : LinearPart or None
         Linear model that is mixed with each network.
     mix : Mix or None
-        How cross-fitting wants the linear part made, also in further fits.
+        Recipe of the linear part, also for further fits without a validation set.
     """
 
     encoder: Encoder

@@ -25,6 +25,7 @@ from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.fitted import Fitted, relative_target
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
 from sklearn_gru._estimators.intervals import IntervalsMixin
+from sklearn_gru._estimators.last_epochs import is_usual
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import REGRESSOR_RANGES
 from sklearn_gru._model.losses import LossName, find_loss
@@ -366,6 +367,11 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
                 "is added back to predictions, but normalization=None removes none. "
                 "Set normalization='last' or 'standard', or target_feature=None."
             )
+
+    def _makes_halves(self) -> bool:
+        if self.early_stopping != "auto" or self._linear_share() == 1:
+            return False  # with a share of 1, the network is not in the output
+        return is_usual(self.callbacks, int(self.max_iter))
 
     def _has_last_epochs(self) -> bool:
         # Bands of quantiles get narrower in them than those that were measured.
