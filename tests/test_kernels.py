@@ -1,7 +1,9 @@
 """The compiled kernels against plain float64 torch, and against nn.GRU itself."""
 
+import importlib
 import os
 import pickle
+import pkgutil
 import subprocess
 import sys
 import textwrap
@@ -669,6 +671,20 @@ def test_gradients_reach_weights_and_inputs_through_torch():
 
 
 # --- parts --------------------------------------------------------------------------
+
+
+def test_compiled_functions_have_names_of_their_own():
+    """Programs from the disk are linked by name: two of one name would be mixed up."""
+    from numba.core.dispatcher import Dispatcher
+
+    named = {}
+    for found in pkgutil.walk_packages(kernels.__path__, f"{kernels.__name__}."):
+        for value in vars(importlib.import_module(found.name)).values():
+            if isinstance(value, Dispatcher):
+                function = value.py_func
+                name = function.__module__, function.__qualname__
+                assert named.setdefault(name, function) is function, name
+    assert len(named) > 50
 
 
 def apply_gates(x):

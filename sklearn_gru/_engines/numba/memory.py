@@ -17,8 +17,6 @@ from sklearn_gru._model.spec import NetworkSpec
 BLOCK = 32  # sequences computed together; fixed, so that results are too
 CHUNK_FLOATS = 16384  # of gate gradients kept in cache until the weights' product
 
-
-SLOT_BITS = 4  # of each gate in Shape.input_slots
 POOLINGS = ("last", "mean", "max", "mean_max")
 LAST, MEAN, MAX, MEAN_MAX = range(4)
 LOSSES = (
@@ -48,7 +46,7 @@ class Shape(NamedTuple):
     gates: int
     saved: int
     deltas: int
-    input_slots: int  # SLOT_BITS for each gate, the first one lowest
+    apart: int  # gates at the end, whose sums over input and state are kept apart
     width: int  # of a layer's output: directions * H
     padded_width: int
     pooling: int
@@ -66,7 +64,8 @@ def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
 
     `saved` is the number of slots that the forward pass of the cell saves.
     """
-    slots, gates = CELLS[network.cell].input_slots, len(CELLS[network.cell].blocks)
+    cell = CELLS[network.cell]
+    gates = len(cell.blocks)
     width, pooled = network.state_size, network.n_pooled
     return Shape(
         n_inputs=network.n_read,
@@ -76,9 +75,8 @@ def make_shape(network: NetworkSpec, lanes: int, saved: int) -> Shape:
         directions=network.n_directions,
         gates=gates,
         saved=saved,
-        # A row of gradients: one sum per gate, more where an input has its own.
-        deltas=max(gates - 1, *slots) + 1,
-        input_slots=sum(slot << (SLOT_BITS * gate) for gate, slot in enumerate(slots)),
+        deltas=gates + cell.n_apart,  # a row of gradients: one per sum
+        apart=cell.n_apart,
         width=width,
         padded_width=round_up(width, lanes),
         pooling=POOLINGS.index(network.pooling),

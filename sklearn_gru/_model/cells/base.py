@@ -42,10 +42,9 @@ class Cell:
         Parts of the state carried from step to step; the first is the output.
     persists : str or None
         Gate that keeps the old state when it is open; its bias starts at 1.
-    input_slots : tuple of int
-        Index of the sum that the input of each block is added to. The state product of
-        block k is added to sum k; if the input has another index, the two sums are
-        combined later.
+    n_apart : int
+        Number of the last blocks whose sums over the input and over the state are kept
+        apart, because a gate acts between them.
     torch_layer : str or None
         Class of ``torch.nn`` that computes the same cell. If None, :meth:`step` runs in
         a loop.
@@ -56,11 +55,8 @@ class Cell:
     blocks: ClassVar[tuple[str, ...]]
     state: ClassVar[tuple[str, ...]] = ("h",)
     persists: ClassVar[str | None] = None
+    n_apart: ClassVar[int] = 0
     torch_layer: ClassVar[str | None] = None
-
-    @property
-    def input_slots(self) -> tuple[int, ...]:
-        return tuple(range(len(self.blocks)))
 
     @property
     def gates(self) -> tuple[str, ...]:

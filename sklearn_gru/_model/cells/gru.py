@@ -26,7 +26,7 @@ class GRU(Cell):
     )
     blocks = ("reset", "update", "candidate")
     persists = "update"
-    input_slots = (0, 1, 3)
+    n_apart = 1
     torch_layer = "GRU"
 
     def step(

@@ -25,14 +25,16 @@ CARRIED_SLOT = -1  # there is no state besides h
 
 
 @inner
-def forward_step(shape, n, x, x_step, weights, h, before, slots, h_next, n_next, final):
+def forward_step(
+    shape, n, x, x_step, weights, h, n_known, before, slots, h_next, n_next, final
+):
     """Compute the gates of n rows; the new state goes to h_next, or final if done."""
     size, row, columns = shape.padded, 4 * shape.padded, 3 * shape.padded
     vectors, inputs = size // LANES, weights.n_inputs
-    wh, hidden = weights.wh, shape.hidden
+    wh = weights.wh
     gemm(n, 3 * vectors, inputs, x, x_step, 1, weights.wx, columns,
          weights.bias, 0, slots, row)  # fmt: skip
-    gemm(n, 2 * vectors, hidden, h, size, 1, wh, columns, slots, row, slots, row)
+    gemm(n, 2 * vectors, n_known, h, size, 1, wh, columns, slots, row, slots, row)
     for i in range(n):
         for j in range(0, size, LANES):
             at = slots + (i * row + j)
@@ -41,7 +43,7 @@ def forward_step(shape, n, x, x_step, weights, h, before, slots, h_next, n_next,
             store(at + size, sigmoid(load(at + size)))
             store(at + 3 * size, r * load(h + (i * size + j)))
     n_sum = slots + 2 * size
-    gemm(n, vectors, hidden, slots + 3 * size, row, 1, wh + 2 * size, columns,
+    gemm(n, vectors, n_known, slots + 3 * size, row, 1, wh + 2 * size, columns,
          n_sum, row, n_sum, row)  # fmt: skip
     for i in range(n):
         new = (h_next if i < n_next else final) + i * size

@@ -20,11 +20,13 @@ CARRIED_SLOT = 4  # holds c, the state besides h
 
 
 @inner
-def forward_step(shape, n, x, x_step, weights, h, before, slots, h_next, n_next, final):
+def forward_step(
+    shape, n, x, x_step, weights, h, n_known, before, slots, h_next, n_next, final
+):
     """Compute the gates of n rows; the new state goes to h_next, or final if done."""
     size, row, columns = shape.padded, 6 * shape.padded, 4 * shape.padded
     vectors, inputs = size // LANES, weights.n_inputs
-    gemm(n, 4 * vectors, shape.hidden, h, size, 1, weights.wh, columns,
+    gemm(n, 4 * vectors, n_known, h, size, 1, weights.wh, columns,
          weights.bias, 0, slots, row)  # fmt: skip
     gemm(n, 4 * vectors, inputs, x, x_step, 1, weights.wx, columns,
          slots, row, slots, row)  # fmt: skip

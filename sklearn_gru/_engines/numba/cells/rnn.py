@@ -14,11 +14,13 @@ CARRIED_SLOT = -1  # there is no state besides h
 
 
 @inner
-def forward_step(shape, n, x, x_step, weights, h, before, slots, h_next, n_next, final):
+def forward_step(
+    shape, n, x, x_step, weights, h, n_known, before, slots, h_next, n_next, final
+):
     """Compute the new state of n rows; it goes to h_next, or to final if done."""
     size = shape.padded
     vectors, inputs = size // LANES, weights.n_inputs
-    gemm(n, vectors, shape.hidden, h, size, 1, weights.wh, size,
+    gemm(n, vectors, n_known, h, size, 1, weights.wh, size,
          weights.bias, 0, slots, size)  # fmt: skip
     gemm(n, vectors, inputs, x, x_step, 1, weights.wx, size, slots, size, slots, size)
     for i in range(n):

@@ -114,50 +114,62 @@ def _build_tile(
 
 ROWS = VECTOR_UNIT.tile_rows
 VECTORS = VECTOR_UNIT.tile_vectors
+HALF = ROWS // 2
 SINGLE = 6  # vectors of a one-row tile: enough sums to hide the latency of an fma
 
-_wide = _make_tile(ROWS, VECTORS)
-_wide_two = _make_tile(ROWS, 2)
-_wide_one = _make_tile(ROWS, 1)
-_single = _make_tile(1, SINGLE)
-_single_two = _make_tile(1, 2)
-_single_one = _make_tile(1, 1)
+
+def _make_band(height):
+    """Return the function that covers rows of C with tiles of that many rows."""
+    wide = _make_tile(height, VECTORS)
+    two, one = _make_tile(height, 2), _make_tile(height, 1)
+
+    def band(
+        begin, end, n_vectors, depth, a, step_i, step_k, w, w_step, s, s_step, c, c_step
+    ):
+        v = 0
+        while v < n_vectors:
+            left = n_vectors - v
+            # 4 vectors are 2 + 2, not 3 + 1: a narrow tile waits for its own sums.
+            width = VECTORS if left >= VECTORS and left != VECTORS + 1 else min(left, 2)
+            j = v * LANES
+            for i in range(begin, end, height):
+                ai, si, ci = a + i * step_i, s + (i * s_step + j), c + (i * c_step + j)
+                if width == VECTORS:
+                    wide(depth, ai, step_i, step_k, w + j, w_step, si, s_step,
+                         ci, c_step)  # fmt: skip
+                elif width == 2:
+                    two(depth, ai, step_i, step_k, w + j, w_step, si, s_step,
+                        ci, c_step)  # fmt: skip
+                else:
+                    one(depth, ai, step_i, step_k, w + j, w_step, si, s_step,
+                        ci, c_step)  # fmt: skip
+            v += width
+
+    # Programs from the disk may bring others of this kind: names tell them apart.
+    band.__name__ = band.__qualname__ = f"band_of_{height}"
+    return inner(band)
+
+
+_rows, _half = _make_band(ROWS), _make_band(HALF)
+_row, _long_row = _make_band(1), _make_tile(1, SINGLE)
 
 
 @inner
 def gemm(n_rows, n_vectors, depth, a, step_i, step_k, w, w_step, s, s_step, c, c_step):
     """Compute C = S + A W for n_rows x n_vectors vectors of C and depth terms a sum."""
-    whole = n_rows - n_rows % ROWS
-    v = 0
-    while v < n_vectors and whole > 0:
-        left = n_vectors - v
-        # 4 vectors are 2 + 2, not 3 + 1: a narrow tile waits for its own sums.
-        width = VECTORS if left >= VECTORS and left != VECTORS + 1 else min(left, 2)
-        j = v * LANES
-        for i in range(0, whole, ROWS):
-            ai, si, ci = a + i * step_i, s + (i * s_step + j), c + (i * c_step + j)
-            if width == VECTORS:
-                _wide(depth, ai, step_i, step_k, w + j, w_step, si, s_step, ci, c_step)
-            elif width == 2:
-                _wide_two(
-                    depth, ai, step_i, step_k, w + j, w_step, si, s_step, ci, c_step
-                )
-            else:
-                _wide_one(
-                    depth, ai, step_i, step_k, w + j, w_step, si, s_step, ci, c_step
-                )
-        v += width
-    for i in range(whole, n_rows):
-        ai, si, ci = a + i * step_i, s + i * s_step, c + i * c_step
-        v = 0
-        while v < n_vectors:
-            left = n_vectors - v
-            width = SINGLE if left >= SINGLE else min(left, 2)
-            j = v * LANES
-            if width == SINGLE:
-                _single(depth, ai, 0, step_k, w + j, w_step, si + j, 0, ci + j, 0)
-            elif width == 2:
-                _single_two(depth, ai, 0, step_k, w + j, w_step, si + j, 0, ci + j, 0)
-            else:
-                _single_one(depth, ai, 0, step_k, w + j, w_step, si + j, 0, ci + j, 0)
-            v += width
+    whole, halves = n_rows - n_rows % ROWS, n_rows - n_rows % HALF
+    if whole > 0:
+        _rows(0, whole, n_vectors, depth, a, step_i, step_k, w, w_step, s, s_step,
+              c, c_step)  # fmt: skip
+    if halves > whole:
+        _half(whole, halves, n_vectors, depth, a, step_i, step_k, w, w_step, s, s_step,
+              c, c_step)  # fmt: skip
+    if n_rows > halves:
+        rest = n_vectors % SINGLE
+        j = (n_vectors - rest) * LANES
+        for i in range(halves, n_rows):
+            ai, si, ci = a + i * step_i, s + i * s_step, c + i * c_step
+            for k in range(0, j, SINGLE * LANES):
+                _long_row(depth, ai, 0, step_k, w + k, w_step, si + k, 0, ci + k, 0)
+        _row(halves, n_rows, rest, depth, a, step_i, step_k, w + j, w_step,
+             s + j, s_step, c + j, c_step)  # fmt: skip

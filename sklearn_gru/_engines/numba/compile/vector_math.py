@@ -6,7 +6,7 @@ Both gates come from one reduction of the exponential, x = n ln 2 + r with
     exp(x) = 2**n (1 + p(r)),     p(r) = exp(r) - 1, a polynomial
 
 so exp(x) - 1 = 2**n p + (2**n - 1) keeps full relative accuracy near 0, where tanh
-needs it. The constants of p are those of Cephes' expf.
+needs it. The constants of p make the largest relative error of p smallest, 1.3e-8.
 """
 
 from sklearn_gru._engines.numba.compile.jit import inner
@@ -24,21 +24,20 @@ def _exp_parts(x):
     shifted = fma(x, LOG2_E, ROUNDER)
     n = shifted - ROUNDER
     r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
-    p = fma(r, 1.9875691500e-4, 1.3981999507e-3)
-    p = fma(p, r, 8.3334519073e-3)
-    p = fma(p, r, 4.1665795894e-2)
-    p = fma(p, r, 1.6666665459e-1)
-    p = fma(p, r, 5.0000001201e-1)
+    p = fma(r, 1.3882516e-3, 8.3665471e-3)
+    p = fma(p, r, 4.1667201e-2)
+    p = fma(p, r, 1.6666543e-1)
+    p = fma(p, r, 4.9999998e-1)
     return power_of_two(shifted), fma(p, r * r, r)
 
 
 @inner
 def sigmoid(x):
-    """Return 1 / (1 + exp(-x)), exactly 0 and 1 at the infinities."""
-    # 89 is where exp becomes infinite, -87 where it leaves the normal numbers. The
-    # power of 2 is infinite from 88.4 on, where p may be negative: 1 + p never is.
-    scale, p = _exp_parts(clip(x * -1.0, -87.0, 89.0))
-    return 1.0 / fma(scale, p + 1.0, 1.0)
+    """Return exp(x) / (exp(x) + 1), exactly 0 and 1 at the infinities."""
+    # From -87.7 down the power of 2 is 0; at 88 it is the largest.
+    scale, p = _exp_parts(clip(x, -88.0, 88.0))
+    exp = fma(scale, p, scale)
+    return exp / (exp + 1.0)
 
 
 @inner

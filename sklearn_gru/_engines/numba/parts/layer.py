@@ -20,7 +20,7 @@ from sklearn_gru._engines.numba.parts.rows import (
     copy_row,
     fill,
 )
-from sklearn_gru._engines.numba.parts.weights import input_slot, joint_gates, padded
+from sklearn_gru._engines.numba.parts.weights import padded
 
 
 class Trace(NamedTuple):
@@ -32,6 +32,7 @@ class Trace(NamedTuple):
     saved: Any  # (rows + N, saved P): zeros before the first step, then the gates
     final: Any  # (rows, P)
     keep: bool  # all steps are kept (training), not two
+    goes_on: bool  # the state before the first step may be other than zeros
     stop: Any  # (1,) integer, not 0 once the call shall end
 
 
@@ -52,8 +53,9 @@ def forward_layer(cell, shape, block, direction, weights, trace, wanted, out):
             next_slots = 3 * block.rows * row - slots
         h, h_next = trace.states + at, trace.states + next_at
         x = trace.x + first * trace.x_step
+        n_known = shape.hidden if s > 0 or trace.goes_on else 0
         cell.forward_step(
-            shape, n, x, trace.x_step, weights, h, trace.saved + before,
+            shape, n, x, trace.x_step, weights, h, n_known, trace.saved + before,
             trace.saved + slots, h_next, n_next, trace.final,
         )  # fmt: skip
         if wanted:
@@ -112,8 +114,10 @@ def backward_layer(cell, shape, block, direction, weights, trace, flow, grads):
         n = block.firsts[end] - origin
         x = trace.x + origin * trace.x_step
         _input_gradient(shape, n, x, trace.x_step, flow, grads)
-        states, saved = trace.states + origin * size, gates + origin * row
-        cell.state_gradient(shape, n, states, saved, flow.deltas, grads)
+        skipped = 0 if begin > 0 or trace.goes_on else block.counts[0]
+        states = trace.states + (origin + skipped) * size
+        saved, deltas = gates + (origin + skipped) * row, flow.deltas + skipped * d_row
+        cell.state_gradient(shape, n - skipped, states, saved, deltas, grads)
         if flow.d_x_wanted:
             _add_input_deltas(shape, block, direction, origin, n, weights, flow)
         end = begin
@@ -144,13 +148,9 @@ def _input_gradient(shape, n, x, x_step, flow, grads):
     """Add to the gradients of W_i, x' delta, and of the biases, 1' delta."""
     size, columns = shape.padded, shape.gates * shape.padded
     d_row, deltas = shape.deltas * size, flow.deltas
-    gate = 0
-    while gate < shape.gates:
-        n_gates = joint_gates(shape, gate)
-        wx, sums = grads.wx + gate * size, deltas + input_slot(shape, gate) * size
-        gemm(grads.n_inputs, n_gates * size // LANES, n, x, 1, x_step, sums, d_row,
-             wx, columns, wx, columns)  # fmt: skip
-        gate += n_gates
+    gemm(grads.n_inputs, columns // LANES, n, x, 1, x_step,
+         deltas + shape.apart * size, d_row,
+         grads.wx, columns, grads.wx, columns)  # fmt: skip
     gemm(1, d_row // LANES, n, flow.one, 0, 0, deltas, d_row,
          grads.bias, 0, grads.bias, 0)  # fmt: skip
 
@@ -161,15 +161,10 @@ def _add_input_deltas(shape, block, direction, origin, n, weights, flow):
     size, d_row = shape.padded, shape.deltas * shape.padded
     x_step = padded(weights.n_inputs)
     fill(flow.d_x, n * x_step, 0.0)
-    gate = 0
-    while gate < shape.gates:
-        n_gates = joint_gates(shape, gate)
-        sums = flow.deltas + input_slot(shape, gate) * size
-        wx_rows = weights.wx_rows + gate * shape.hidden * x_step
-        add_gate_product(
-            shape, n_gates, n, sums, d_row, wx_rows, x_step, flow.d_x, x_step
-        )
-        gate += n_gates
+    add_gate_product(
+        shape, shape.gates, n, flow.deltas + shape.apart * size, d_row,
+        weights.wx_rows, x_step, flow.d_x, x_step,
+    )  # fmt: skip
     for k in range(n):
         row = origin + k
         place = block.mirror[row] if direction == 1 else row

@@ -63,6 +63,12 @@ def nothing_carried():
 
 
 @inner
+def kept_states():
+    """Return the states of sequences whose first ones are kept, zeros or not."""
+    return Carried(True, floats_at(0), floats_at(0), 1)
+
+
+@inner
 def forward_stack(cell, work, all_steps):
     """Run all layers; states of the last one end in outputs, finals and pooled."""
     shape, layout, block, workspace, packed, data, dropout, carried, keeps = work
@@ -76,12 +82,11 @@ def forward_stack(cell, work, all_steps):
         for direction in range(shape.directions):
             trace = trace_of(work, layer, direction, x, x_step)
             start_state(shape, block, trace)
-            goes_on = carried.given and direction == 0
-            if goes_on:
+            if trace.goes_on:
                 load_states(cell, shape, block, layer, carried, trace)
             weights = weights_of(shape, packed, layer, direction)
             forward_layer(cell, shape, block, direction, weights, trace, wanted, out)
-            if goes_on:
+            if trace.goes_on:
                 store_states(cell, work, layer, trace)
         if not is_last and dropout.rate > 0.0:
             drop(shape, block, dropout, layer, out)
@@ -154,6 +159,7 @@ def trace_of(work, layer, direction, x, x_step):
         workspace + (layout.saved + number * layout.saved_floats),
         workspace + (layout.finals + direction * block.rows * shape.padded),
         work.keeps,
+        work.carried.given and direction == 0,
         work.data.stop,
     )
 

@@ -5,6 +5,10 @@ torch keeps, for every direction of every layer, `weight_ih (gates H, inputs)`,
 them transposed, with every gate padded to whole vectors; the backward products want
 the rows as they are, padded. Both copies are made once a training step, which costs
 about a hundredth of it, and once per fitted model for predictions.
+
+The sums of a step lie in slots. Where a gate acts between the sums of a block over the
+state and over the input, that over the state has a slot in front of the others: those
+that a product writes lie side by side.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +16,6 @@ from typing import Any, NamedTuple
 from sklearn_gru._engines.numba.compile.jit import inner
 from sklearn_gru._engines.numba.compile.simd import LANES
 from sklearn_gru._engines.numba.memory import (
-    SLOT_BITS,
     lay_out_direction,
     lay_out_head,
     start_of_direction,
@@ -114,48 +117,47 @@ def _pack_direction(shape, params, weights):
     """Pack one direction of one layer; return where its parameters end."""
     n_inputs, units = weights.n_inputs, shape.gates * shape.hidden
     weight_hh = params + units * n_inputs
-    _pack_matrix(shape, params, n_inputs, weights.wx, weights.wx_rows)
-    _pack_matrix(shape, weight_hh, shape.hidden, weights.wh, weights.wh_rows)
+    for gate in range(shape.gates):
+        _pack_gate(shape, params, n_inputs, gate, gate, weights.wx, weights.wx_rows)
+        _pack_gate(
+            shape, weight_hh, shape.hidden, gate, state_slot(shape, gate),
+            weights.wh, weights.wh_rows,
+        )  # fmt: skip
     bias_ih = weight_hh + units * shape.hidden
     bias_hh = bias_ih + units
     for gate in range(shape.gates):
         for j in range(shape.hidden):
             at = gate * shape.hidden + j
             weights.bias[input_slot(shape, gate) * shape.padded + j] += bias_ih[at]
-            weights.bias[gate * shape.padded + j] += bias_hh[at]
+            weights.bias[state_slot(shape, gate) * shape.padded + j] += bias_hh[at]
     return bias_hh + units
 
 
 @inner
-def _pack_matrix(shape, matrix, n_columns, transposed, rows):
-    """Copy a matrix (gates H, n) to (n, gates P) and to (gates H, n rounded up)."""
+def _pack_gate(shape, matrix, n_columns, gate, place, transposed, rows):
+    """Copy a gate of a matrix (gates H, n) to (n, gates P) and (gates H, n rounded up).
+
+    `place` is the number of the gate in the copies.
+    """
     step, row = shape.gates * shape.padded, padded(n_columns)
-    for gate in range(shape.gates):
-        for j in range(shape.hidden):
-            unit = gate * shape.hidden + j
-            column = transposed + (gate * shape.padded + j)
-            for i in range(n_columns):
-                value = matrix[unit * n_columns + i]
-                column[i * step] = value
-                rows[unit * row + i] = value
+    for j in range(shape.hidden):
+        values = matrix + (gate * shape.hidden + j) * n_columns
+        column = transposed + (place * shape.padded + j)
+        copy_row(rows + (place * shape.hidden + j) * row, values, n_columns)
+        for i in range(n_columns):
+            column[i * step] = values[i]
 
 
 @inner
 def input_slot(shape, gate):
-    """Return the slot to which a gate's sum of inputs and its bias_ih belong.
-
-    The sum of the state and bias_hh have the slot of the gate's own number.
-    """
-    return (shape.input_slots >> (SLOT_BITS * gate)) & ((1 << SLOT_BITS) - 1)
+    """Return the slot to which a gate's sum over the input and its bias_ih belong."""
+    return gate + shape.apart
 
 
 @inner
-def joint_gates(shape, gate):
-    """Return how many gates, from this one on, have input slots side by side."""
-    first, n = input_slot(shape, gate), 1
-    while gate + n < shape.gates and input_slot(shape, gate + n) == first + n:
-        n += 1
-    return n
+def state_slot(shape, gate):
+    """Return the slot to which a gate's sum over the state and its bias_hh belong."""
+    return (gate + shape.apart) % shape.gates
 
 
 @inner
@@ -185,11 +187,12 @@ def _unpack_direction(shape, weights, grads):
     for gate in range(shape.gates):
         for j in range(shape.hidden):
             unit, at = gate * shape.hidden + j, gate * shape.padded + j
+            of_input = input_slot(shape, gate) * shape.padded + j
+            of_state = state_slot(shape, gate) * shape.padded + j
             for i in range(n_inputs):
                 grads[unit * n_inputs + i] = weights.wx[i * step + at]
             for i in range(shape.hidden):
-                weight_hh[unit * shape.hidden + i] = weights.wh[i * step + at]
-            slot = input_slot(shape, gate)
-            bias_ih[unit] = weights.bias[slot * shape.padded + j]
-            bias_hh[unit] = weights.bias[at]
+                weight_hh[unit * shape.hidden + i] = weights.wh[i * step + of_state]
+            bias_ih[unit] = weights.bias[of_input]
+            bias_hh[unit] = weights.bias[of_state]
     return bias_hh + units

@@ -20,7 +20,7 @@ from sklearn_gru._engines.numba.parts.stack import (
     backward_stack,
     d_output_at,
     forward_stack,
-    nothing_carried,
+    kept_states,
     output_at,
 )
 from sklearn_gru._engines.numba.programs.batch import block_of, sorted_batch, view_data
@@ -105,9 +105,8 @@ def run_layers_backward(
             top = workspace + d_output_at(shape, layout, shape.layers - 1)
             _spread_steps(shape, block, top, steps, outputs.n_steps, False)
         fill(workspace + layout.grads, memory.n_packed, 0.0)
-        carried = nothing_carried()  # the states they began in are kept
         work = Work(
-            shape, layout, block, workspace, packed, data, dropout, carried, True
+            shape, layout, block, workspace, packed, data, dropout, kept_states(), True
         )
         if data.stop[0] != 0:
             break

@@ -290,7 +290,9 @@ def _advance(cell, shape, plan, x, x_step, n, tables):
                 for i in range(m):
                     copy_row(saved + i * row, carried + i * size, size)
             weights = weights_of(shape, packed, layer, 0)
-            cell.forward_step(shape, m, below, step, weights, h, slots, slots, h, m, h)
+            cell.forward_step(
+                shape, m, below, step, weights, h, shape.hidden, slots, slots, h, m, h
+            )
             if parts > 1:
                 for i in range(m):
                     copy_row(carried + i * size, saved + i * row, size)
