@@ -1,13 +1,16 @@
 """Standardisation: the moments of the dense array, computed on the rows."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_gru import Sequences
+from sklearn_gru import GRURegressor, Sequences
 from sklearn_gru._encoding import standardizer as _scaling
 from sklearn_gru._encoding.standardizer import Standardizer
+from sklearn_gru._engines import numba as kernels
 from sklearn_gru._support.numbers import nonzero_scale
 from tests.builders import make_sequences
 
@@ -209,3 +212,65 @@ def test_rows_are_not_written():
     before = values.copy()
     fit(as_one(values)).transform(values, np.dtype(np.float64))
     np.testing.assert_array_equal(values, before)
+
+
+# -- compiled ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not kernels.available(), reason="needs numba")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [1, 3, 8, 17])
+def test_compiled_standardization_has_the_bits_of_numpy(width, dtype, monkeypatch):
+    """Whole vectors are compiled; the rows that fill none are left to NumPy."""
+    monkeypatch.setattr(kernels, "_MANY", 0)
+    rng = np.random.default_rng(width)
+    values = (1e4 + 100 * rng.standard_normal((1003, width))).astype(dtype)
+    scaling = fit(as_one(values))
+    single, done = np.dtype(np.float32), []
+
+    def begin(*arguments):
+        done.append(kernels.standardize(*arguments))
+        return done[-1]
+
+    found = scaling.transform(values, single, begin=begin)
+    assert np.array_equal(found, scaling.transform(values, single))
+    assert 800 < done[0] <= 1003
+
+
+@pytest.mark.skipif(not kernels.available(), reason="needs numba")
+@pytest.mark.parametrize("value", [np.nan, 1e300])
+def test_numpy_standardizes_what_is_missing_or_too_large(value, monkeypatch):
+    """The compiled code only tells that there is such a value."""
+    monkeypatch.setattr(kernels, "_MANY", 0)
+    values = np.random.default_rng(0).standard_normal((1000, 4))
+    scaling = fit(as_one(values))
+    values[77, 2] = value
+    out = np.empty(values.shape, dtype=np.float32)
+    assert kernels.standardize(values, scaling.mean, scaling.scale, out) == 0
+    single = np.dtype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = scaling.transform(values, single, begin=kernels.standardize)
+        expected = scaling.transform(values, single)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.skipif(not kernels.available(), reason="needs numba")
+def test_few_rows_or_rows_with_gaps_between_are_left_to_numpy():
+    """Neither is worth it."""
+    values = np.zeros((1 << 18, 4))
+    out = np.empty(values.shape, dtype=np.float32)
+    moments = np.zeros(4), np.ones(4)
+    assert kernels.standardize(values[:1000], *moments, out[:1000]) == 0
+    assert kernels.standardize(values[::2], *moments, out[::2]) == 0
+    assert kernels.standardize(values, *moments, out) == len(values)
+
+
+def test_predictions_of_many_rows_are_those_of_few(monkeypatch):
+    """Whether the rows are standardized by compiled code or by NumPy."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6, 2)).astype(np.float32)
+    model = GRURegressor(8, max_iter=2, random_state=0).fit(X, X[:, -1, 0])
+    few = model.predict(X)
+    monkeypatch.setattr(kernels, "_MANY", 0)
+    assert np.array_equal(model.predict(X), few)

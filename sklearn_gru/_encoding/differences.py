@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences, may_have_nan
-from sklearn_gru._support.numbers import nonzero_scale
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.numbers import may_have_nan, nonzero_scale
 from sklearn_gru._support.on_disk import is_on_disk
 
 # The variance is computed from sums: below this share of the mean, it is rounding.

@@ -17,7 +17,7 @@ from sklearn_gru._encoding.normalizations import Normalizer
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.seen_range import SeenRange
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._encoding.standardizer import Standardizer
+from sklearn_gru._encoding.standardizer import Begin, Standardizer
 from sklearn_gru._encoding.targets import TrainingData
 from sklearn_gru._model.encoded import Encoded
 from sklearn_gru.exceptions import InputError
@@ -161,11 +161,17 @@ class Encoder:
         return data._replace(sequences=sequences).select(some)
 
     def rows(
-        self, sequences: Sequences, dtype: np.dtype, *, overwrite: bool = False
+        self,
+        sequences: Sequences,
+        dtype: np.dtype,
+        *,
+        overwrite: bool = False,
+        begin: Begin | None = None,
     ) -> np.ndarray:
         """Return the standardized rows, after absent rows that pad a first segment.
 
-        `overwrite` tells that nothing else holds the values of these sequences.
+        `overwrite` tells that nothing else holds the values of these sequences. `begin`
+        may standardize the first rows, as in :meth:`Standardizer.transform`.
         """
         values, keep_missing = sequences.values, self.normalizer is not None
         n = self.n_differences
@@ -174,7 +180,7 @@ class Encoder:
             out = values.view()
             out.flags.writeable = True
         rows = self.standardizer.transform(
-            values, dtype, keep_missing=keep_missing, n_before=n, out=out
+            values, dtype, keep_missing=keep_missing, n_before=n, out=out, begin=begin
         )
         if self.differences is not None:
             self.differences.write(values, rows[:, :n], keep_missing=keep_missing)

@@ -20,8 +20,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences, may_have_nan
+from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.standardizer import Standardizer
+from sklearn_gru._support.numbers import may_have_nan
 from sklearn_gru._support.on_disk import is_on_disk
 
 # Share of the typical scale below which no target is scaled; series of a panel may be
@@ -240,7 +241,7 @@ def last_observed(sequences: Sequences) -> np.ndarray:
     values, starts = sequences.values, sequences.starts
     ends = starts + sequences.lengths - 1
     if sequences.lengths.all():
-        last = values[ends].astype(np.float64)
+        last = values.take(ends, axis=0).astype(np.float64)
         if not may_have_nan(last):
             return last
     last = np.full((len(starts), values.shape[1]), np.nan)

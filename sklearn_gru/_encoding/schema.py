@@ -18,7 +18,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_gru._encoding import layouts
 from sklearn_gru._encoding.layouts import FLOATS, Seen
-from sklearn_gru._encoding.sequences import Sequences, all_finite
+from sklearn_gru._encoding.sequences import Sequences
+from sklearn_gru._support.numbers import all_finite
 from sklearn_gru._tables.codebook import named_features
 from sklearn_gru._tables.frames import as_list, find_column
 from sklearn_gru.exceptions import InputError, InvalidParameterError

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences, may_have_nan
+from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.wide_rows import column_ends
+from sklearn_gru._support.numbers import may_have_nan
 from sklearn_gru._support.on_disk import blocks
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import UnseenDataWarning

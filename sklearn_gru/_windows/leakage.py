@@ -18,6 +18,7 @@ from sklearn_gru.exceptions import LeakageError
 
 # With fewer rows, a column is too often a monotone function of y by chance.
 _MIN_ROWS_MONOTONE = 20
+_MANY = 512  # rows, of which half rule out nearly every column
 
 
 def check_no_leak(
@@ -136,9 +137,9 @@ def _targets(y: Any) -> list[np.ndarray]:
 
 def _copy_of(column: np.ndarray, target: np.ndarray) -> str | None:
     """Return the way in which the column copies the target, or None."""
-    if len(column) > 4096:  # a few rows rule out nearly every column
-        # At an odd distance, as they may alternate.
-        few = np.arange(0, len(column), len(column) // 2048 | 1)
+    if len(column) > _MANY:
+        # At an odd distance, as rows may alternate.
+        few = np.arange(0, len(column), len(column) // (_MANY // 2) | 1)
         some, own = column[few], target[few]
         both = ~(np.isnan(some) | np.isnan(own))
         tells = both.sum() >= _MIN_ROWS_MONOTONE and np.ptp(own[both])

@@ -7,7 +7,7 @@ uses it, and arrays that a caller could change in another thread are copied firs
 """
 
 import functools
-from math import prod
+from math import gcd, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,10 @@ from sklearn_gru._engines.numba.programs.batch import (
 from sklearn_gru._engines.numba.programs.bind import bound_name, programs_of
 from sklearn_gru._engines.numba.programs.layers import Outputs, pack_layers
 from sklearn_gru._engines.numba.programs.predict import pack
+from sklearn_gru._engines.numba.programs.standardize import (
+    standardize_doubles,
+    standardize_floats,
+)
 from sklearn_gru._engines.numba.programs.train import (
     Shared,
     Training,
@@ -86,6 +90,28 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
     if size is not None and array.size != size:
         raise ValueError(f"{name} has {array.size} values, not {size}")
     return array
+
+
+def standardize(
+    values: np.ndarray, mean: np.ndarray, scale: np.ndarray, out: np.ndarray
+) -> int:
+    """Write standardized rows as float32; return how many, from the first on.
+
+    None if a result is not finite.
+    """
+    n_columns = values.shape[1]
+    joint = LANES // gcd(LANES, n_columns) * 8  # rows of whole vectors
+    n, width = len(values) // joint, joint * n_columns
+    is_single = values.dtype == np.float32
+    checked(values, np.float32 if is_single else np.float64, None, "values")
+    checked(out, np.float32, values.size, "out")
+    wide = [
+        checked(np.tile(a, joint), np.float64, width, "moments") for a in (mean, scale)
+    ]
+    bad = np.zeros(LANES, dtype=np.float32)
+    program = standardize_floats if is_single else standardize_doubles
+    program(n, width, address(values), *map(address, wide), address(out), address(bad))
+    return 0 if np.isnan(bad).any() else n * joint
 
 
 def is_cached(cell: str) -> bool:

@@ -137,6 +137,8 @@ class NumbaTraining:
             clip_norm=net.clip_norm or 0.0,
             weight_decay=read_state(net.optimizer_state).options["weight_decay"],
         )
+        places = [parameter.detach() for parameter in net.module_.parameters()]
+        self._places = [(part.data_ptr(), part) for part in places]
         self._read_optimizer()
 
     def share(self, ranks: Ranks, n: int, n_steps: int) -> str | None:
@@ -233,13 +235,12 @@ class NumbaTraining:
 
     def _follow(self) -> None:
         """Bring back parameters that a callback has moved to other memory."""
-        flat, at = torch.from_numpy(self.trainer.params), 0
-        for parameter in self.net.module_.parameters():
-            part = flat[at : at + parameter.numel()].view_as(parameter)
-            if parameter.data_ptr() != part.data_ptr() or not part.is_contiguous():
+        for parameter, (address, part) in zip(
+            self.net.module_.parameters(), self._places, strict=True
+        ):
+            if parameter.data_ptr() != address or not parameter.is_contiguous():
                 part.copy_(parameter.detach())
                 parameter.data = part
-            at += parameter.numel()
 
     def _dropout_seeds(self, n_batches: int) -> np.ndarray | None:
         """Draw one seed per batch from the module's stream; None without dropout."""

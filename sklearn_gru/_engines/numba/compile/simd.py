@@ -36,6 +36,7 @@ LANES = VECTOR_UNIT.lanes
 
 INT32 = ir.IntType(32)
 FLOAT = ir.FloatType()
+DOUBLE = ir.DoubleType()
 VECTOR = ir.VectorType(FLOAT, LANES)
 INT_VECTOR = ir.VectorType(INT32, LANES)
 UNALIGNED = 4  # loads and stores may start at any float
@@ -182,6 +183,51 @@ def store(typing_context, target, value):
         return context.get_dummy_value()
 
     return types.void(float_pointer, vector_type), codegen
+
+
+def _standardizer_of(kind):
+    """Return the intrinsic that standardizes LANES values of a kind of float."""
+
+    @intrinsic
+    def standardized(typing_context, values, mean, scale):
+        def codegen(context, builder, sig, args):
+            def vector_of(pointer, bits):
+                vector = ir.VectorType(bits, LANES)
+                value = builder.load(builder.bitcast(pointer, vector.as_pointer()))
+                value.align = UNALIGNED
+                return value
+
+            given = vector_of(args[0], FLOAT if kind == types.float32 else DOUBLE)
+            if kind == types.float32:
+                given = builder.fpext(given, ir.VectorType(DOUBLE, LANES))
+            mean, scale = (vector_of(pointer, DOUBLE) for pointer in args[1:])
+            return builder.fptrunc(
+                builder.fdiv(builder.fsub(given, mean), scale), VECTOR
+            )
+
+        doubles = types.CPointer(types.float64)
+        return vector_type(types.CPointer(kind), doubles, doubles), codegen
+
+    return standardized
+
+
+standardized_floats = _standardizer_of(types.float32)
+standardized_doubles = _standardizer_of(types.float64)
+
+
+@intrinsic
+def copy_four(typing_context, target, source):
+    """Copy four values."""
+
+    def codegen(context, builder, sig, args):
+        four = ir.VectorType(FLOAT, 4).as_pointer()
+        target, source = (builder.bitcast(pointer, four) for pointer in args)
+        value = builder.load(source)
+        value.align = UNALIGNED
+        builder.store(value, target).align = UNALIGNED
+        return context.get_dummy_value()
+
+    return types.void(float_pointer, float_pointer), codegen
 
 
 @intrinsic

@@ -1,7 +1,7 @@
 """Small operations on rows of floats that several modules share."""
 
 from sklearn_gru._engines.numba.compile.jit import inner
-from sklearn_gru._engines.numba.compile.simd import LANES, load, store
+from sklearn_gru._engines.numba.compile.simd import LANES, copy_four, load, store
 from sklearn_gru._engines.numba.compile.tile import gemm
 
 
@@ -15,10 +15,12 @@ def fill(target, n, value):
 @inner
 def copy_row(target, source, n):
     """Copy n floats, by whole vectors first: n need not be a multiple of them."""
-    whole = n - n % LANES
+    whole, fours = n - n % LANES, n - n % 4
     for j in range(0, whole, LANES):
         store(target + j, load(source + j))
-    for j in range(whole, n):
+    for j in range(whole, fours, 4):
+        copy_four(target + j, source + j)
+    for j in range(fours, n):
         target[j] = source[j]
 
 
