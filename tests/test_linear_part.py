@@ -12,7 +12,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gru import GRUClassifier, GRURegressor, SlidingWindow
 from sklearn_gru._engines.ridge import Ridge
 from sklearn_gru._model.encoded import Encoded
-from sklearn_gru._model.mixing import Judged, certainty
+from sklearn_gru._model.mixing import (
+    Judged,
+    cautious_share,
+    certainty,
+    squares_share,
+)
 from sklearn_gru._model.tasks import Classification, Regression
 from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.live import Stream
@@ -187,15 +192,54 @@ ONES = np.ones(60)
 def test_the_share_of_least_error():
     """Between 0 and 1; the better of the two alone, or their best mean."""
     data = encoded()
-    task = Regression.fit(data.target, None, "squared_error", standardize=False)
     linear, target = ridge(data).part().outputs(data), data.target
     for network in (target + 0.01, 2 * linear - target, target * 0, linear):
-        found = task.linear_share(Judged(linear, network, target, ONES))
+        found = squares_share(network, linear, target, ONES)
         assert 0 <= found <= 1
         error = ((network + found * (linear - network) - target) ** 2).mean()
         for share in np.linspace(0, 1, 11):
             other = network + share * (linear - network)
             assert error <= ((other - target) ** 2).mean() + 1e-12
+
+
+def judged(seed, *, network, linear, n=160):
+    """Return outputs that err alike for twenty sequences, and the target."""
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=(n, 2))
+    errors = rng.normal(size=(2, n // 20, 2)).repeat(20, axis=1)
+    return target + network * errors[0], target + linear * errors[1], target
+
+
+def test_a_share_that_is_uncertain_is_drawn_toward_one_half():
+    """By its variance between eight stretches, beside that of .25 squared."""
+    for seed in range(20):
+        network, linear, target = judged(seed, network=1, linear=1)
+        gap, error = linear - network, target - network
+        best = (gap * error).sum() / (gap**2).sum()
+        slopes = (gap * (error - best * gap)).sum(axis=1)
+        of_stretches = [slopes[at : at + 20].sum() for at in range(0, 160, 20)]
+        variance = 8 / 7 * np.square(of_stretches).sum() / (gap**2).sum() ** 2
+        expected = (best / variance + 0.5 / 0.25**2) / (1 / variance + 1 / 0.25**2)
+        found = cautious_share(network, linear, target, np.ones(160))
+        np.testing.assert_allclose(found, np.clip(expected, 0, 1))
+        assert abs(found - 0.5) <= abs(best - 0.5)
+
+
+def test_a_share_that_is_certain_is_the_best_one():
+    """Where one of the two is much better, or both are the same."""
+    network, linear, target = judged(0, network=0.01, linear=1)
+    assert cautious_share(network, linear, target, np.ones(160)) < 0.01
+    assert cautious_share(linear, network, target, np.ones(160)) > 0.99
+    assert cautious_share(linear, linear, target, np.ones(160)) == 0
+
+
+def test_a_weight_counts_like_repeats_in_a_cautious_share():
+    """Stretches have equal weight, and here none of them ends inside a sequence."""
+    network, linear, target = judged(0, network=1, linear=1)
+    repeats = np.repeat([1, 2], 80)
+    found = cautious_share(network, linear, target, repeats.astype(float))
+    repeated = (a.repeat(repeats, axis=0) for a in (network, linear, target))
+    np.testing.assert_allclose(found, cautious_share(*repeated, np.ones(240)))
 
 
 def test_without_a_validation_set_a_bad_linear_part_has_no_share():

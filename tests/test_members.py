@@ -454,3 +454,55 @@ def test_an_embedding_is_that_of_the_first():
     found = SequenceEmbedding(several(2)).fit(X, Y).transform(X)
     expected = SequenceEmbedding(several(1)).fit(X, Y).transform(X)
     np.testing.assert_array_equal(found, expected)
+
+
+# -- as many as "auto" chooses ---------------------------------------------------------
+
+
+def automatic(n=100, **params):
+    """Return the number of networks of a classifier that n sequences train."""
+    params = {"hidden_size": 2, "max_iter": 20, "random_state": 0} | params
+    model = GRUClassifier(**params).fit(
+        X[np.arange(n) % 160], LABELS[np.arange(n) % 160]
+    )
+    return len(model.nets_)
+
+
+def test_few_sequences_to_classify_train_three_networks():
+    """From 200 on it is one, and whatever number is given counts."""
+    assert automatic(199) == 3
+    assert automatic(200) == 1
+    assert automatic(100, n_estimators=1) == 1
+    assert automatic(100, n_estimators=2) == 2
+
+
+def test_a_quick_fit_or_one_to_go_on_from_trains_one_network():
+    """Fewer than 20 epochs, a warm start, and a pass of partial_fit."""
+    assert automatic(max_iter=19) == 1
+    assert automatic(warm_start=True) == 1
+    model = GRUClassifier(2, random_state=0).partial_fit(X[:100], LABELS[:100])
+    assert len(model.nets_) == 1
+
+
+def test_auto_is_one_network_of_a_regressor():
+    """Means of several gained little there."""
+    model = GRURegressor(2, n_estimators="auto", max_iter=20, random_state=0)
+    assert len(model.fit(X, Y).nets_) == 1
+
+
+def test_auto_is_the_fit_of_three():
+    """The same networks to the bit, with as many epochs for callbacks to hear of."""
+    few = {"hidden_size": 4, "max_iter": 20, "random_state": 0}
+    chosen = GRUClassifier(**few).fit(X, LABELS)
+    given = GRUClassifier(**few, n_estimators=3).fit(X, LABELS)
+    assert np.array_equal(chosen.predict_proba(X), given.predict_proba(X))
+
+
+def test_auto_goes_on_with_the_networks_there_are():
+    """However many sequences a later fit has."""
+    model = GRUClassifier(4, max_iter=20, random_state=0).fit(X, LABELS)
+    model.set_params(warm_start=True, max_iter=1).fit(X[:40], LABELS[:40])
+    model.partial_fit(X, LABELS)
+    assert len(model.nets_) == 3
+    with pytest.raises(InvalidParameterError, match="Set n_estimators=3"):
+        model.set_params(n_estimators=1).fit(X, LABELS)

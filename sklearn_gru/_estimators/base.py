@@ -133,10 +133,11 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         """
         began = time.perf_counter()
         self._check_params()
-        epochs = int(self.max_iter) * int(self.n_estimators)
+        epochs = int(self.max_iter)
         before = self._fitted_before() if self.warm_start else None
         data, schema = self._read(self._schema(before), X, y, sample_weight)
-        report = FitReport(self, X, y, sample_weight, max_subtasks=epochs)
+        n_nets = self._n_networks(before, len(data.sequences), epochs)
+        report = FitReport(self, X, y, sample_weight, max_subtasks=epochs * n_nets)
         labels = self._learn_labels(before, data.y)
         training, validation = self._hold_out(
             schema, labels, data, X_val, y_val, sample_weight_val
@@ -148,10 +149,10 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         known = data if holds_half else training
         del data  # not to be held in memory during training, unless it is learned later
         size = self._batch_size(training)
-        fitted = before or self._start(schema, labels, known, n_given, size)
+        fitted = before or self._start(schema, labels, known, n_given, size, n_nets)
         del known
         fitted = self._train(
-            fitted, labels, training, validation, int(self.max_iter), report, whole
+            fitted, labels, training, validation, epochs, report, whole
         )
         self._keep(fitted, began, fresh=before is None)
         report.end()
@@ -166,7 +167,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         data, schema = self._read(self._schema(before), X, y, sample_weight)
         labels = self._learn_labels(before, data.y, classes)
         n, size = len(data.sequences), self._batch_size(data)
-        fitted = before or self._start(schema, labels, data, n, size)
+        n_nets = self._n_networks(before, n, 1)
+        fitted = before or self._start(schema, labels, data, n, size, n_nets)
         self._keep(
             self._train(fitted, labels, data, None, 1), began, fresh=before is None
         )
@@ -338,6 +340,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         data: TrainingData,
         n_given: int,
         batch_size: int,
+        n_nets: int,
     ) -> Fitted:
         """Freeze everything that later fits reuse, and make the nets."""
         weights = self._sequence_weights(labels, data)
@@ -358,7 +361,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         # threads of busy cores: 18 % of a search of small networks.
         with torch_threads(1):
             nets = make_nets(
-                int(self.n_estimators),
+                n_nets,
                 self._spec(encoder, task),
                 task,
                 params,
@@ -368,6 +371,18 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
                 work=work,
             )
         return Fitted(encoder, task, continuation, nets)
+
+    def _n_networks(self, before: Fitted | None, n_given: int, epochs: int) -> int:
+        """Return the number of networks; "auto" keeps that of an earlier fit."""
+        if self.n_estimators != "auto":
+            return int(self.n_estimators)
+        if before is not None:
+            return len(before.nets)
+        return self._n_for(n_given, epochs)
+
+    def _n_for(self, n_given: int, epochs: int) -> int:
+        """Return the number of networks that "auto" makes for so many sequences."""
+        return 1
 
     def _training_params(self, batch_size: int) -> TrainingParams:
         return TrainingParams(
@@ -574,8 +589,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
 
     def _check_same_spec(self, fitted: Fitted) -> None:
         """Refuse to continue training with other networks than there are."""
-        n, given = len(fitted.nets), int(self.n_estimators)
-        if n != given:
+        n, given = len(fitted.nets), self.n_estimators
+        if given not in ("auto", n):
             raise InvalidParameterError(
                 f"warm_start=True and partial_fit continue {n} network(s), but "
                 f"n_estimators={given}. Set n_estimators={n}, or fit with "

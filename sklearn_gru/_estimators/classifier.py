@@ -12,11 +12,17 @@ from sklearn_gru._encoding.targets import TrainingData, check_class_target
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.class_labels import ClassesMixin
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
+from sklearn_gru._estimators.last_epochs import LEAST_EPOCHS
 from sklearn_gru._estimators.parameters import with_parameters
 from sklearn_gru._estimators.search_ranges import CLASSIFIER_RANGES
 from sklearn_gru._model.tasks import class_codes
 
 __all__ = ["GRUClassifier"]
+
+# Below so many sequences, which take a second or two, networks of different seeds often
+# disagree, and their mean is better than each of them.
+_FEW = 200
+_COMMITTEE = 3
 
 
 @with_parameters
@@ -142,7 +148,7 @@ class GRUClassifier(ClassesMixin, ClassifierMixin, HiddenStatesMixin, BaseGRU):
         bidirectional=True,
         pooling="max",
         dropout=0.0,
-        n_estimators=1,
+        n_estimators="auto",
         conv_filters=None,
         segment_length="auto",
         normalization=None,
@@ -271,6 +277,10 @@ class GRUClassifier(ClassesMixin, ClassifierMixin, HiddenStatesMixin, BaseGRU):
         """
         p = self.predict_proba(X)
         return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+
+    def _n_for(self, n_given: int, epochs: int) -> int:
+        is_few = n_given < _FEW and epochs >= LEAST_EPOCHS and not self.warm_start
+        return _COMMITTEE if is_few else 1
 
     # -- the target -------------------------------------------------------------------
 

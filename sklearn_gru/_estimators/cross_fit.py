@@ -17,6 +17,7 @@ from sklearn_gru._engines.members import n_workers, of_each
 from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import Stopping, outputs, train
 from sklearn_gru._model.encoded import Encoded
+from sklearn_gru._support.numbers import stretches
 from sklearn_gru._support.ranks import sharing
 from sklearn_gru.exceptions import DivergenceError
 
@@ -119,10 +120,10 @@ def first_half(
     weight = np.ones(n) if weight is None else weight.astype(np.float64)
     if order is not None:
         units = np.unique(order, return_inverse=True)[1]
-        mask = _stretches(np.bincount(units, weight))[units] % 2 == 0
+        mask = stretches(np.bincount(units, weight), _STRETCHES)[units] % 2 == 0
     elif n > batch_size:
         units = np.arange(n)
-        mask = _stretches(np.ones(n)) % 2 == 0
+        mask = stretches(np.ones(n), _STRETCHES) % 2 == 0
     else:
         units = _by_content(sequences)
         mask = units % 2 == 0
@@ -138,12 +139,6 @@ def _is_enough(weight: np.ndarray) -> bool:
     """
     total = weight.sum()
     return bool(total > 0 and total**2 >= _FEWEST * (weight**2).sum() > 0)
-
-
-def _stretches(weight: np.ndarray) -> np.ndarray:
-    """Return the stretch (n,) of what comes one after the other, of equal weight."""
-    total = np.cumsum(weight)
-    return ((total - weight / 2) * (_STRETCHES / total[-1])).astype(np.int64)
 
 
 def _by_content(sequences: Sequences) -> np.ndarray:

@@ -21,7 +21,7 @@ _MOST = 5
 _SHARE = 0.5  # of the epochs until the best, at most
 
 # With fewer, `max_iter` asks for a quick fit, which hardly learns noise.
-_LEAST_EPOCHS = 20
+LEAST_EPOCHS = 20
 
 # Callbacks that train another network than training without callbacks would.
 _CHANGING = (LoadInitState, LRScheduler, ParamMapper)
@@ -32,7 +32,7 @@ Callbacks = Iterable[Any] | None  # each alone, as (name, callback), or a class
 def is_usual(callbacks: Callbacks, epochs: int) -> bool:
     """Return whether training is long, and as it would be without callbacks."""
     changed = any(issubclass(kind, _CHANGING) for kind in _kinds(callbacks))
-    return epochs >= _LEAST_EPOCHS and not changed
+    return epochs >= LEAST_EPOCHS and not changed
 
 
 def has_time_limit(callbacks: Callbacks) -> bool:

@@ -164,10 +164,12 @@ PARAMETERS: dict[str, Parameter] = {
         "Share of features dropped between layers and before the head, in training.",
     ),
     "n_estimators": Parameter(
-        [positive_integer()],
-        "int",
+        [OneOf(("auto",)), positive_integer()],
+        'int or "auto"',
         "Number of networks trained on the same data from different seeds; predictions "
-        "are means over them. Training takes that many times the processor time.",
+        "are means over them. Training takes that many times the processor time. "
+        '"auto" is 3 for a `GRUClassifier` that fewer than 200 sequences train for at '
+        "least 20 epochs, without `warm_start`; everything else has 1.",
     ),
     "conv_filters": Parameter(
         [

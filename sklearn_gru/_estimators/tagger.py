@@ -398,9 +398,16 @@ class GRUTagger(ClassesMixin, ClassifierMixin, BaseGRU):
         )
 
     def _start(
-        self, schema: Any, labels: Any, data: Any, n_given: int, batch_size: int
+        self,
+        schema: Any,
+        labels: Any,
+        data: Any,
+        n_given: int,
+        batch_size: int,
+        n_nets: int,
     ) -> FittedRows:
-        found = super()._start(schema.features, labels, data, len(data.y), batch_size)
+        n_rows, features = len(data.y), schema.features
+        found = super()._start(features, labels, data, n_rows, batch_size, n_nets)
         parts = found.encoder, found.task, found.continuation, found.nets
         return FittedRows(*parts, reader=schema)
 

@@ -357,9 +357,10 @@ class GRUTranscriber(BaseGRU):
         data: TrainingData,
         n_given: int,
         batch_size: int,
+        n_nets: int,
     ) -> FittedTexts:
         n_frames = int(data.sequences.lengths.sum())
-        found = super()._start(schema, labels, data, n_frames, batch_size)
+        found = super()._start(schema, labels, data, n_frames, batch_size, n_nets)
         return FittedTexts(found.encoder, found.task, None, found.nets)
 
     def _spec(self, encoder: Encoder, task: Any) -> NetworkSpec:

@@ -360,9 +360,10 @@ class GRUTranslator(BaseGRU):
         data: TrainingData,
         n_given: int,
         batch_size: int,
+        n_nets: int,
     ) -> FittedTranslator:
         n_tokens = int(data.sequences.lengths.sum())
-        found = super()._start(schema, labels, data, n_tokens, batch_size)
+        found = super()._start(schema, labels, data, n_tokens, batch_size, n_nets)
         return FittedTranslator(found.encoder, found.task, None, found.nets)
 
     def _spec(self, encoder: Any, task: Any) -> TranslatorSpec:

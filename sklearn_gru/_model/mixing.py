@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_gru._support.numbers import stretches
+
 # Ridge regression cannot be more certain than this: separable classes have no best one.
 _MOST_CERTAIN = 30.0
+
+_PRIOR = 0.25  # deviation of the shares of other data sets
+_STRETCHES = 8
 
 _LEAST_NETWORK = 0.01  # weight of the network beside ridge regression and the mean
 
@@ -49,6 +54,27 @@ def squares_share(
     size = float((weight[:, None] * gap * gap).sum())
     best = float((weight[:, None] * gap * error).sum()) / size if size > 0 else 0.0
     return min(max(best, 0.0), 1.0)
+
+
+def cautious_share(
+    network: np.ndarray, linear: np.ndarray, target: np.ndarray, weight: np.ndarray
+) -> float:
+    """Return the share of the least squared error, as far as it can be known, else 1/2.
+
+    It is drawn toward equal weights (Diebold & Pauly 1990) by its own variance, in
+    proportion to that of a prior around 1/2. Neighbors err alike, so the variance is
+    that between stretches of sequences.
+    """
+    gap, error = linear - network, target - network
+    size = float((weight[:, None] * gap * gap).sum())
+    if not size > 0:
+        return 0.0
+    best = float((weight[:, None] * gap * error).sum()) / size
+    slope = weight * (gap * (error - best * gap)).sum(axis=1)
+    sums = np.bincount(stretches(weight, _STRETCHES), slope)
+    variance = float((sums * sums).sum()) * _STRETCHES / (_STRETCHES - 1) / size**2
+    trust = _PRIOR**2 / (_PRIOR**2 + variance)
+    return _within(0.0, trust * best + (1.0 - trust) * 0.5, 1.0)
 
 
 def squares_weights(

@@ -14,10 +14,10 @@ import numpy as np
 from sklearn_gru._model.losses import LossName
 from sklearn_gru._model.mixing import (
     Judged,
+    cautious_share,
     certainty,
     cross_entropy_share,
     explained,
-    squares_share,
     squares_weights,
 )
 from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
@@ -137,7 +137,7 @@ class Regression:
         linear, network, target, weight = judged
         if network is None:
             return 0.5 * explained(linear, target, weight)
-        return squares_share(network, linear, target, weight)
+        return cautious_share(network, linear, target, weight)
 
     def cross_fitted_mix(self, judged: Judged) -> tuple[float, float]:
         """Return a factor for the linear outputs, and their share in the output.

@@ -46,6 +46,12 @@ def evenly(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, most).astype(np.int64))
 
 
+def stretches(weight: np.ndarray, n: int) -> np.ndarray:
+    """Return which of n stretches of equal weight each element (m,) lies in."""
+    total = np.cumsum(weight)
+    return ((total - weight / 2) * (n / total[-1])).astype(np.int64)
+
+
 def may_have_nan(values: np.ndarray) -> bool:
     """Return False if no value is NaN; ten times as fast as checking each value."""
     if values.size <= _FEW:

@@ -62,6 +62,7 @@ VALUES_ALONE = {
     "pooling": "last",
     "linear_share": 0,
     "segment_length": None,
+    "n_estimators": 1,
 }
 
 
@@ -168,6 +169,7 @@ def _median(seed, **changes):
 
 # Central differences, which WithDifferences adds, instead of the default ones.
 ALONE = {"bidirectional": True, "add_differences": False, "linear_share": 0}
+ALONE |= {"n_estimators": 1}
 BOTH_WAYS = ALONE | {"max_iter": 100}
 
 RECOMMENDED = {

@@ -204,9 +204,7 @@ VARIANTS = {
         "raw values, no linear part": _regression(**RAW, linear_share=0),
         "none of the three": _classification(**VALUES_ALONE),
     },
-    "several networks": {
-        "3 networks": _with(n_estimators=3),
-    },
+    "several networks": _values("n_estimators", 1, 3, 5),
     "convolution branch": _values("conv_filters", (64, 128, 64)),
     "segments": _values("segment_length", 2, 4),
     "initialisation": {
