@@ -46,6 +46,7 @@ def main() -> None:
         kernels.warm_up(network)
         kernels.warm_up_layers(network)
         say(f"{cell:16s} ready in {time.perf_counter() - start:.1f} s\n")
+    kernels.warm_up_standardize()
 
 
 if __name__ == "__main__":

@@ -233,6 +233,44 @@ def test_a_share_that_is_certain_is_the_best_one():
     assert cautious_share(linear, linear, target, np.ones(160)) == 0
 
 
+def test_one_sequence_tells_nothing_of_the_share():
+    """Neither do many of which only one has a weight."""
+    network, linear, target = judged(0, network=1, linear=1)
+    one = (a[:1] for a in (network, linear, target))
+    assert cautious_share(*one, np.ones(1)) == 0.5
+    weight = np.zeros(160)
+    weight[3] = 2.0
+    assert cautious_share(network, linear, target, weight) == 0.5
+    two = (a[:40] for a in (network, linear, target))
+    assert 0 < cautious_share(*two, np.ones(40)) < 1
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e-90, 1e90, 1e155, 1e200])
+def test_a_cautious_share_is_a_number_whatever_the_units(factor):
+    """Of weights, or of errors whose squares leave the range of float64."""
+    network, linear, target = judged(0, network=1, linear=1)
+    expected = cautious_share(network, linear, target, np.ones(160))
+    found = cautious_share(network, linear, target, np.full(160, factor))
+    np.testing.assert_allclose(found, expected)
+    found = cautious_share(
+        *(factor * a for a in (network, linear, target)), np.ones(160)
+    )
+    assert found == pytest.approx(expected) or found == 0
+    linear = linear.copy()
+    linear[5] = factor
+    assert 0 <= cautious_share(network, linear, target, np.ones(160)) <= 1
+
+
+def test_an_outlier_to_validate_by_ends_no_fit():
+    """Its square is beyond float64, and the network decides alone."""
+    data = np.random.default_rng(0).normal(size=(320, 10, 2))
+    data[300, -1, 0] = 1e200
+    y = data[:, :, 1].sum(axis=1)
+    model = GRURegressor(4, max_iter=2, dtype="float64", random_state=0)
+    model.fit(data[:300], y[:300], X_val=data[300:], y_val=y[300:])
+    assert np.isfinite(model.linear_share_)
+
+
 def test_a_weight_counts_like_repeats_in_a_cautious_share():
     """Stretches have equal weight, and here none of them ends inside a sequence."""
     network, linear, target = judged(0, network=1, linear=1)

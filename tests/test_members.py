@@ -484,6 +484,28 @@ def test_a_quick_fit_or_one_to_go_on_from_trains_one_network():
     assert len(model.nets_) == 1
 
 
+class Locked(Callback):
+    """A callback that cannot be copied."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+def test_a_callback_that_cannot_be_copied_leaves_one_network():
+    """What was fitted without `n_estimators` still is."""
+    assert automatic(callbacks=[Locked()]) == 1
+    with pytest.raises(InvalidParameterError, match="cannot be copied"):
+        automatic(callbacks=[Locked()], n_estimators=3)
+
+
+def test_an_embedding_trains_the_network_that_it_looks_at():
+    """Further ones would be for nothing."""
+    inner = GRUClassifier(4, max_iter=20, random_state=0)
+    found = SequenceEmbedding(inner).fit(X[:100], LABELS[:100])
+    assert len(found.estimator_.nets_) == 1
+    assert inner.n_estimators == "auto"
+
+
 def test_auto_is_one_network_of_a_regressor():
     """Means of several gained little there."""
     model = GRURegressor(2, n_estimators="auto", max_iter=20, random_state=0)

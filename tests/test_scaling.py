@@ -1,6 +1,8 @@
 """Standardisation: the moments of the dense array, computed on the rows."""
 
+import tracemalloc
 import warnings
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -224,7 +226,7 @@ def test_compiled_standardization_has_the_bits_of_numpy(width, dtype, monkeypatc
     """Whole vectors are compiled; the rows that fill none are left to NumPy."""
     monkeypatch.setattr(kernels, "_MANY", 0)
     rng = np.random.default_rng(width)
-    values = (1e4 + 100 * rng.standard_normal((1003, width))).astype(dtype)
+    values = (1e4 + 100 * rng.standard_normal((3003, width))).astype(dtype)
     scaling = fit(as_one(values))
     single, done = np.dtype(np.float32), []
 
@@ -234,7 +236,7 @@ def test_compiled_standardization_has_the_bits_of_numpy(width, dtype, monkeypatc
 
     found = scaling.transform(values, single, begin=begin)
     assert np.array_equal(found, scaling.transform(values, single))
-    assert 800 < done[0] <= 1003
+    assert 1979 < done[0] <= 3003
 
 
 @pytest.mark.skipif(not kernels.available(), reason="needs numba")
@@ -253,6 +255,33 @@ def test_numpy_standardizes_what_is_missing_or_too_large(value, monkeypatch):
         found = scaling.transform(values, single, begin=kernels.standardize)
         expected = scaling.transform(values, single)
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.skipif(not kernels.available(), reason="needs numba")
+def test_a_few_wide_rows_are_left_to_numpy(monkeypatch):
+    """Fewer than fill whole vectors, for which moments would be repeated."""
+    monkeypatch.setattr(kernels, "_MANY", 0)
+    values, out = np.zeros((6, 99_999)), np.zeros((6, 99_999), dtype=np.float32)
+    moments = np.zeros(99_999), np.ones(99_999)
+    tracemalloc.start()
+    try:
+        assert kernels.standardize(values, *moments, out) == 0
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(not kernels.available(), reason="needs numba")
+def test_numpy_standardizes_where_nothing_compiles(monkeypatch):
+    """As where LLVM lacks something."""
+    monkeypatch.setattr(kernels, "_standardize", mock.Mock(side_effect=OSError))
+    kernels._can_standardize.cache_clear()
+    try:
+        values = np.zeros((1 << 18, 4))
+        out = np.empty(values.shape, dtype=np.float32)
+        assert kernels.standardize(values, np.zeros(4), np.ones(4), out) == 0
+    finally:
+        kernels._can_standardize.cache_clear()
 
 
 @pytest.mark.skipif(not kernels.available(), reason="needs numba")

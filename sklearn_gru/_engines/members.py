@@ -76,6 +76,15 @@ def _callbacks_of(callbacks: list[Any], number: int, n: int) -> list[Any]:
     return callbacks if number == 0 else [_copied(c, number, n) for c in callbacks]
 
 
+def can_be_copied(callbacks: list[Any] | None) -> bool:
+    """Return whether further networks can have callbacks of their own."""
+    try:
+        _callbacks_of(list(callbacks or []), 1, 2)
+    except InvalidParameterError:
+        return False
+    return True
+
+
 def _copied(entry: Any, number: int, n: int) -> Any:
     if isinstance(entry, tuple):
         return entry[0], _copied(entry[1], number, n)

@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 
 from sklearn_gru._encoding.schema import InputSchema
 from sklearn_gru._encoding.targets import TrainingData, check_class_target
+from sklearn_gru._engines.members import can_be_copied
 from sklearn_gru._estimators.base import BaseGRU
 from sklearn_gru._estimators.class_labels import ClassesMixin
 from sklearn_gru._estimators.hidden_states import HiddenStatesMixin
@@ -280,7 +281,7 @@ class GRUClassifier(ClassesMixin, ClassifierMixin, HiddenStatesMixin, BaseGRU):
 
     def _n_for(self, n_given: int, epochs: int) -> int:
         is_few = n_given < _FEW and epochs >= LEAST_EPOCHS and not self.warm_start
-        return _COMMITTEE if is_few else 1
+        return _COMMITTEE if is_few and can_be_copied(self.callbacks) else 1
 
     # -- the target -------------------------------------------------------------------
 

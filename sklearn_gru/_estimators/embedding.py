@@ -203,7 +203,10 @@ class SequenceEmbedding(
             self.estimator._fitted.encoder.read(X)
             return self.estimator, None
         if self.estimator is not None:
-            return clone(self.estimator).fit(X, y), None
+            own = clone(self.estimator)
+            if getattr(own, "n_estimators", 1) == "auto":  # only the first is looked at
+                own.set_params(n_estimators=1)
+            return own.fit(X, y), None
         schema, sequences = InputSchema(type(self).__name__).learn(X)
         return self._fit_forecaster(sequences), schema
 

@@ -168,8 +168,8 @@ PARAMETERS: dict[str, Parameter] = {
         'int or "auto"',
         "Number of networks trained on the same data from different seeds; predictions "
         "are means over them. Training takes that many times the processor time. "
-        '"auto" is 3 for a `GRUClassifier` that fewer than 200 sequences train for at '
-        "least 20 epochs, without `warm_start`; everything else has 1.",
+        '"auto" is 3 for a `GRUClassifier` that gets fewer than 200 sequences, with a '
+        "`max_iter` of at least 20 and without `warm_start`; 1 for everything else.",
     ),
     "conv_filters": Parameter(
         [

@@ -59,20 +59,27 @@ def squares_share(
 def cautious_share(
     network: np.ndarray, linear: np.ndarray, target: np.ndarray, weight: np.ndarray
 ) -> float:
-    """Return the share of the least squared error, as far as it can be known, else 1/2.
+    """Return the share of the least squared error, drawn toward 1/2.
 
-    It is drawn toward equal weights (Diebold & Pauly 1990) by its own variance, in
-    proportion to that of a prior around 1/2. Neighbors err alike, so the variance is
-    that between stretches of sequences.
+    The share is a mean of both, weighted by the variance of a prior around 1/2 and that
+    of the best share (Diebold & Pauly 1990). Neighbors err alike, so the latter is the
+    variance between stretches of sequences; one stretch tells nothing. The share is 0
+    if both outputs are the same.
     """
     gap, error = linear - network, target - network
-    size = float((weight[:, None] * gap * gap).sum())
-    if not size > 0:
-        return 0.0
-    best = float((weight[:, None] * gap * error).sum()) / size
-    slope = weight * (gap * (error - best * gap)).sum(axis=1)
-    sums = np.bincount(stretches(weight, _STRETCHES), slope)
-    variance = float((sums * sums).sum()) * _STRETCHES / (_STRETCHES - 1) / size**2
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = weight * (gap * error).sum(axis=1)
+        size = weight * (gap * gap).sum(axis=1)
+        total = size.sum()
+        if not 0 < total < np.inf:  # numbers too large to tell: the network decides
+            return 0.0
+        best = float(slope.sum() / total)
+        number = stretches(weight / weight.max(), _STRETCHES)
+        n = len(np.unique(number[weight > 0]))
+        if n == 1:
+            return 0.5
+        sums = np.bincount(number, (slope - best * size) / total)
+        variance = float((sums * sums).sum()) * n / (n - 1)
     trust = _PRIOR**2 / (_PRIOR**2 + variance)
     return _within(0.0, trust * best + (1.0 - trust) * 0.5, 1.0)
 

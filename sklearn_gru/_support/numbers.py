@@ -49,7 +49,8 @@ def evenly(n: int, most: int) -> np.ndarray:
 def stretches(weight: np.ndarray, n: int) -> np.ndarray:
     """Return which of n stretches of equal weight each element (m,) lies in."""
     total = np.cumsum(weight)
-    return ((total - weight / 2) * (n / total[-1])).astype(np.int64)
+    number = ((total - weight / 2) * (n / total[-1])).astype(np.int64)
+    return np.minimum(number, n - 1)
 
 
 def may_have_nan(values: np.ndarray) -> bool:

@@ -54,6 +54,9 @@ _CACHE_LINE = 64
 # anew: to fill that much memory takes ten times as long as to ask for it.
 KEPT_FLOATS = 2**23
 
+# Of rows that are standardized as one, so that narrow ones take no longer.
+_JOINT_VALUES = 1024
+
 _SEEN: set[str] = set()  # kinds of cells whose programs were found on the disk
 _TRAINED: set[str] = set()  # and whose programs trained in this process
 
@@ -95,13 +98,16 @@ def checked(array: Any, dtype: type, size: int | None, name: str) -> np.ndarray:
 def standardize(
     values: np.ndarray, mean: np.ndarray, scale: np.ndarray, out: np.ndarray
 ) -> int:
-    """Write standardized rows as float32; return how many, from the first on.
+    """Write standardized rows as float32; return how many are right, from the first on.
 
     None if a result is not finite.
     """
     n_columns = values.shape[1]
-    joint = LANES // gcd(LANES, n_columns) * 8  # rows of whole vectors
+    joint = LANES // gcd(LANES, n_columns)  # rows of whole vectors
+    joint *= max(1, _JOINT_VALUES // (joint * n_columns))
     n, width = len(values) // joint, joint * n_columns
+    if n == 0:
+        return 0
     is_single = values.dtype == np.float32
     checked(values, np.float32 if is_single else np.float64, None, "values")
     checked(out, np.float32, values.size, "out")

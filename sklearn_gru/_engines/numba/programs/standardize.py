@@ -36,7 +36,8 @@ def standardize_doubles(n_rows, width, values, mean, scale, out, bad):
 def _standardize(standardized, n_rows, width, values, mean, scale, out, bad):
     """Write (values - mean) / scale of rows of whole vectors.
 
-    `bad` (LANES,) holds zeros, and NaN where a result is not finite.
+    `bad` (LANES,) holds zeros, and NaN if a result is not finite; the results after it
+    are written all the same.
     """
     mean, scale, out, bad = (
         doubles_at(mean), doubles_at(scale), floats_at(out), floats_at(bad)
