@@ -67,6 +67,20 @@ def test_auto_reads_long_sequences_by_twos():
     assert GRURegressor(3, max_iter=1).fit(X, X[:, -1, 0]).segment_length_ == 1
 
 
+def test_auto_of_a_regressor_reads_many_long_sequences_by_twos(monkeypatch):
+    """With 100 steps each and 10 million in all, counted in the first fit."""
+    X = np.random.default_rng(0).normal(size=(20, 120, 1))
+    y = X[:, -1, 0]
+    assert GRURegressor(3, max_iter=1).fit(X, y).segment_length_ == 1
+    assert GRURegressor._least_to_read == 10_000_000
+    monkeypatch.setattr(GRURegressor, "_least_to_read", 2000)
+    fitted = GRURegressor(3, max_iter=1, random_state=0).fit(X, y)
+    assert fitted.segment_length_ == 2
+    assert fitted.set_params(warm_start=True).fit(X[:5], y[:5]).segment_length_ == 2
+    for few in (X[:16], X[:, 21:]):  # fewer steps in all, or in each
+        assert GRURegressor(3, max_iter=1).fit(few, y[: len(few)]).segment_length_ == 1
+
+
 # -- batches -------------------------------------------------------------------------------
 
 

@@ -47,6 +47,8 @@ class InputSchema:
         Mask of the categorical features; None if there are none.
     n_steps : int
         Number of steps of the longest sequence in the first fit.
+    n_sequences : int
+        Number of sequences in the first fit.
     """
 
     owner: str
@@ -57,6 +59,7 @@ class InputSchema:
     feature_names: np.ndarray | None = None
     is_categorical: np.ndarray | None = None
     n_steps: int = 0
+    n_sequences: int = 0
 
     @property
     def learns(self) -> bool:
@@ -86,6 +89,7 @@ class InputSchema:
             feature_names=seen.feature_names,
             is_categorical=named if named.any() else None,
             n_steps=sequences.shape[1],
+            n_sequences=len(sequences),
         )
         return learned, sequences
 

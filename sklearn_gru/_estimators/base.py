@@ -82,6 +82,9 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
     _parameter_rules: ClassVar[dict[str, list[Rule]]]
     _writes_texts: ClassVar[bool] = False  # answers that no stream or graph gives
 
+    # Steps of all sequences below which segment_length="auto" reads them one by one.
+    _least_to_read: ClassVar[int] = 0
+
     # What an estimator does whose constructor lacks the parameter.
     pooling: Any = "last"
     n_estimators: Any = 1
@@ -457,7 +460,8 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
         if self.segment_length != "auto":
             return int(self.segment_length or 1)
         is_long = schema.n_steps >= _LONG and schema.is_categorical is None
-        return 2 if is_long else 1
+        is_much = schema.n_steps * schema.n_sequences >= self._least_to_read
+        return 2 if is_long and is_much else 1
 
     def _keeps_gaps(self, schema: InputSchema) -> bool:
         """Return :attr:`NetworkSpec.keeps_gaps` before there is a network."""

@@ -184,6 +184,8 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
     # With metadata routing, the arguments of predict pass through without a request.
     __metadata_request__predict: ClassVar[dict] = {"coverage": True, "quantiles": True}
     _search_ranges: ClassVar[dict[str, Any]] = REGRESSOR_RANGES
+    # A fit of fewer takes seconds, and forecasts are better step by step.
+    _least_to_read: ClassVar[int] = 10_000_000
 
     def __init__(
         self,
@@ -196,7 +198,7 @@ class GRURegressor(IntervalsMixin, RegressorMixin, HiddenStatesMixin, BaseGRU):
         dropout=0.0,
         n_estimators=1,
         conv_filters=None,
-        segment_length=None,
+        segment_length="auto",
         normalization="auto",
         target_feature="auto",
         add_differences=False,

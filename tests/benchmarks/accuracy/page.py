@@ -68,9 +68,9 @@ shared machine: less than a factor of two in time means little.
 The default of decision 23 was read on the test parts first; its figures are in
 [decision 24](development/decisions/0024-cross-fitted-small-fits.md), which changed the
 default for small training sets and panels, and [decision
-25](development/decisions/0025-the-last-epochs.md) added the last epochs, [decision
-26](development/decisions/0026-three-networks-for-few.md) networks for few recordings, all on
-validation parts alone. The figures of the default here are later readings.
+25](development/decisions/0025-the-last-epochs.md) added the last epochs, and [decision
+26](development/decisions/0026-three-networks-for-few.md) networks for few recordings and
+segments for many long windows; all were chosen on validation parts alone. The figures of the default here are later readings.
 
 """
 
