@@ -17,7 +17,7 @@ The seam to the rest of the package, all of it plain numpy:
 * `warm_up(network)` compiles ahead: about 6 seconds once per machine and kind of cell,
   0.4 seconds from the cache in each later process (the import of numba included).
 * `warm_up_shared(network)` does so for batches that processes share.
-* `standardize(values, mean, scale, out)` does what NumPy would, in a third of the time;
+* `standardize(values, mean, scale, out)` does what NumPy would, several times as fast;
   `warm_up_standardize()` compiles it ahead.
 * `warm_up_layers(network)` does so for `autograd.run_layers`: the same layers as a
   torch function, for other heads.
@@ -66,7 +66,7 @@ __all__ = [
     "why_not_kept",
 ]
 
-_MANY = 1 << 19  # values of which a third of the time is more than a millisecond
+_MANY = 1 << 19  # values: NumPy standardizes fewer in less than a millisecond
 
 OFF = "SKLEARN_GRU_NO_NUMBA"  # set to 1, it turns the kernels off
 

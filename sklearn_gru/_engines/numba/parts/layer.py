@@ -53,6 +53,7 @@ def forward_layer(cell, shape, block, direction, weights, trace, wanted, out):
             next_slots = 3 * block.rows * row - slots
         h, h_next = trace.states + at, trace.states + next_at
         x = trace.x + first * trace.x_step
+        # Before the first step, the state is 0, and so is any product with it.
         n_known = shape.hidden if s > 0 or trace.goes_on else 0
         cell.forward_step(
             shape, n, x, trace.x_step, weights, h, n_known, trace.saved + before,
