@@ -124,14 +124,16 @@ else:
 # -----------------
 # With ``step=True``, the state of the network goes in and comes out, and each row costs
 # one step. Behind a window these are the states of all windows that are open, so that
-# the answer stays that of the newest 24 rows.
+# the answer stays that of the newest 24 rows. If ridge regression has a share in the
+# outputs, the rows that it reads are a state, too.
 
 step = onnxruntime.InferenceSession(to_onnx(model, step=True).SerializeToString())
 names = [output.name for output in step.get_outputs()]
-state = {
-    "state": np.zeros((1, 1, about["window_size"], 32), dtype=np.float32),
-    "count": np.zeros((1, about["window_size"]), dtype=np.int64),
-}
+state = {}
+for port in step.get_inputs()[1:]:
+    shape = [1 if size == "n" else size for size in port.shape]
+    dtype = np.int64 if port.name == "count" else np.float32
+    state[port.name] = np.zeros(shape, dtype)
 one_by_one = []
 for row in rows:
     found = dict(zip(names, step.run(None, {"row": row[None], **state}), strict=True))
