@@ -82,7 +82,7 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
     _parameter_rules: ClassVar[dict[str, list[Rule]]]
     _writes_texts: ClassVar[bool] = False  # answers that no stream or graph gives
 
-    # Steps of all sequences below which segment_length="auto" reads them one by one.
+    # Sequences times steps below which segment_length="auto" reads them one by one.
     _least_to_read: ClassVar[int] = 0
 
     # What an estimator does whose constructor lacks the parameter.
@@ -381,9 +381,9 @@ class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
             return int(self.n_estimators)
         if before is not None:
             return len(before.nets)
-        return self._n_for(n_given, epochs)
+        return self._auto_networks(n_given, epochs)
 
-    def _n_for(self, n_given: int, epochs: int) -> int:
+    def _auto_networks(self, n_given: int, epochs: int) -> int:
         """Return the number of networks that "auto" makes for so many sequences."""
         return 1
 

@@ -279,7 +279,7 @@ class GRUClassifier(ClassesMixin, ClassifierMixin, HiddenStatesMixin, BaseGRU):
         p = self.predict_proba(X)
         return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
 
-    def _n_for(self, n_given: int, epochs: int) -> int:
+    def _auto_networks(self, n_given: int, epochs: int) -> int:
         is_few = n_given < _FEW and epochs >= LEAST_EPOCHS and not self.warm_start
         return _COMMITTEE if is_few and can_be_copied(self.callbacks) else 1
 

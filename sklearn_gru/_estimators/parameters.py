@@ -188,8 +188,8 @@ PARAMETERS: dict[str, Parameter] = {
         "Number of time steps read at a time, side by side as one vector [6]_; None "
         "reads one. Segments end where the sequence ends; absent steps of a partial "
         'first segment are 0. "auto" reads two if the longest sequence has at least '
-        "100 steps, no feature is categorical and, in a `GRURegressor`, all sequences "
-        "together have 10 million steps.",
+        "100 steps, no feature is categorical and, in a `GRURegressor`, the number of "
+        "sequences times these steps is at least 10 million.",
     ),
     "normalization": Parameter(
         [OneOf((None, "auto")), NameIn(NORMALIZATIONS)],

@@ -64,14 +64,14 @@ def cautious_share(
     The share is a mean of both, weighted by the variance of a prior around 1/2 and that
     of the best share (Diebold & Pauly 1990). Neighbors err alike, so the latter is the
     variance between stretches of sequences; one stretch tells nothing. The share is 0
-    if both outputs are the same.
+    if both outputs are the same, or apart by more than float64 can square.
     """
     gap, error = linear - network, target - network
     with np.errstate(over="ignore", invalid="ignore"):
         slope = weight * (gap * error).sum(axis=1)
         size = weight * (gap * gap).sum(axis=1)
         total = size.sum()
-        if not 0 < total < np.inf:  # numbers too large to tell: the network decides
+        if not 0 < total < np.inf:
             return 0.0
         best = float(slope.sum() / total)
         number = stretches(weight / weight.max(), _STRETCHES)
