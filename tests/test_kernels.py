@@ -903,6 +903,43 @@ def test_only_the_smaller_program_is_compiled_where_nothing_was_trained(tmp_path
     }
 
 
+def test_a_function_is_lowered_once_and_linked_by_the_entry_alone():
+    """A library that held all it calls would be copied for each of its callers."""
+    from numba import njit, types
+    from numba.core.types import BaseFunction
+
+    from sklearn_gru._engines.numba.compile import lowering
+
+    look_up = BaseFunction.get_call_type
+    inner = lowering.options_of_inner()
+    inner |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    double = njit(**inner)(lambda x: x + x)
+    quadruple = njit(**inner)(lambda x: double(double(x)))
+    entry = njit(**lowering.options_of_entries())(lambda x: quadruple(x) + double(x))
+    assert entry(3) == 18
+    assert BaseFunction.get_call_type is look_up  # numba's own again
+    library = quadruple.overloads[(types.int64,)].library
+    assert len(list(library.get_defined_functions())) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "options"),
+    [
+        ("_optimize_final_module", "options_of_entries"),
+        ("_optimize_functions", "options_of_inner"),
+    ],
+)
+def test_another_numba_compiles_the_long_way(monkeypatch, part, options):
+    """Where a part that is replaced is missing, nothing is."""
+    from numba.core.codegen import CPUCodeLibrary
+
+    from sklearn_gru._engines.numba.compile import lowering
+
+    assert getattr(lowering, options)()
+    monkeypatch.delattr(CPUCodeLibrary, part)
+    assert getattr(lowering, options)() == {}
+
+
 @pytest.mark.slow
 def test_without_a_writable_folder_kernels_are_compiled_all_the_same(tmp_path):
     """A home that cannot be written to costs time, not results."""

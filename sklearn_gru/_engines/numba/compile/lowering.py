@@ -2,16 +2,21 @@
 
 numba turns every jitted function into machine code together with all it calls, so a
 program ten calls deep compiles its innermost loops ten times: here 17 seconds instead
-of 6. Functions marked `inner` are never called from Python; they only need to be
+of 5. Functions marked `inner` are never called from Python; they only need to be
 there, as unoptimized LLVM code, when the entry that calls them is linked and compiled.
 The entry is compiled with the first level of LLVM's optimizations: the kernels say
 themselves what is to be a vector, and the further levels make nothing faster.
+
+numba also searches all definitions of an operator, from arrays to time spans, for each
+sum of two integers; while kernels are compiled, the first answer is remembered.
 
 This reaches into numba's compiler. `options_of_entries` and `options_of_inner` return
 nothing where its parts are not as expected, and functions are then compiled the long
 way.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 _LEVEL = 1
@@ -37,9 +42,12 @@ def _compiler_of_entries():
     """Return numba's compiler, with a library that is optimized a little."""
     from numba.core import config
     from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+    from numba.core.compiler import CompilerBase
+    from numba.core.types import BaseFunction
 
     # What is replaced below, and what it calls.
     _ = JITCodeLibrary._optimize_final_module, JITCPUCodegen._module_pass_manager
+    _ = JITCodeLibrary.finalize, BaseFunction.get_call_type, CompilerBase._compile_core
 
     class FirstLevel:
         """Stands in for the code generator where numba asks it for optimizations."""
@@ -57,6 +65,10 @@ def _compiler_of_entries():
     class EntryLibrary(JITCodeLibrary):
         """Machine code of an entry and of what it calls."""
 
+        def finalize(self):
+            self._linking_libraries = _linked(self)
+            super().finalize()
+
         def _optimize_final_module(self):
             whole = self._codegen
             self._codegen = FirstLevel(whole)
@@ -65,7 +77,14 @@ def _compiler_of_entries():
             finally:
                 self._codegen = whole
 
-    return _compiler_with(EntryLibrary, needless=())
+    class Compiler(_compiler_with(EntryLibrary, needless=())):
+        """A compiler that compiles what the entry calls on the way."""
+
+        def _compile_core(self):
+            with _signatures_remembered():
+                return super()._compile_core()
+
+    return Compiler
 
 
 def _compiler_of_inner():
@@ -77,6 +96,8 @@ def _compiler_of_inner():
     # rewrite, and nobody reads their annotated source: a tenth of the time.
     needless = AnnotateTypes, NopythonRewrites
 
+    _ = JITCodeLibrary._optimize_functions
+
     class NoEnvironment:
         """Stands in for the code generator where numba would write to machine code."""
 
@@ -84,16 +105,16 @@ def _compiler_of_inner():
             """Do nothing: an inner function has no machine code of its own."""
 
     class LinkOnlyLibrary(JITCodeLibrary):
-        """LLVM code of a function and of what it calls, for other libraries to link."""
+        """LLVM code of a function, which the library of an entry links."""
 
+        links_nothing = True
         codegen = NoEnvironment()
+
+        def _optimize_functions(self, ll_module):
+            """Do nothing: they are optimized with the entry."""
 
         def finalize(self):
             self._raise_if_finalized()
-            for library in dict.fromkeys(self._linking_libraries):
-                self._final_module.link_in(
-                    library._get_module_for_linking(), preserve=True
-                )
             self._finalized = True
 
         def get_pointer_to_function(self, name):
@@ -135,6 +156,41 @@ def _compiler_with(library, needless):
             return [manager]
 
     return Compiler
+
+
+def _linked(library: Any) -> list[Any]:
+    """Return what to link to a library: those it calls, and what inner ones call."""
+    found = list(dict.fromkeys(library._linking_libraries))
+    for called in found:  # grows on the way
+        if getattr(called, "links_nothing", False):
+            further = dict.fromkeys(called._linking_libraries)
+            found += [new for new in further if new not in found]
+    return found
+
+
+@contextlib.contextmanager
+def _signatures_remembered() -> Iterator[None]:
+    """Let numba look up once what a function returns for arguments of some types."""
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.types import BaseFunction
+
+    known: dict[tuple[Any, ...], Any] = {}
+
+    def get_call_type(function, context, args, kws):
+        if kws:
+            return look_up(function, context, args, kws)
+        key = function, tuple(args)
+        if key not in known:
+            known[key] = look_up(function, context, args, kws)
+        return known[key]
+
+    with global_compiler_lock:
+        look_up = BaseFunction.get_call_type
+        BaseFunction.get_call_type = get_call_type  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            BaseFunction.get_call_type = look_up  # type: ignore[method-assign]
 
 
 def without_constants(compiled: Any) -> Any:
