@@ -925,18 +925,18 @@ def test_a_function_is_lowered_once_and_linked_by_the_entry_alone():
 @pytest.mark.parametrize(
     ("part", "options"),
     [
-        ("_optimize_final_module", "options_of_entries"),
-        ("_optimize_functions", "options_of_inner"),
+        ("_module_pass_manager", "options_of_entries"),
+        ("_function_pass_manager", "options_of_inner"),
     ],
 )
 def test_another_numba_compiles_the_long_way(monkeypatch, part, options):
     """Where a part that is replaced is missing, nothing is."""
-    from numba.core.codegen import CPUCodeLibrary
+    from numba.core.codegen import CPUCodegen
 
     from sklearn_gru._engines.numba.compile import lowering
 
     assert getattr(lowering, options)()
-    monkeypatch.delattr(CPUCodeLibrary, part)
+    monkeypatch.delattr(CPUCodegen, part)
     assert getattr(lowering, options)() == {}
 
 

@@ -125,7 +125,7 @@ def test_what_was_made_of_changed_arguments_is_not_kept():
 REMEMBERED = (
     automatic_levels._best_normalization,
     automatic_levels._continued_channel_of_few,
-    ridge._equations_of_few,
+    ridge._solved_for_few,
 )
 
 

@@ -112,13 +112,28 @@ def test_means_of_sequences_one_after_the_other_and_of_others(gaps):
     if gaps:
         column[rng.random(len(column)) < 0.3] = np.nan
     apart = Sequences(column[:, None], ends - lengths, lengths)
-    means = _means(apart, column)
+    (means,) = _means(apart, column[:, None])
     order = rng.permutation(40)
-    np.testing.assert_allclose(_means(apart[order], column), means[order])
+    (others,) = _means(apart[order], column[:, None])
+    np.testing.assert_allclose(others, means[order])
     for mean, end, length in zip(means, ends, lengths, strict=True):
         own = column[end - length : end]
         expected = np.nanmean(own) if not np.isnan(own).all() else np.nan
         np.testing.assert_allclose(mean, expected)
+
+
+def test_levels_of_many_columns_are_those_of_each_alone():
+    """Means of some columns are computed at once."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 40)) * np.arange(1, 41) + 1e6
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    starts, lengths = np.arange(280), rng.integers(1, 20, 280)
+    seen = SeenRange.of(Sequences(rows, starts, lengths), np.arange(0))
+    for j in range(40):
+        one = Sequences(rows[:, j : j + 1], starts, lengths)
+        alone = SeenRange.of(one, np.arange(0))
+        assert alone.lowest == seen.lowest[j]
+        assert alone.highest == seen.highest[j]
 
 
 @pytest.mark.parametrize("window", [1, 5])

@@ -33,6 +33,7 @@ _OUTLIER = 1.0
 # A feature of so few values is a code, such as a month: its level says little.
 _FEW_VALUES = 12
 _LOOKED_AT = 4096  # rows
+_TOGETHER = 16  # columns of which the means are computed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +72,12 @@ class SeenRange:
         lowest, highest = np.full((2, len(low)), np.nan)
         for _, part in sequences.row_blocks():
             whole = part.lengths >= usual
-            for j in range(len(low)):
-                means = _means(part, part.values[:, j])[whole]
-                lowest[j] = np.fmin.reduce(means, initial=lowest[j])
-                highest[j] = np.fmax.reduce(means, initial=highest[j])
+            for some in blocks(len(low), _TOGETHER):
+                means = _means(part, part.values[:, some])[:, whole]
+                least = np.fmin.reduce(means, axis=1, initial=np.nan)
+                largest = np.fmax.reduce(means, axis=1, initial=np.nan)
+                lowest[some] = np.fmin(lowest[some], least)
+                highest[some] = np.fmax(highest[some], largest)
         if before is not None:
             low, high = np.fmin(low, before.low), np.fmax(high, before.high)
             lowest = np.fmin(lowest, before.lowest)
@@ -174,17 +177,21 @@ def _all_means(
     """Return the mean (n,) of a feature in each sequence, clipped to the ends."""
     means = np.full(len(sequences), np.nan)
     for index, part in sequences.row_blocks():
-        column = part.values[:, j]
-        means[index] = _means(part, column if ends is None else np.clip(column, *ends))
+        column = part.values[:, j : j + 1]
+        column = column if ends is None else np.clip(column, *ends)
+        means[index] = _means(part, column)[0]
     return means
 
 
-def _means(sequences: Sequences, column: np.ndarray) -> np.ndarray:
-    """Return the mean (n,) over the steps of each sequence; NaN without a value."""
+def _means(sequences: Sequences, columns: np.ndarray) -> np.ndarray:
+    """Return means (n_columns, n) over the steps of each sequence; NaN without any.
+
+    `columns` are some of the values (n_rows, n_columns).
+    """
     with np.errstate(invalid="ignore", over="ignore"):
-        values = column.astype(np.float64)
-        center = np.fmin.reduce(values, initial=np.nan)  # keeps the sums exact
-        values -= center
+        values = columns.T.astype(np.float64, order="C")
+        center = np.fmin.reduce(values, axis=1, initial=np.nan)[:, None]
+        values -= center  # keeps the sums exact
         starts, ends = sequences.starts, sequences.starts + sequences.lengths
         counts = sequences.lengths
         if may_have_nan(values):
@@ -194,11 +201,11 @@ def _means(sequences: Sequences, column: np.ndarray) -> np.ndarray:
         return center + _sums(values, starts, ends) / counts
 
 
-def _sums(column: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return the sums of the numbers from each start to its end."""
-    kind = np.int64 if column.dtype == bool else np.float64
+def _sums(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return sums (n_rows, n) of the numbers of a row from each start to its end."""
+    kind = np.int64 if rows.dtype == bool else np.float64
     if len(ends) and (ends[:-1] == starts[1:]).all() and (ends > starts).all():
-        return np.add.reduceat(column[: ends[-1]], starts, dtype=kind)
-    total = np.zeros(len(column) + 1, dtype=kind)  # of the first 0, 1, 2, ... numbers
-    np.cumsum(column, out=total[1:])
-    return total[ends] - total[starts]
+        return np.add.reduceat(rows[:, : ends[-1]], starts, axis=1, dtype=kind)
+    total = np.zeros((len(rows), rows.shape[1] + 1), dtype=kind)  # of the first 0, 1, …
+    np.cumsum(rows, axis=1, out=total[:, 1:])
+    return total[:, ends] - total[:, starts]

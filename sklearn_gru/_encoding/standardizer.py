@@ -213,12 +213,12 @@ def _origin(sequences: Sequences, weights: np.ndarray | None) -> np.ndarray:
     """Return the first value of each column, relative to which a constant is 0."""
     origin = np.full(sequences.shape[2], np.nan)
     for rows, _ in _blocks(sequences, weights):
-        known = ~np.isnan(rows)
-        at = known.argmax(axis=0)
-        found = rows[at, np.arange(len(origin))] if len(rows) else origin
-        origin = np.where(np.isnan(origin), found, origin)
-        if not np.isnan(origin).any():
-            break
+        for some in (rows[:1], rows):  # usually, the first row has all
+            at = (~np.isnan(some)).argmax(axis=0)
+            found = some[at, np.arange(len(origin))]
+            origin = np.where(np.isnan(origin), found, origin)
+            if not np.isnan(origin).any():
+                return origin
     return np.nan_to_num(origin, nan=0.0)
 
 

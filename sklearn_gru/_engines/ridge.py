@@ -101,14 +101,12 @@ class Ridge:
         if isinstance(data, Encoded) and is_small and n_steps * n_read <= _FEW_COLUMNS:
             arrays = data.rows, data.starts, data.lengths, data.levels, data.leading
             every = slice(None)
-            equations = _equations_of_few(*arrays, weight(every), target(every), layout)
+            solved = _solved_for_few(
+                *arrays, weight(every), target(every), layout, penalty
+            )
         else:
-            equations = _equations(data, weight, target, layout)
-        mean_x, mean_y, moment, product = equations
-        solved = _solve(moment, product, mean_x, penalty)
-        means = mean_x, mean_y
-        numbers = *means, moment, product, *solved
-        return cls(data, target, weight, *layout, *numbers, penalty)
+            solved = _solved(data, weight, target, layout, penalty)
+        return cls(data, target, weight, *layout, *solved, penalty)
 
     def with_penalty(self, penalty: float) -> Ridge:
         """Return the regression of the same data with another penalty."""
@@ -193,7 +191,7 @@ def _equations(
 
 
 @remembered
-def _equations_of_few(
+def _solved_for_few(
     rows: np.ndarray,
     starts: np.ndarray,
     lengths: np.ndarray,
@@ -202,10 +200,24 @@ def _equations_of_few(
     weight: np.ndarray,
     target: np.ndarray,
     layout: tuple[int, int, int],
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    penalty: float,
+) -> tuple[Tensor, ...]:
     """Return the equations of a small training set, which a search fits repeatedly."""
     data = Encoded(rows, starts, lengths, levels, leading)
-    return _equations(data, weight.__getitem__, target.__getitem__, layout)
+    return _solved(data, weight.__getitem__, target.__getitem__, layout, penalty)
+
+
+def _solved(
+    data: Data,
+    weight: OfSome,
+    target: OfSome,
+    layout: tuple[int, int, int],
+    penalty: float,
+) -> tuple[Tensor, ...]:
+    """Return the means, the normal equations, their factor and the coefficients."""
+    mean_x, mean_y, moment, product = _equations(data, weight, target, layout)
+    factor, coef = _solve(moment, product, mean_x, penalty)
+    return mean_x, mean_y, moment, product, factor, coef
 
 
 def _solve(

@@ -82,8 +82,11 @@ def make_net(
     # parameters for every dtype.
     module = make_module(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
+    on_cpu = device.type == "cpu"
+    if not on_cpu or dtype != torch.float32:
+        module.to(device=device, dtype=dtype)
     net = SequenceNet(
-        module.to(device=device, dtype=dtype),
+        module,
         WeightedLoss(spec.loss, spec.loss_parameters),
         clip_norm=params.clip_norm,
         shuffle_stream=RandomStream(seeds[2], torch.device("cpu")),
@@ -95,10 +98,11 @@ def make_net(
         batch_size=params.batch_size,
         train_split=None,
         callbacks=params.callbacks,
-        device=str(device),
+        device=None if on_cpu else str(device),  # skorch would move the parts again
         verbose=0,
-    )
-    return net.initialize()
+    ).initialize()
+    net.device = str(device)
+    return net
 
 
 def train(

@@ -22,10 +22,10 @@ BLOCK_ROWS = 1 << 16  # rows in a block: some megabytes of float64
 _OF_JOBLIB = "joblib_memmapping_folder"
 
 
-def blocks(n: int) -> Iterator[slice]:
+def blocks(n: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
     """Yield slices of n rows, a block each."""
-    for at in range(0, n, BLOCK_ROWS):
-        yield slice(at, min(at + BLOCK_ROWS, n))
+    for at in range(0, n, size):
+        yield slice(at, min(at + size, n))
 
 
 def is_on_disk(array: Any) -> bool:

@@ -168,8 +168,9 @@ class Columns:
     def _series(self, X: Any) -> list[pd.Series]:
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
         n = frame.shape[1]
+        columns = [column for _, column in frame.items()]  # iloc takes 5 times as long
         return [
-            frame.iloc[:, j] if j < n else _level(frame, self.levels[j - n])
+            columns[j] if j < n else _level(frame, self.levels[j - n])
             for j in self.positions
         ]
 

@@ -61,8 +61,10 @@ class Outline:
         self._held = [value for c in self._contents for value in c.values()]
         self._tables = [part for part in self._parts if isinstance(part, nn.Embedding)]
         self._then = self._marks()
-        self.changed_layers = why_changed(module, layers_only=True)
-        self.changed = self.changed_layers or why_changed(module)
+        self.changed = why_changed(module)
+        self.changed_layers = None
+        if self.changed is not None:
+            self.changed_layers = why_changed(module, layers_only=True)
 
     def describes(self, module: nn.Module) -> bool:
         """Return True if the module has the same parts, hooks and memory."""
@@ -131,12 +133,10 @@ def _other_parameters(module: Any, layers_only: bool) -> str | None:
     decoder = getattr(module, "decoder", None)
     if decoder is not None:
         return _other_layers(module.recurrent) or _other_layers(decoder)
-    if layers_only:
+    if layers_only or module.spec.conv_filters:  # no kernel computes all of it
         return _other_layers(module.recurrent)
     if reason := _other_number(module.recurrent):
         return reason
-    if module.spec.conv_filters:
-        return None  # no kernel computes all of it
     return _other_shapes(list(module.parameters()), module.spec.parameters())
 
 

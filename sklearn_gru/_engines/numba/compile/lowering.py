@@ -40,42 +40,23 @@ def options_of_inner() -> dict[str, Any]:
 
 def _compiler_of_entries():
     """Return numba's compiler, with a library that is optimized a little."""
-    from numba.core import config
     from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
     from numba.core.compiler import CompilerBase
     from numba.core.types import BaseFunction
 
     # What is replaced below, and what it calls.
-    _ = JITCodeLibrary._optimize_final_module, JITCPUCodegen._module_pass_manager
-    _ = JITCodeLibrary.finalize, BaseFunction.get_call_type, CompilerBase._compile_core
-
-    class FirstLevel:
-        """Stands in for the code generator where numba asks it for optimizations."""
-
-        def __init__(self, codegen):
-            self._codegen = codegen
-
-        def __getattr__(self, name):
-            return getattr(self._codegen, name)
-
-        def _module_pass_manager(self, **options):
-            level = min(_LEVEL, int(options.pop("opt", config.OPT)))
-            return self._codegen._module_pass_manager(opt=level, **options)
+    _ = JITCPUCodegen._module_pass_manager, JITCodeLibrary.finalize
+    _ = BaseFunction.get_call_type, CompilerBase._compile_core
 
     class EntryLibrary(JITCodeLibrary):
         """Machine code of an entry and of what it calls."""
 
+        def __init__(self, codegen, name):
+            super().__init__(_FirstLevel(codegen), name)
+
         def finalize(self):
             self._linking_libraries = _linked(self)
             super().finalize()
-
-        def _optimize_final_module(self):
-            whole = self._codegen
-            self._codegen = FirstLevel(whole)
-            try:
-                super()._optimize_final_module()
-            finally:
-                self._codegen = whole
 
     class Compiler(_compiler_with(EntryLibrary, needless=())):
         """A compiler that compiles what the entry calls on the way."""
@@ -89,14 +70,14 @@ def _compiler_of_entries():
 
 def _compiler_of_inner():
     """Return numba's compiler, with a library that is no machine code."""
-    from numba.core.codegen import JITCodeLibrary
+    from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
     from numba.core.typed_passes import AnnotateTypes, NopythonRewrites
 
     # Inner functions get pointers and numbers: they have no expressions of arrays to
     # rewrite, and nobody reads their annotated source: a tenth of the time.
     needless = AnnotateTypes, NopythonRewrites
 
-    _ = JITCodeLibrary._optimize_functions
+    _ = JITCPUCodegen._function_pass_manager
 
     class NoEnvironment:
         """Stands in for the code generator where numba would write to machine code."""
@@ -110,8 +91,8 @@ def _compiler_of_inner():
         links_nothing = True
         codegen = NoEnvironment()
 
-        def _optimize_functions(self, ll_module):
-            """Do nothing: they are optimized with the entry."""
+        def __init__(self, codegen, name):
+            super().__init__(_FirstLevel(codegen), name)
 
         def finalize(self):
             self._raise_if_finalized()
@@ -156,6 +137,30 @@ def _compiler_with(library, needless):
             return [manager]
 
     return Compiler
+
+
+class _FirstLevel:
+    """Stands in for numba's code generator where it is asked for optimizations."""
+
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def _module_pass_manager(self, *given: Any, **options: Any) -> Any:
+        return self._codegen._module_pass_manager(*given, **_first_level(options))
+
+    def _function_pass_manager(self, *given: Any, **options: Any) -> Any:
+        return self._codegen._function_pass_manager(*given, **_first_level(options))
+
+
+def _first_level(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of LLVM's optimizations, with the first level at most."""
+    from numba.core import config
+
+    level = min(_LEVEL, int(options.get("opt", config.OPT)))
+    return {**options, "opt": level}
 
 
 def _linked(library: Any) -> list[Any]:
