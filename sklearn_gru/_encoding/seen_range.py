@@ -19,7 +19,6 @@ import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.wide_rows import column_ends
-from sklearn_gru._support.numbers import may_have_nan
 from sklearn_gru._support.on_disk import blocks
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import UnseenDataWarning
@@ -72,12 +71,12 @@ class SeenRange:
         lowest, highest = np.full((2, len(low)), np.nan)
         for _, part in sequences.row_blocks():
             whole = part.lengths >= usual
-            for some in blocks(len(low), _TOGETHER):
-                means = _means(part, part.values[:, some])[:, whole]
+            for at in blocks(len(low), _TOGETHER):
+                means = _means(part, part.values[:, at], low[at])[:, whole]
                 least = np.fmin.reduce(means, axis=1, initial=np.nan)
                 largest = np.fmax.reduce(means, axis=1, initial=np.nan)
-                lowest[some] = np.fmin(lowest[some], least)
-                highest[some] = np.fmax(highest[some], largest)
+                lowest[at] = np.fmin(lowest[at], least)
+                highest[at] = np.fmax(highest[at], largest)
         if before is not None:
             low, high = np.fmin(low, before.low), np.fmax(high, before.high)
             lowest = np.fmin(lowest, before.lowest)
@@ -85,7 +84,7 @@ class SeenRange:
             usual = min(usual, before.usual)
             return cls(low, high, lowest, highest, before.is_code, usual)
         some = sequences.values[:: max(1, len(sequences.values) // _LOOKED_AT)]
-        is_code = np.array([_has_few_values(column) for column in some.T], dtype=bool)
+        is_code = _have_few_values(some)
         is_code[codes] = True
         return cls(low, high, lowest, highest, is_code, usual)
 
@@ -163,12 +162,15 @@ def _most_sharing(sequences: Sequences) -> int:
     return max(int(used.max()) for _, used in sequences.coverage_blocks())
 
 
-def _has_few_values(column: np.ndarray) -> bool:
-    """Return whether a column has only few values; usually, the first ones suffice."""
-    for part in (column[: 4 * _FEW_VALUES], column):
-        if len(np.unique(part[~np.isnan(part)])) > _FEW_VALUES:
-            return False
-    return True
+def _have_few_values(rows: np.ndarray) -> np.ndarray:
+    """Return the mask of columns of few values; usually, the first rows suffice."""
+    few = np.ones(rows.shape[1], dtype=bool)
+    for part in (rows[: 4 * _FEW_VALUES], rows):
+        left = np.flatnonzero(few)
+        ordered = np.sort(part[:, left], axis=0)  # NaN comes last
+        larger = ordered[1:] > ordered[:-1]
+        few[left] = larger.sum(axis=0) < _FEW_VALUES
+    return few
 
 
 def _all_means(
@@ -179,26 +181,29 @@ def _all_means(
     for index, part in sequences.row_blocks():
         column = part.values[:, j : j + 1]
         column = column if ends is None else np.clip(column, *ends)
-        means[index] = _means(part, column)[0]
+        low = np.fmin.reduce(column, axis=0, initial=np.nan)
+        means[index] = _means(part, column, low)[0]
     return means
 
 
-def _means(sequences: Sequences, columns: np.ndarray) -> np.ndarray:
+def _means(sequences: Sequences, columns: np.ndarray, low: np.ndarray) -> np.ndarray:
     """Return means (n_columns, n) over the steps of each sequence; NaN without any.
 
-    `columns` are some of the values (n_rows, n_columns).
+    `columns` are some of the values (n_rows, n_columns), and `low` the least of each,
+    or less.
     """
+    starts, ends = sequences.starts, sequences.starts + sequences.lengths
+    counts, center = sequences.lengths, low.astype(np.float64)[:, None]
     with np.errstate(invalid="ignore", over="ignore"):
         values = columns.T.astype(np.float64, order="C")
-        center = np.fmin.reduce(values, axis=1, initial=np.nan)[:, None]
         values -= center  # keeps the sums exact
-        starts, ends = sequences.starts, sequences.starts + sequences.lengths
-        counts = sequences.lengths
-        if may_have_nan(values):
+        sums = _sums(values, starts, ends)
+        if np.isnan(sums).any():
             missing = np.isnan(values)
             counts = _sums(~missing, starts, ends)
             values[missing] = 0.0
-        return center + _sums(values, starts, ends) / counts
+            sums = _sums(values, starts, ends)
+        return center + sums / counts
 
 
 def _sums(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

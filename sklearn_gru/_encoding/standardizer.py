@@ -18,7 +18,7 @@ import numpy as np
 
 from sklearn_gru._encoding.sequences import Sequences
 from sklearn_gru._encoding.wide_rows import by_column
-from sklearn_gru._support.numbers import may_have_nan, nonzero_scale, unit_exponent
+from sklearn_gru._support.numbers import nonzero_scale, unit_exponent
 from sklearn_gru._support.warn import warn
 
 # What a network of float32 reads in place of larger numbers; products of it and of
@@ -85,14 +85,16 @@ class Standardizer:
         marked = np.zeros(len(origin), dtype=bool)
         for rows, weight in _blocks(sequences, weights):
             by_column(np.subtract, rows, origin, out=rows)
-            if may_have_nan(rows):
+            sums = weight @ rows
+            if np.isnan(sums).any():
                 missing = np.isnan(rows)
                 marked |= missing.any(axis=0)
                 total += weight @ ~missing
                 rows[missing] = 0.0
+                sums = weight @ rows
             else:
                 total += weight.sum()
-            first += weight @ rows
+            first += sums
         if identity:
             zeros = np.zeros(len(origin))
             return cls(zeros, zeros + 1, np.flatnonzero(marked))
@@ -203,23 +205,35 @@ def _squares(
         if exponent.any():
             np.ldexp(rows, -exponent, out=rows)
         rows *= rows
-        if may_have_nan(rows):
+        sums = weight @ rows
+        if np.isnan(sums).any():
             rows[np.isnan(rows)] = 0.0
-        total += weight @ rows
+            sums = weight @ rows
+        total += sums
     return total
 
 
 def _origin(sequences: Sequences, weights: np.ndarray | None) -> np.ndarray:
     """Return the first value of each column, relative to which a constant is 0."""
-    origin = np.full(sequences.shape[2], np.nan)
+    origin = _first_row(sequences, weights)
+    if not np.isnan(origin).any():
+        return origin
     for rows, _ in _blocks(sequences, weights):
-        for some in (rows[:1], rows):  # usually, the first row has all
-            at = (~np.isnan(some)).argmax(axis=0)
-            found = some[at, np.arange(len(origin))]
-            origin = np.where(np.isnan(origin), found, origin)
-            if not np.isnan(origin).any():
-                return origin
+        known = ~np.isnan(rows)
+        found = rows[known.argmax(axis=0), np.arange(len(origin))]
+        origin = np.where(np.isnan(origin), found, origin)
+        if not np.isnan(origin).any():
+            break
     return np.nan_to_num(origin, nan=0.0)
+
+
+def _first_row(sequences: Sequences, weights: np.ndarray | None) -> np.ndarray:
+    """Return the first row in use, in float64; zeros if none is."""
+    for part, coverage in sequences.coverage_blocks(weights):
+        used = coverage > 0
+        if used.any():
+            return sequences.values[part.start + used.argmax()].astype(np.float64)
+    return np.zeros(sequences.shape[2])
 
 
 def _blocks(

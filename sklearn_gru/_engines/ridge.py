@@ -28,6 +28,7 @@ from sklearn_gru._support.numbers import evenly
 from sklearn_gru._support.remembered import remembered
 
 OfSome = Callable[[Any], np.ndarray]
+Solved = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 _MOST_COLUMNS = 1024  # of the flat sequence; the normal equations hold their squares
 _MOST_LEFT_OUT = 2048  # sequences
@@ -101,7 +102,7 @@ class Ridge:
         if isinstance(data, Encoded) and is_small and n_steps * n_read <= _FEW_COLUMNS:
             arrays = data.rows, data.starts, data.lengths, data.levels, data.leading
             every = slice(None)
-            solved = _solved_for_few(
+            solved: Solved = _solved_for_few(
                 *arrays, weight(every), target(every), layout, penalty
             )
         else:
@@ -201,7 +202,7 @@ def _solved_for_few(
     target: np.ndarray,
     layout: tuple[int, int, int],
     penalty: float,
-) -> tuple[Tensor, ...]:
+) -> Solved:
     """Return the equations of a small training set, which a search fits repeatedly."""
     data = Encoded(rows, starts, lengths, levels, leading)
     return _solved(data, weight.__getitem__, target.__getitem__, layout, penalty)
@@ -213,7 +214,7 @@ def _solved(
     target: OfSome,
     layout: tuple[int, int, int],
     penalty: float,
-) -> tuple[Tensor, ...]:
+) -> Solved:
     """Return the means, the normal equations, their factor and the coefficients."""
     mean_x, mean_y, moment, product = _equations(data, weight, target, layout)
     factor, coef = _solve(moment, product, mean_x, penalty)

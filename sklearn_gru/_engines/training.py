@@ -83,7 +83,7 @@ def make_net(
     module = make_module(spec, generator, RandomStream(seeds[1], device))
     module.silence(list(task.constant))
     on_cpu = device.type == "cpu"
-    if not on_cpu or dtype != torch.float32:
+    if not on_cpu or module.head.weight.dtype != dtype:
         module.to(device=device, dtype=dtype)
     net = SequenceNet(
         module,

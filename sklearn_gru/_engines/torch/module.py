@@ -88,7 +88,8 @@ class SequenceModel(nn.Module):
     @torch.no_grad()
     def silence(self, outputs: list[int]) -> None:
         """Make some outputs start at 0; those of constant targets then stay there."""
-        self.head.weight[outputs] = 0.0
+        if outputs:
+            self.head.weight[outputs] = 0.0
 
     def forward(
         self,

@@ -145,16 +145,27 @@ class Recurrent(nn.Module):
         cell = CELLS[self.spec.cell]
         for name, parameter in self.named_parameters():
             kind = name.rpartition(".")[2].partition("_l0")[0]
+            if kind == "weight_hh":
+                blocks = parameter.unflatten(0, (len(cell.blocks), -1))
+                _make_orthogonal(blocks, generator)
+                continue
             for gate, block in zip(
                 cell.blocks, parameter.chunk(len(cell.blocks)), strict=False
             ):
-                if kind == "weight_hh":
-                    nn.init.orthogonal_(block, generator=generator)
-                elif block.ndim == 2:
+                if block.ndim == 2:
                     nn.init.xavier_uniform_(block, generator=generator)
                 else:
                     opens = kind == "bias_ih" and gate == cell.persists
                     block.fill_(1.0 if opens else 0.0)
+
+
+def _make_orthogonal(blocks: Tensor, generator: torch.Generator) -> None:
+    """Draw square blocks (G, H, H) as `nn.init.orthogonal_` does, in half the time."""
+    drawn = torch.empty_like(blocks)
+    for block in drawn:
+        block.normal_(generator=generator)
+    q, r = torch.linalg.qr(drawn)
+    blocks.copy_(q * r.diagonal(dim1=1, dim2=2).sign()[:, None])
 
 
 def _run(

@@ -159,8 +159,8 @@ def _first_level(options: dict[str, Any]) -> dict[str, Any]:
     """Return options of LLVM's optimizations, with the first level at most."""
     from numba.core import config
 
-    level = min(_LEVEL, int(options.get("opt", config.OPT)))
-    return {**options, "opt": level}
+    usual: Any = getattr(config, "OPT")  # noqa: B009 (set when numba is imported)
+    return {**options, "opt": min(_LEVEL, int(options.get("opt", usual)))}
 
 
 def _linked(library: Any) -> list[Any]:
