@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sklearn_gru import GRURegressor
 from sklearn_gru._engines.torch.device import RandomStream
-from sklearn_gru._engines.torch.recurrent import Dropout, turned
+from sklearn_gru._engines.torch.recurrent import Dropout, _make_orthogonal, turned
 from tests.networks import check_gradients, make_batch, make_model, scrambled
 from tests.reference_gru import attention_weights, reference_output, reference_states
 
@@ -371,6 +371,27 @@ def test_attention_weights(bidirectional, ragged):
         assert (weights[k, n:] == 0).all()
         expected = attention_weights(outputs[k, :n].numpy(), state)
         np.testing.assert_allclose(weights[k, :n], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 3, 4])
+@pytest.mark.parametrize("size", [1, 5, 32])
+def test_recurrent_blocks_are_those_of_torch_orthogonal(n_blocks, size):
+    """Drawn together, the blocks are what `nn.init.orthogonal_` makes of each."""
+    generators = [torch.Generator().manual_seed(size) for _ in range(2)]
+    expected, found = torch.empty(2, n_blocks * size, size)
+    for block in expected.chunk(n_blocks):
+        nn.init.orthogonal_(block, generator=generators[0])
+    _make_orthogonal(found.unflatten(0, (n_blocks, -1)), generators[1])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert torch.equal(*(generator.get_state() for generator in generators))
+
+
+def test_seeds_drawn_together_are_those_drawn_one_by_one():
+    """The dropout masks of an epoch do not depend on how their seeds are drawn."""
+    together, one_by_one = (RandomStream(3, torch.device("cpu")) for _ in range(2))
+    expected = [one_by_one.draw() for _ in range(20)]
+    assert together.draw_many(20).tolist() == expected
+    assert together.draw() == one_by_one.draw()
 
 
 def test_the_default_dtype_of_torch_changes_no_network():

@@ -247,8 +247,7 @@ class NumbaTraining:
         dropout = self.net.module_.dropout
         if not dropout.p:
             return None
-        seeds = [dropout.stream.draw() for _ in range(n_batches)]
-        return np.array(seeds, dtype=np.uint64)
+        return dropout.stream.draw_many(n_batches).numpy().astype(np.uint64)
 
     def _read_optimizer(self) -> None:
         """Load the moments of an earlier fit from the optimizer."""

@@ -54,8 +54,12 @@ class RandomStream:
 
     def draw(self) -> int:
         """Draw a seed for another generator."""
+        return int(self.draw_many(1))
+
+    def draw_many(self, n: int) -> torch.Tensor:
+        """Draw n seeds, which are the same as if drawn one by one."""
         at = self.generator.device
-        return int(torch.randint(2**62, (), generator=self.generator, device=at))
+        return torch.randint(2**62, (n,), generator=self.generator, device=at)
 
     def to(self, device: torch.device) -> None:
         """Move to a device, seeded by the next number of the old generator."""
