@@ -85,17 +85,20 @@ def describe_model(model):
 
 def evaluate(make, seed, task, splits):
     """Fit and score on each split; seconds are those of the CPU, a fit."""
-    scores, seconds = [], []
+    scores, seconds, losses = [], [], []
     for split in splits:
         model = make(seed)
         gc.collect()
         start = time.process_time()
         model.fit(split.X, split.y)
         seconds.append(time.process_time() - start)
-        scores.append(task.score(split, model.predict(split.X_test)))
+        predicted = model.predict(split.X_test)
+        scores.append(task.score(split, predicted))
+        losses += [float(f"{loss:.6g}") for loss in task.losses(split, predicted)]
     return {
         "score": float(np.mean(scores)),
         "scores": scores,
+        "losses": losses,
         "seconds": float(np.mean(seconds)),
         **fitted(model),
     }

@@ -78,6 +78,23 @@ class Task:
             return float(np.mean(np.abs(predicted - split.y_test) / split.scale))
         return float(METRICS[self.metric](split.y_test, predicted))
 
+    def losses(self, split, predicted):
+        """The error of each thing that is predicted; their mean is that of the score."""
+        y, predicted = np.asarray(split.y_test), np.asarray(predicted)
+        if self.metric == "accuracy %":
+            return 100.0 * (predicted != y)
+        scale = {"R2": np.std(y), "MASE": split.scale, "MAPE %": np.abs(y) / 100}
+        if self.metric == "sMAPE %":
+            scale[self.metric] = (np.abs(y) + np.abs(predicted)) / 200
+        found = np.abs(predicted - y) / scale.get(self.metric, 1.0)
+        found = found**2 if self.metric in ("MSE", "R2") else found
+        return found.reshape(len(found), -1).mean(axis=1)
+
+    @property
+    def overlaps(self):
+        """Whether neighbors in the test part are hardly more than one observation."""
+        return self.kind not in ("series", "measured", "text")
+
     def error(self, score):
         """A score as an error, at least a tenth of a point of accuracy."""
         if self.metric == "accuracy %":
