@@ -21,7 +21,7 @@ from tests.benchmarks.accuracy import (
     windows,
 )
 from tests.benchmarks.accuracy.baselines import baselines_of
-from tests.benchmarks.accuracy.comparison import compared
+from tests.benchmarks.accuracy.comparison import beyond_all_noise, compared
 from tests.benchmarks.accuracy.memory_tasks import adding, copying
 from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
 from tests.benchmarks.accuracy.plain_torch import PlainClassifier
@@ -293,6 +293,68 @@ def test_defaults_are_compared_over_all_tasks():
     assert "strongest baseline, up to the noise, on 1 of 2 tasks" in said
     assert "not on: ERing (ridge)." in said
     assert page.BEFORE not in figures.rivals("GunPoint")
+
+
+@pytest.mark.parametrize("name", ["GunPoint", "Airline", "Bikeshare", "Births-1"])
+def test_the_losses_of_the_test_part_have_the_error_as_mean(name):
+    """One a sequence, from which the noise of the test part is computed."""
+    task = page.TASKS[name]
+    rng = np.random.default_rng(0)
+    y, predicted = rng.integers(1, 4, 40), rng.integers(1, 4, 40)
+    split = tasks.Split(None, None, None, y)
+    losses = task.losses(split, predicted)
+    error = task.score(split, predicted)
+    if task.higher_is_better:
+        error = 100 - error if task.metric == "accuracy %" else 1 - error
+    assert losses.shape == (40,)
+    assert losses.mean() == pytest.approx(error)
+
+
+def test_losses_of_several_steps_are_means_in_the_units_of_the_metric():
+    """One a window: squares, percents, or errors of the seasonal naive forecast."""
+    rng = np.random.default_rng(0)
+    y, predicted = rng.uniform(1, 2, (2, 30, 6))
+    split = tasks.Split(None, None, None, y, np.full((30, 1), 0.5))
+    for name in ("Electricity-24", "Panel-24", "Panel-24 scaled", "NYC weather"):
+        task = page.TASKS[name]
+        losses = task.losses(split, predicted)
+        assert losses.shape == (30,)
+        assert losses.mean() == pytest.approx(task.score(split, predicted))
+
+
+def test_a_small_test_part_is_noise_too():
+    """One of 50 recordings tells nothing, as seeds alone would not say; ten do."""
+    task, other = tasks.TASKS["GunPoint"], page.TASKS["Births-1"]
+    assert other.overlaps
+    assert not task.overlaps
+
+    def said(wrong, n):
+        results = []
+        for method, count in (("default", wrong), ("ridge", 0)):
+            losses = [100.0] * count + [0.0] * (n - count)
+            for seed in range(3):
+                found = _result(method, 100 - np.mean(losses), seed=seed)
+                results.append({**found, "losses": losses})
+        figures = page.Figures(results)
+        return " ".join(compared([task], figures, page.BEFORE, page.best_baseline))
+
+    assert "up to the noise, on 0 of 1 tasks" in said(1, 50)
+    assert (
+        "over the test part, the default is at least level with the strongest "
+        "baseline on 1 of 1 tasks; not on." in said(1, 50)
+    )
+    assert "baseline on 0 of 1 tasks; not on: GunPoint (ridge)." in said(10, 50)
+
+
+def test_neighboring_windows_are_no_separate_observations():
+    """A long stretch in which a baseline is better counts once."""
+    task = page.TASKS["Births-1"]
+    losses = np.zeros(400)
+    losses[:20] = 1.0
+    ours = [{"losses": losses}]
+    theirs = [{"losses": np.zeros(400)}]
+    assert beyond_all_noise(task, ours, theirs) == 0
+    assert beyond_all_noise(replace(task, kind="series"), ours, theirs) == -1
 
 
 def test_errors_are_beaten_from_below():

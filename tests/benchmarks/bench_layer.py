@@ -68,7 +68,7 @@ def bench_training(size):
     """Compare forward and backward from the last state."""
     gru, network, x = layer_of(size)
     mine = copy.deepcopy(gru)
-    flatten_parameters(mine)  # as the estimators do
+    flatten_parameters(list(mine.parameters()))  # as the estimators do
     weights, sequences = list(mine.parameters()), dense_sequences(x)
     d_last, pool = torch.randn(size[0], size[3]), KernelPool(trains=True)
 

@@ -112,9 +112,8 @@ def _compile_error(cell: str, *, whole_step: bool) -> str | None:
     return None
 
 
-def flatten_parameters(module: torch.nn.Module) -> np.ndarray:
-    """Make the parameters views of one vector (n_parameters,); return the vector."""
-    parameters = list(module.parameters())
+def flatten_parameters(parameters: list[torch.nn.Parameter]) -> np.ndarray:
+    """Make parameters views of one vector (n_parameters,); return the vector."""
     flat, at = flat_view(parameters), 0
     for parameter in parameters:
         size = parameter.numel()
@@ -131,13 +130,15 @@ class NumbaTraining:
         self.net = net
         self.threads = threads
         self.ranks: Ranks | None = None
+        # The same as long as the session is open: others open another one.
+        self._parameters = list(net.module_.parameters())
         self.trainer = kernels.Trainer(
             spec,
-            flatten_parameters(net.module_),
+            flatten_parameters(self._parameters),
             clip_norm=net.clip_norm or 0.0,
             weight_decay=read_state(net.optimizer_state).options["weight_decay"],
         )
-        places = [parameter.detach() for parameter in net.module_.parameters()]
+        places = [parameter.detach() for parameter in self._parameters]
         self._places = [(part.data_ptr(), part) for part in places]
         self._read_optimizer()
 
@@ -236,7 +237,7 @@ class NumbaTraining:
     def _follow(self) -> None:
         """Bring back parameters that a callback has moved to other memory."""
         for parameter, (address, part) in zip(
-            self.net.module_.parameters(), self._places, strict=True
+            self._parameters, self._places, strict=True
         ):
             if parameter.data_ptr() != address or not parameter.is_contiguous():
                 part.copy_(parameter.detach())
@@ -252,9 +253,8 @@ class NumbaTraining:
     def _read_optimizer(self) -> None:
         """Load the moments of an earlier fit from the optimizer."""
         moments = read_state(self.net.optimizer_state).moments
-        parameters = self.net.module_.parameters()
         at = 0
-        for parameter, state in zip(parameters, moments, strict=False):
+        for parameter, state in zip(self._parameters, moments, strict=False):
             end = at + parameter.numel()
             if state:
                 self.trainer.mean[at:end] = state["exp_avg"].reshape(-1).numpy()
@@ -265,7 +265,7 @@ class NumbaTraining:
     def write_optimizer(self) -> None:
         """Write the moments to where torch's AdamW keeps them."""
         moments, at = [], 0
-        for parameter in self.net.module_.parameters():
+        for parameter in self._parameters:
             end = at + parameter.numel()
             mean = torch.from_numpy(self.trainer.mean[at:end].copy())
             square = torch.from_numpy(self.trainer.square[at:end].copy())

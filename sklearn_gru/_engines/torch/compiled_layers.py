@@ -34,7 +34,8 @@ class CompiledLayersEngine(TorchEngine):
     def open(self, net: Any, plan: Plan, threads: int = 1) -> TorchSession:
         """Open a session that computes with a net."""
         if plan.trains:
-            flatten_parameters(net.module_)  # lets the kernels read layers in place
+            parameters = list(net.module_.parameters())
+            flatten_parameters(parameters)  # lets the kernels read layers in place
         layers = CompiledLayers(net.module_.recurrent, trains=plan.trains)
         if decoder := getattr(net.module_, "decoder", None):
             layers.decoder = CompiledLayers(decoder, trains=plan.trains)
