@@ -19,6 +19,8 @@ from sklearn_gru._windows.timeline import (
 )
 from sklearn_gru.exceptions import LostHistoryWarning
 
+Ends = tuple[np.ndarray, np.ndarray, np.ndarray]  # see `_ends`
+
 _NEVER = np.iinfo(np.int64).max  # a coordinate that no row has
 
 _SILENCE = " (To silence: warnings.simplefilter('ignore', LostHistoryWarning).)"
@@ -79,9 +81,10 @@ def warn_lost_history(
     """Warn once, with all ways of losing rows that are found."""
     problems = []
     if regular:
-        problems += _after_a_hole(line, reach, known)
+        ends = _ends(line)
+        problems += _after_a_hole(line, reach, known, ends)
         problems += _forgotten(line, history, reach)
-        problems += _past_the_last_observation(line, reach, known, axis)
+        problems += _past_the_last_observation(line, reach, known, axis, ends)
     problems += _cut_by_row_number(line, known)
     if problems:
         _warn(" Also: ".join(problems))
@@ -91,9 +94,11 @@ def _warn(message: str) -> None:
     warn(message + _SILENCE, LostHistoryWarning)
 
 
-def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
+def _after_a_hole(
+    line: Timeline, reach: Reach, known: np.ndarray, ends: Ends
+) -> list[str]:
     """Report new rows that follow the history, but only after a hole."""
-    group, end, first = _ends(line)
+    group, end, first = ends
     later = first[group] < _NEVER
     later &= line.given & (line.coordinate > end[group])
     hole = first[group] > end[group] + 1
@@ -114,7 +119,7 @@ def _after_a_hole(line: Timeline, reach: Reach, known: np.ndarray) -> list[str]:
     ]
 
 
-def _ends(line: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ends(line: Timeline) -> Ends:
     """Return groups of rows, and the ends of their history and starts after it.
 
     Per row the number of its group; per group the coordinate of its last remembered row
@@ -163,13 +168,13 @@ def _forgotten(line: Timeline, history: History, reach: Reach) -> list[str]:
 
 
 def _past_the_last_observation(
-    line: Timeline, reach: Reach, known: np.ndarray, axis: Axis
+    line: Timeline, reach: Reach, known: np.ndarray, axis: Axis, ends: Ends
 ) -> list[str]:
     """Report new rows more than `lag` steps ahead, whose newest steps are unknown."""
     if known.all():
         return []
     observed = ~np.isnan(line.rows.values[:, ~known]).all(axis=1)
-    group, end, first_new = _ends(line)
+    group, end, first_new = ends
     last = np.full(len(end), -1)
     np.maximum.at(last, group[observed], line.coordinate[observed])
     # Rows missing between the history and X are reported as a hole: count from its end.
@@ -191,6 +196,8 @@ def _cut_by_row_number(line: Timeline, known: np.ndarray) -> list[str]:
     """Report groups whose new times are in the remembered past of other groups."""
     group = line.rows.group
     n = int(group.max()) + 1
+    if n < 2:
+        return []
     low, last_old = np.full(n, np.inf), np.full(n, -np.inf)
     time = line.rows.time.astype(np.float64)
     np.minimum.at(low, group[line.given], time[line.given])
