@@ -10,7 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from sklearn_gru import GRUClassifier, SlidingWindow
+from sklearn_gru import GRUClassifier, Sequences, SlidingWindow
 from tests.benchmarks.accuracy import (
     defaults,
     development,
@@ -21,7 +21,7 @@ from tests.benchmarks.accuracy import (
     windows,
 )
 from tests.benchmarks.accuracy.baselines import baselines_of
-from tests.benchmarks.accuracy.comparison import beyond_all_noise, compared
+from tests.benchmarks.accuracy.comparison import compared, sampling_error
 from tests.benchmarks.accuracy.memory_tasks import adding, copying
 from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
 from tests.benchmarks.accuracy.plain_torch import PlainClassifier
@@ -324,9 +324,7 @@ def test_losses_of_several_steps_are_means_in_the_units_of_the_metric():
 
 def test_a_small_test_part_is_noise_too():
     """One of 50 recordings tells nothing, as seeds alone would not say; ten do."""
-    task, other = tasks.TASKS["GunPoint"], page.TASKS["Births-1"]
-    assert other.overlaps
-    assert not task.overlaps
+    task = tasks.TASKS["GunPoint"]
 
     def said(wrong, n):
         results = []
@@ -334,27 +332,35 @@ def test_a_small_test_part_is_noise_too():
             losses = [100.0] * count + [0.0] * (n - count)
             for seed in range(3):
                 found = _result(method, 100 - np.mean(losses), seed=seed)
-                results.append({**found, "losses": losses})
+                results.append({**found, "observed": [losses]})
         figures = page.Figures(results)
         return " ".join(compared([task], figures, page.BEFORE, page.best_baseline))
 
     assert "up to the noise, on 0 of 1 tasks" in said(1, 50)
     assert (
-        "over the test part, the default is at least level with the strongest "
-        "baseline on 1 of 1 tasks; not on." in said(1, 50)
+        "better than the strongest baseline on 0 of 1 tasks, and worse on 0."
+        in said(1, 50)
     )
-    assert "baseline on 0 of 1 tasks; not on: GunPoint (ridge)." in said(10, 50)
+    assert "and worse on 1: GunPoint (ridge)." in said(10, 50)
 
 
-def test_neighboring_windows_are_no_separate_observations():
-    """A long stretch in which a baseline is better counts once."""
-    task = page.TASKS["Births-1"]
-    losses = np.zeros(400)
-    losses[:20] = 1.0
-    ours = [{"losses": losses}]
-    theirs = [{"losses": np.zeros(400)}]
-    assert beyond_all_noise(task, ours, theirs) == 0
-    assert beyond_all_noise(replace(task, kind="series"), ours, theirs) == -1
+def test_windows_of_one_time_are_no_separate_observations():
+    """Stretches hold all series of their time, and are not shorter than a forecast."""
+    task = page.TASKS["Electricity-24"]
+    n_series, n_times = 3, 480
+    order = np.tile(np.arange(n_times), n_series)
+    lengths = np.ones(len(order), dtype=int)
+    X = Sequences(
+        np.zeros((len(order), 1)), np.arange(len(order)), lengths, order=order
+    )
+    split = tasks.Split(None, None, X, np.zeros((len(order), 24)))
+    found = task.observations(split, order.astype(float))
+    np.testing.assert_allclose(found, 11.5 + 24 * np.arange(20))
+    few = split._replace(X_test=X[order < 200], y_test=split.y_test[order < 200])
+    assert task.observations(few, np.ones(600)) is None  # 8 days are too few
+    assert sampling_error([{"observed": [None]}], [{"observed": [None]}]) == 0
+    recordings = tasks.TASKS["GunPoint"]
+    assert len(recordings.observations(None, np.ones(50))) == 50
 
 
 def test_errors_are_beaten_from_below():

@@ -374,7 +374,7 @@ def test_attention_weights(bidirectional, ragged):
 
 
 @pytest.mark.parametrize("n_blocks", [1, 3, 4])
-@pytest.mark.parametrize("size", [1, 5, 32])
+@pytest.mark.parametrize("size", [1, 5, 32, 33])
 def test_recurrent_blocks_are_those_of_torch_orthogonal(n_blocks, size):
     """Drawn together, the blocks are what `nn.init.orthogonal_` makes of each."""
     generators = [torch.Generator().manual_seed(size) for _ in range(2)]
@@ -382,7 +382,7 @@ def test_recurrent_blocks_are_those_of_torch_orthogonal(n_blocks, size):
     for block in expected.chunk(n_blocks):
         nn.init.orthogonal_(block, generator=generators[0])
     _make_orthogonal(found.unflatten(0, (n_blocks, -1)), generators[1])
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     assert torch.equal(*(generator.get_state() for generator in generators))
 
 

@@ -32,7 +32,7 @@ _OUTLIER = 1.0
 # A feature of so few values is a code, such as a month: its level says little.
 _FEW_VALUES = 12
 _LOOKED_AT = 4096  # rows
-_TOGETHER = 16  # columns of which the means are computed at once
+_CELLS = 1 << 17  # of which the means are computed at once: a megabyte of float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,9 @@ class SeenRange:
         lowest, highest = np.full((2, len(low)), np.nan)
         for _, part in sequences.row_blocks():
             whole = part.lengths >= usual
-            for at in blocks(len(low), _TOGETHER):
-                means = _means(part, part.values[:, at], low[at])[:, whole]
+            for at in blocks(len(low), _at_once(part)):
+                means = _means(part, part.values[:, at], low[at])
+                means = means.compress(whole, axis=1)  # contiguous, unlike [:, whole]
                 least = np.fmin.reduce(means, axis=1, initial=np.nan)
                 largest = np.fmax.reduce(means, axis=1, initial=np.nan)
                 lowest[at] = np.fmin(lowest[at], least)
@@ -162,6 +163,11 @@ def _most_sharing(sequences: Sequences) -> int:
     return max(int(used.max()) for _, used in sequences.coverage_blocks())
 
 
+def _at_once(part: Sequences) -> int:
+    """Return the number of columns of which the means are computed at once."""
+    return max(1, _CELLS // max(1, len(part.values)))
+
+
 def _have_few_values(rows: np.ndarray) -> np.ndarray:
     """Return the mask of columns of few values; usually, the first rows suffice."""
     few = np.ones(rows.shape[1], dtype=bool)
@@ -213,4 +219,4 @@ def _sums(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         return np.add.reduceat(rows[:, : ends[-1]], starts, axis=1, dtype=kind)
     total = np.zeros((len(rows), rows.shape[1] + 1), dtype=kind)  # of the first 0, 1, …
     np.cumsum(rows, axis=1, out=total[:, 1:])
-    return total[:, ends] - total[:, starts]
+    return total.take(ends, axis=1) - total.take(starts, axis=1)

@@ -57,7 +57,7 @@ class RandomStream:
         return int(self.draw_many(1))
 
     def draw_many(self, n: int) -> torch.Tensor:
-        """Draw n seeds, which are the same as if drawn one by one."""
+        """Draw n seeds; on the CPU, they are the same as if drawn one by one."""
         at = self.generator.device
         return torch.randint(2**62, (n,), generator=self.generator, device=at)
 

@@ -160,7 +160,10 @@ class Recurrent(nn.Module):
 
 
 def _make_orthogonal(blocks: Tensor, generator: torch.Generator) -> None:
-    """Draw square blocks (G, H, H) as `nn.init.orthogonal_` does, in half the time."""
+    """Draw square blocks (G, H, H) as `nn.init.orthogonal_`, in half the time.
+
+    Where a block does not fill whole cache lines, the last bits may differ.
+    """
     drawn = torch.empty_like(blocks)
     for block in drawn:
         block.normal_(generator=generator)

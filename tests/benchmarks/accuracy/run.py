@@ -85,7 +85,7 @@ def describe_model(model):
 
 def evaluate(make, seed, task, splits):
     """Fit and score on each split; seconds are those of the CPU, a fit."""
-    scores, seconds, losses = [], [], []
+    scores, seconds, observed = [], [], []
     for split in splits:
         model = make(seed)
         gc.collect()
@@ -94,11 +94,12 @@ def evaluate(make, seed, task, splits):
         seconds.append(time.process_time() - start)
         predicted = model.predict(split.X_test)
         scores.append(task.score(split, predicted))
-        losses += [float(f"{loss:.6g}") for loss in task.losses(split, predicted)]
+        found = task.observations(split, task.losses(split, predicted))
+        observed.append(None if found is None else [float(f"{x:.6g}") for x in found])
     return {
         "score": float(np.mean(scores)),
         "scores": scores,
-        "losses": losses,
+        "observed": observed,
         "seconds": float(np.mean(seconds)),
         **fitted(model),
     }

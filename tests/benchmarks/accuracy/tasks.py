@@ -43,6 +43,9 @@ class Split(NamedTuple):
     scale: Any = None
 
 
+STRETCHES = 20  # of a test part, at most
+
+
 @dataclass(frozen=True)
 class Task:
     """A public task.
@@ -83,17 +86,37 @@ class Task:
         y, predicted = np.asarray(split.y_test), np.asarray(predicted)
         if self.metric == "accuracy %":
             return 100.0 * (predicted != y)
-        scale = {"R2": np.std(y), "MASE": split.scale, "MAPE %": np.abs(y) / 100}
-        if self.metric == "sMAPE %":
-            scale[self.metric] = (np.abs(y) + np.abs(predicted)) / 200
-        found = np.abs(predicted - y) / scale.get(self.metric, 1.0)
+        size = np.maximum(np.abs(y), np.finfo(float).eps)
+        both = np.maximum(np.abs(y) + np.abs(predicted), np.finfo(float).tiny)
+        scales = {"R2": y.std(axis=0), "MASE": split.scale}
+        scales |= {"MAPE %": size / 100, "sMAPE %": both / 200}
+        found = np.abs(predicted - y) / scales.get(self.metric, 1.0)
         found = found**2 if self.metric in ("MSE", "R2") else found
         return found.reshape(len(found), -1).mean(axis=1)
 
-    @property
-    def overlaps(self):
-        """Whether neighbors in the test part are hardly more than one observation."""
-        return self.kind not in ("series", "measured", "text")
+    def observations(self, split, losses):
+        """Means of losses that tell of each other little; None if there are too few.
+
+        Series and texts tell nothing of each other. Windows of the same time do, and
+        those that forecast the same step: they are taken in `STRETCHES` of the time.
+        """
+        if self.kind in ("series", "measured", "text"):
+            return losses
+        times, of = np.unique(_times(split.X_test), return_inverse=True)
+        n = min(STRETCHES, len(times) // self._reach(split))
+        if n < STRETCHES // 2:
+            return None
+        stretch = of * n // len(times)
+        return np.bincount(stretch, losses) / np.bincount(stretch)
+
+    def _reach(self, split):
+        """For how many of the times in the test part a forecast holds a step."""
+        if self.kind == "forecast":  # all of one origin
+            return len(split.y_test)
+        horizon = np.atleast_2d(np.asarray(split.y_test).T).shape[0]
+        order = np.unique(_times(split.X_test))
+        between = np.min(np.diff(order)) if self.kind in ("windows", "panel") else 1
+        return max(1, int(horizon // between))
 
     def error(self, score):
         """A score as an error, at least a tenth of a point of accuracy."""
@@ -136,6 +159,14 @@ def take(X, index):
 
 def _split(data, train, test):
     return Split(take(data.X, train), data.y[train], take(data.X, test), data.y[test])
+
+
+def _times(X):
+    """The time of each window or row, (n,)."""
+    if isinstance(X, Sequences):
+        return X.order
+    index = X.index
+    return index.get_level_values("time") if index.nlevels > 1 else index
 
 
 def _three_folds(data, seed):
