@@ -70,15 +70,15 @@ def changes(deviation):
 
 def accuracies(split, seed, number):
     """Percent right of networks of the recordings alone, and with copies."""
-    X, found = np.asarray(split.X, np.float64), {}
-    ways = {"recordings alone": None, **changes(X.std(axis=(0, 1)))}
-    for name, change in ways.items():
-        rng, parts = np.random.default_rng(100 * seed + number), [X]
-        n_copies = COPIES if change else 0
-        parts += [np.stack([change(x, rng) for x in X]) for _ in range(n_copies)]
+    X, found = [np.asarray(x, np.float64) for x in split.X], {}
+    deviation = np.concatenate(X).std(axis=0)
+    for name, change in {"recordings alone": None, **changes(deviation)}.items():
+        rng = np.random.default_rng(100 * seed + number)
+        copied = [change(x, rng) for x in X * (COPIES if change else 0)]
+        learned = [x.astype(np.float32) for x in X + copied]
         model = GRUClassifier(
             n_estimators=3 if len(X) < FEW else 1, linear_share=0, random_state=seed
-        ).fit(np.concatenate(parts).astype(np.float32), np.tile(split.y, len(parts)))
+        ).fit(learned, np.tile(split.y, len(learned) // len(X)))
         found[name] = 100 * np.mean(model.predict(split.X_test) == split.y_test)
     return found
 
