@@ -21,7 +21,7 @@ from tests.benchmarks.accuracy import (
     windows,
 )
 from tests.benchmarks.accuracy.baselines import baselines_of
-from tests.benchmarks.accuracy.comparison import compared, sampling_error
+from tests.benchmarks.accuracy.comparison import compared, sampling_variance
 from tests.benchmarks.accuracy.memory_tasks import adding, copying
 from tests.benchmarks.accuracy.mfcc import mel_filters, mfcc
 from tests.benchmarks.accuracy.plain_torch import PlainClassifier
@@ -358,7 +358,7 @@ def test_windows_of_one_time_are_no_separate_observations():
     np.testing.assert_allclose(found, 11.5 + 24 * np.arange(20))
     few = split._replace(X_test=X[order < 200], y_test=split.y_test[order < 200])
     assert task.observations(few, np.ones(600)) is None  # 8 days are too few
-    assert sampling_error([{"observed": [None]}], [{"observed": [None]}]) == 0
+    assert sampling_variance([{"observed": [None]}], [{"observed": [None]}]) == 0
     recordings = tasks.TASKS["GunPoint"]
     assert len(recordings.observations(None, np.ones(50))) == 50
 

@@ -132,7 +132,7 @@ def check_regression_target(y: Any, owner: str) -> np.ndarray:
     Finiteness is checked after weighting.
     """
     if type(y) is np.ndarray and y.dtype in FLOATS and y.ndim in (1, 2) and y.size:
-        return y  # as check_array, which takes as long as a small network to make
+        return y  # check_array would, too, after as long as it takes to make a network
     refuse_targets(y)
     refuse_complex(y, "y")
     refuse_times(y, "y")

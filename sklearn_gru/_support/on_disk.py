@@ -23,7 +23,7 @@ _OF_JOBLIB = "joblib_memmapping_folder"
 
 
 def blocks(n: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Yield slices of n rows, a block each."""
+    """Yield slices of n rows or columns, a block each."""
     for at in range(0, n, size):
         yield slice(at, min(at + size, n))
 

@@ -20,7 +20,8 @@ from joblib.parallel import get_active_backend
 
 from sklearn_gru.exceptions import InvalidParameterError
 
-_SMALLEST = sys.float_info.min  # of the normal numbers; the compiler must not divide it
+# Of the normal numbers. By name, so that it is divided when it is asked for.
+_SMALLEST = sys.float_info.min
 
 
 def resolve_device(device: str) -> torch.device:

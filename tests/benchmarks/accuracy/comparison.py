@@ -8,7 +8,7 @@ CHEAP = ("ridge", "gradient boosting")
 def beyond_noise(task, ours, theirs, sampling=0.0):
     """Return 1 if ours is better, -1 if worse, 0 within two standard errors.
 
-    The squared errors are those of the seeds, and `sampling`.
+    Their squares are those of the seeds, and `sampling`.
     """
     a, b = (np.array([r["score"] for r in results]) for results in (ours, theirs))
     noise = 2 * np.sqrt(a.var() / len(a) + b.var() / len(b) + sampling)
@@ -17,7 +17,7 @@ def beyond_noise(task, ours, theirs, sampling=0.0):
     return 1 if task.better(a.mean(), b.mean()) else -1
 
 
-def sampling_error(ours, theirs):
+def sampling_variance(ours, theirs):
     """Return the squared standard error of a difference, as of a sample of the data.
 
     It is that of the mean of paired differences of what was observed in the test part;
@@ -96,7 +96,7 @@ def _with_test_parts(tasks, figures, best_baseline):
         if not all(pair) or not all("observed" in r for r in pair[0] + pair[1]):
             continue
         n += 1
-        sign = beyond_noise(task, *pair, sampling_error(*pair))
+        sign = beyond_noise(task, *pair, sampling_variance(*pair))
         if sign:
             (behind if sign < 0 else ahead).append(f"{task.name} ({rival})")
     if n:

@@ -113,7 +113,7 @@ class Task:
         """For how many of the times in the test part a forecast holds a step."""
         if self.kind == "forecast":  # all of one origin
             return len(split.y_test)
-        horizon = np.atleast_2d(np.asarray(split.y_test).T).shape[0]
+        horizon = split.y_test.shape[1] if split.y_test.ndim > 1 else 1
         order = np.unique(_times(split.X_test))
         between = np.min(np.diff(order)) if self.kind in ("windows", "panel") else 1
         return max(1, int(horizon // between))

@@ -3,9 +3,9 @@
 numba turns every jitted function into machine code together with all it calls, so a
 program ten calls deep compiles its innermost loops ten times: here 17 seconds instead
 of 5. Functions marked `inner` are never called from Python; they only need to be
-there, as unoptimized LLVM code, when the entry that calls them is linked and compiled.
-The entry is compiled with the first level of LLVM's optimizations: the kernels say
-themselves what is to be a vector, and the further levels make nothing faster.
+there, as LLVM code, when the entry that calls them is linked and compiled. All get the
+first level of LLVM's optimizations: the kernels say themselves what is to be a vector,
+and the further levels make nothing faster.
 
 numba also searches all definitions of an operator, from arrays to time spans, for each
 sum of two integers; while kernels are compiled, the first answer is remembered.
@@ -51,9 +51,6 @@ def _compiler_of_entries():
     class EntryLibrary(JITCodeLibrary):
         """Machine code of an entry and of what it calls."""
 
-        def __init__(self, codegen, name):
-            super().__init__(_FirstLevel(codegen), name)
-
         def finalize(self):
             self._linking_libraries = _linked(self)
             super().finalize()
@@ -76,8 +73,7 @@ def _compiler_of_inner():
     # Inner functions get pointers and numbers: they have no expressions of arrays to
     # rewrite, and nobody reads their annotated source: a tenth of the time.
     needless = AnnotateTypes, NopythonRewrites
-
-    _ = JITCPUCodegen._function_pass_manager
+    _ = JITCPUCodegen._function_pass_manager  # what is replaced
 
     class NoEnvironment:
         """Stands in for the code generator where numba would write to machine code."""
@@ -90,9 +86,6 @@ def _compiler_of_inner():
 
         links_nothing = True
         codegen = NoEnvironment()
-
-        def __init__(self, codegen, name):
-            super().__init__(_FirstLevel(codegen), name)
 
         def finalize(self):
             self._raise_if_finalized()
@@ -119,7 +112,7 @@ def _compiler_with(library, needless):
 
         def run_pass(self, state):
             name = state.func_id.func_qualname
-            state.library = library(state.targetctx.codegen(), name)
+            state.library = library(_FirstLevel(state.targetctx.codegen()), name)
             state.library.enable_object_caching()
             return super().run_pass(state)
 
