@@ -7,21 +7,15 @@ the same number of plain copies: these are further optimizer steps, not data.
 """
 
 import argparse
-import os
+import warnings
+from pathlib import Path
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+import numpy as np
 
-import warnings  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from sklearn_gru import GRUClassifier  # noqa: E402
-from tests.benchmarks.accuracy.development import DEVELOPMENT  # noqa: E402
-from tests.benchmarks.accuracy.tasks import TASKS  # noqa: E402
-from tests.benchmarks.machine import describe  # noqa: E402
+from sklearn_gru import GRUClassifier
+from tests.benchmarks.accuracy.development import DEVELOPMENT
+from tests.benchmarks.accuracy.tasks import TASKS
+from tests.benchmarks.machine import describe, use_one_thread
 
 ALL = TASKS | DEVELOPMENT
 NAMES = ("ERing", "BasicMotions", "ItalyPowerDemand", "PickupGestureWiimoteZ")
@@ -90,7 +84,7 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=ALL, default=NAMES)
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
+    use_one_thread()
     print(describe())
     for task in (ALL[name] for name in args.tasks):
         data, rows = task.load(args.data), []

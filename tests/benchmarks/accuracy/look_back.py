@@ -7,21 +7,15 @@ on the latest fifth of the training part.
 """
 
 import argparse
-import os
+import time
+import warnings
+from pathlib import Path
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+import numpy as np
 
-import time  # noqa: E402
-import warnings  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from sklearn_gru import GRURegressor  # noqa: E402
-from tests.benchmarks.accuracy.development import DEVELOPMENT, _windows  # noqa: E402
-from tests.benchmarks.machine import describe  # noqa: E402
+from sklearn_gru import GRURegressor
+from tests.benchmarks.accuracy.development import DEVELOPMENT, _windows
+from tests.benchmarks.machine import describe, use_one_thread
 
 GRID = (8, 16, 32, 64, 128, 192)
 SEASONS, SEEDS = (1, 2, 3), 2
@@ -76,7 +70,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
+    use_one_thread()
     print(describe())
     ratios = []
     for task in DEVELOPMENT.values():
