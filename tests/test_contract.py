@@ -1,5 +1,6 @@
 """scikit-learn's own checks, with nothing skipped and nothing excused."""
 
+import inspect
 import itertools
 
 import pytest
@@ -104,6 +105,22 @@ def test_constructor_keeps_parameters_untouched(case):
     """Clone gives equal parameters and fit never writes one."""
     estimator = {**DEFAULTS, **OPTIONS}[case]
     assert clone(estimator).get_params() == estimator.get_params()
+
+
+def test_a_subclass_has_the_parameters_of_its_own_constructor():
+    """Or those of the class above, if it has none."""
+
+    class Plain(GRURegressor):
+        pass
+
+    class Own(GRURegressor):
+        def __init__(self, hidden_size=8, *, alpha=1):
+            super().__init__(hidden_size)
+            self.alpha = alpha
+
+    assert clone(Plain(5)).get_params() == GRURegressor(5).get_params()
+    assert clone(Own(5, alpha=2)).get_params() == {"alpha": 2, "hidden_size": 5}
+    assert list(inspect.signature(Own).parameters) == ["hidden_size", "alpha"]
 
 
 def test_fit_writes_no_constructor_parameter(hourly):

@@ -23,12 +23,19 @@ from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.live import Stream
 
 
-def encoded(n=60, *, levels=False, leading=False, weights=False, seed=0):
-    """Return random sequences of 1 to 9 steps over shared rows, and two targets."""
+def encoded(
+    n=60, *, levels=False, leading=False, weights=False, windows=False, seed=0
+):
+    """Return random sequences of 1 to 9 steps over shared rows, and two targets.
+
+    With `windows`, they are those of 9 steps that begin one row after the other.
+    """
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(200, 3)).astype(np.float32)
     lengths = rng.integers(1, 10, n)
     starts = rng.integers(0, 200 - 10, n)
+    if windows:
+        lengths, starts = np.full(n, 9), np.arange(100, 100 + n)
     pair = None
     if levels:
         rows[rng.random(rows.shape) < 0.1] = np.nan
@@ -63,6 +70,7 @@ def flat(data, i, n_steps, n_columns):
 
 
 CASES = [{}, {"levels": True}, {"leading": True, "weights": True}]
+CASES += [{"windows": True, **case} for case in CASES]
 
 
 def ridge(data, n_columns=3, penalty=0.01):
@@ -145,9 +153,10 @@ def test_without_any_other_sequence_it_predicts_the_mean():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_each_output_depends_on_its_sequence_alone():
+@pytest.mark.parametrize("windows", [False, True])
+def test_each_output_depends_on_its_sequence_alone(windows):
     """To the bit, whatever is beside it."""
-    data = encoded(levels=True)
+    data = encoded(levels=True, windows=windows)
     part = ridge(data).part()
     whole = part.outputs(data)
     for index in (np.arange(1), np.arange(7, 40), np.array([5, 59, 5])):

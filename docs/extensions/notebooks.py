@@ -15,7 +15,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from sklearn_gru._support.doc_links import version_of_pages
+from sklearn_gru._support.estimator import version_of_pages
 
 SITE = f"https://sklearn-gru.readthedocs.io/en/{version_of_pages()}/"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)

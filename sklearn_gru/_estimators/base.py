@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -53,13 +52,12 @@ from sklearn_gru._estimators.transaction import transaction
 from sklearn_gru._model.spec import NetworkSpec
 from sklearn_gru._model.streamed import Data
 from sklearn_gru._model.tasks import Task
-from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.estimator import Estimator
 from sklearn_gru._support.ranks import of_first_rank
 from sklearn_gru._support.rules import (
     Rule,
     check_parameters,
 )
-from sklearn_gru._support.saved import Saved
 from sklearn_gru._support.sklearn_callbacks import (
     CallbackSupportMixin,
     FitReport,
@@ -81,7 +79,7 @@ def _drawn_from(seed: int) -> int:
     return check_random_state(seed).randint(2**31 - 1)
 
 
-class BaseGRU(Saved, DocumentationLink, CallbackSupportMixin, BaseEstimator):
+class BaseGRU(CallbackSupportMixin, Estimator):
     """Base class of the estimators: everything that does not depend on the target."""
 
     _fitted: Fitted

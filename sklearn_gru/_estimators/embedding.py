@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     clone,
@@ -21,7 +20,7 @@ from sklearn_gru._engines.training import headless, outputs
 from sklearn_gru._estimators.classifier import GRUClassifier
 from sklearn_gru._estimators.newest_steps import Context, NewestSteps, numeric_channels
 from sklearn_gru._estimators.regressor import GRURegressor
-from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.estimator import Estimator
 from sklearn_gru._support.rules import (
     Boolean,
     OneOf,
@@ -29,19 +28,12 @@ from sklearn_gru._support.rules import (
     Satisfies,
     check_parameters,
 )
-from sklearn_gru._support.saved import Saved
 from sklearn_gru.exceptions import InputError, InvalidParameterError
 
 __all__ = ["SequenceEmbedding"]
 
 
-class SequenceEmbedding(
-    Saved,
-    DocumentationLink,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class SequenceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Transformation of sequences into the pooled state of a network.
 
     Each sequence becomes one row of fixed length: what the head of the network reads.

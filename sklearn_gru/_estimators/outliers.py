@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +20,7 @@ from sklearn_gru._estimators.newest_steps import (
     numeric_channels,
 )
 from sklearn_gru._estimators.regressor import GRURegressor
-from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.estimator import Estimator
 from sklearn_gru._support.ranks import of_first_rank
 from sklearn_gru._support.rules import (
     OneOf,
@@ -30,7 +30,6 @@ from sklearn_gru._support.rules import (
     positive_integer,
     real,
 )
-from sklearn_gru._support.saved import Saved
 from sklearn_gru._support.warn import warn
 from sklearn_gru.exceptions import (
     CalibrationWarning,
@@ -70,7 +69,7 @@ def default_forecaster() -> GRURegressor:
     )
 
 
-class GRUOutlierDetector(Saved, DocumentationLink, OutlierMixin, BaseEstimator):
+class GRUOutlierDetector(OutlierMixin, Estimator):
     """Detection of outliers in sequences by the errors of a forecaster.
 
     A regressor learns the newest step of each sequence from the steps before it [1]_.

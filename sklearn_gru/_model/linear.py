@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from sklearn_gru._model.streamed import MOST, Data
 from sklearn_gru._support.numbers import may_have_nan
@@ -92,10 +93,17 @@ def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndar
     """Return the latest steps (n, n_steps * n_columns) as the network reads them."""
     data, index = data.at(index)
     starts, lengths = data.starts[index], data.lengths[index]
-    row = (starts + lengths - n_steps)[:, None] + np.arange(n_steps)
+    first = starts + lengths - n_steps
+    row = first[:, None] + np.arange(n_steps)
     is_short = bool((lengths < n_steps).any())
-    existing = np.maximum(row, 0) if is_short else row
-    x = data.rows.take(existing, axis=0)[:, :, :n_columns].astype(np.float64)
+    if not is_short and (np.diff(first) == 1).all():
+        # Overlapping windows, each one row on, are read in place.
+        own = data.rows[first[0] : first[-1] + n_steps, :n_columns]
+        x = sliding_window_view(own, n_steps, axis=0).swapaxes(1, 2)
+    else:
+        existing = np.maximum(row, 0) if is_short else row
+        x = data.rows.take(existing, axis=0)[:, :, :n_columns]
+    x = x.astype(np.float64, order="C")
     if data.levels is not None:
         shift, scale = (level[index].astype(np.float64) for level in data.levels)
         x -= _at_each_step(shift, 0.0, n_steps, n_columns)

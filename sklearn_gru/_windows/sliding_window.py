@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gru._encoding.all_ranks import of_all_ranks
 from sklearn_gru._encoding.consecutive import sequences_of
-from sklearn_gru._support.doc_links import DocumentationLink
+from sklearn_gru._support.estimator import Estimator
 from sklearn_gru._support.on_disk import BLOCK_ROWS, is_on_disk
 from sklearn_gru._support.rules import (
     Boolean,
@@ -30,7 +30,6 @@ from sklearn_gru._support.rules import (
     check_parameters,
     positive_integer,
 )
-from sklearn_gru._support.saved import Saved
 from sklearn_gru._support.sklearn_callbacks import CallbackSupportMixin, is_one_task
 from sklearn_gru._tables.axis import Axis, Keys
 from sklearn_gru._tables.columns import Columns
@@ -82,9 +81,7 @@ _FLOATS = [np.float64, np.float32]
 _MOST_PADDING = 1_000_000
 
 
-class SlidingWindow(
-    Saved, DocumentationLink, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class SlidingWindow(CallbackSupportMixin, TransformerMixin, Estimator):
     """Turn every row into the sequence of rows that leads to it.
 
     The window of the row at time t of group g holds the rows of g at the times
