@@ -23,9 +23,7 @@ from sklearn_gru.exceptions import InvalidParameterError
 from sklearn_gru.live import Stream
 
 
-def encoded(
-    n=60, *, levels=False, leading=False, weights=False, windows=False, seed=0
-):
+def encoded(n=60, *, levels=False, leading=False, weights=False, windows=False, seed=0):
     """Return random sequences of 1 to 9 steps over shared rows, and two targets.
 
     With `windows`, they are those of 9 steps that begin one row after the other.

@@ -119,7 +119,7 @@ class EarlyStopping(Callback):
 
     def restore(self, net: Any) -> None:
         """Restore the best weights, before callbacks learn that training ended."""
-        if self.best_state:
+        if self.best_state and self.best_epoch < len(net.history):
             net.module_.load_state_dict(self.best_state)
 
 
