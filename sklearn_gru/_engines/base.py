@@ -52,7 +52,15 @@ class Plan:
 
 
 class Session(Protocol):
-    """A training run, or predictions with fixed parameters."""
+    """A training run, or predictions with fixed parameters.
+
+    Attributes
+    ----------
+    held_out : ndarray of shape (n, n_outputs) or None
+        Outputs in the latest call of `validate`, if they are kept.
+    """
+
+    held_out: np.ndarray | None
 
     def train_epoch(self, batches: Any) -> float:
         """Take one optimizer step per batch; return the mean loss."""

@@ -12,7 +12,6 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 import numpy as np
-from skorch.callbacks import EpochTimer
 
 from sklearn_gru._engines.checkpoint import Checkpoint, TimeLimit
 from sklearn_gru._engines.choice import choose
@@ -22,8 +21,10 @@ from sklearn_gru._engines.torch.callbacks import EpochReports, Progress
 from sklearn_gru._engines.torch.device import member_seed, torch_threads
 from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import (
+    Best,
     Stopping,
     TrainingParams,
+    is_left_alone,
     make_net,
     train,
     train_further,
@@ -41,9 +42,6 @@ from sklearn_gru.exceptions import InvalidParameterError
 
 Nets = tuple[SequenceNet, ...]
 Result = TypeVar("Result")
-
-# Callbacks that may be called in any thread.
-_IN_ANY_THREAD = (EpochTimer, Checkpoint, TimeLimit)
 
 
 def make_nets(
@@ -111,7 +109,7 @@ def train_all(
     progress: str | None = None,
     watchers: Sequence[EpochReports] | None = None,
     threads: int = 1,
-) -> tuple[int | None, ...]:
+) -> tuple[Best | None, ...]:
     """Train every net as :func:`train` does; return the best epoch of each, or None.
 
     `watchers` has one reporter per net.
@@ -121,7 +119,7 @@ def train_all(
     line = None if progress is None else Progress(progress, epochs, n)
     _share_time(nets, -(-n // workers))
 
-    def run(k: int) -> int | None:
+    def run(k: int) -> Best | None:
         at_once = min(workers, n - k)
         return train(
             nets[k],
@@ -200,8 +198,7 @@ def n_workers(nets: Nets, threads: int) -> int:
     """
     if current() is not None:
         return 1
-    callbacks = [callback for net in nets for _, callback in net.callbacks_]
-    if not all(type(callback) in _IN_ANY_THREAD for callback in callbacks):
+    if not all(map(is_left_alone, nets)):
         return 1
     devices = {net.module_.head.weight.device.type for net in nets}
     if devices != {"cpu"} or checked.ENABLED:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EpochTimer, LRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -60,6 +60,30 @@ class Stopping(NamedTuple):
 
     patience: int
     tol: float
+
+
+class Best(NamedTuple):
+    """The epoch that early stopping chose.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number.
+    outputs : ndarray of shape (n, n_outputs) or None
+        Outputs of the net for the validation set in float64, if they are known.
+    """
+
+    epoch: int
+    outputs: np.ndarray | None
+
+
+# Callbacks that change nothing, and may be called in any thread.
+_HARMLESS = (EpochTimer, Checkpoint, TimeLimit)
+
+
+def is_left_alone(net: SequenceNet) -> bool:
+    """Return whether no callback of others changes, draws or writes anything."""
+    return all(type(callback) in _HARMLESS for _, callback in net.callbacks_)
 
 
 def make_net(
@@ -116,8 +140,8 @@ def train(
     line: Progress | None = None,
     watcher: EpochReports | None = None,
     threads: int = 1,
-) -> int | None:
-    """Train for some epochs; return the best epoch if `stopping` was given."""
+) -> Best | None:
+    """Train for some epochs; return the best one if `stopping` was given."""
     check_shape(net.module_.spec, training)
     device = net.module_.head.weight.device
     datasets = (
@@ -135,7 +159,8 @@ def train(
     else:
         set_rate(net.optimizer_state, net.lr)
     if stopping is not None:
-        stopper = EarlyStopping(stopping.patience, stopping.tol)
+        last = len(net.history) + epochs
+        stopper = EarlyStopping(stopping.patience, stopping.tol, last)
         own.append(stopper)
     if watcher is not None:
         own.append(watcher)
@@ -174,7 +199,10 @@ def train(
         net.callbacks_, net.interrupts_, net.decide_ = theirs, None, None
         sessions.close()
         net.module_.zero_grad(set_to_none=True)
-    return None if stopper is None else stopper.best_epoch
+    if stopper is None:
+        return None
+    found = stopper.best_outputs if is_left_alone(net) else None
+    return Best(stopper.best_epoch, None if found is None else found.astype(np.float64))
 
 
 def train_further(

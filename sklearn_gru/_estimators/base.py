@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -33,6 +34,7 @@ from sklearn_gru._engines.torch.device import resolve_device, torch_threads
 from sklearn_gru._engines.torch.embedding import embedding_width
 from sklearn_gru._engines.torch.net import SequenceNet
 from sklearn_gru._engines.training import (
+    Best,
     Stopping,
     TrainingParams,
     make_net,
@@ -521,7 +523,7 @@ class BaseGRU(CallbackSupportMixin, Estimator):
             if crossed is not None:
                 epochs = crossed.epochs
             linear = LinearParts(fitted, self._linear_share(), *pair, crossed)
-            best = train_all(
+            stopped = train_all(
                 fitted.nets,
                 *pair,
                 epochs,
@@ -531,8 +533,9 @@ class BaseGRU(CallbackSupportMixin, Estimator):
                 watchers=self._watchers(fitted, linear, report),
                 threads=threads,
             )
+            best = tuple(None if at is None else at.epoch for at in stopped)
             fitted = replace(fitted, best_epochs=best, calibrations=None)
-            held_out = _held_out(fitted, pair[1], threads)
+            held_out = _held_out(fitted, pair[1], threads, stopped)
             recipe = None
             if report is not None:
                 recipe = linear.recipe(held_out)
@@ -734,8 +737,16 @@ class BaseGRU(CallbackSupportMixin, Estimator):
             self.__dict__.update(_of_the_nets(self._fitted))
 
 
-def _held_out(fitted: Fitted, validation: Data | None, threads: int) -> OfNetworks:
+def _held_out(
+    fitted: Fitted,
+    validation: Data | None,
+    threads: int,
+    stopped: Sequence[Best | None] = (),
+) -> OfNetworks:
     """Return a function that returns what networks say of a validation set, once."""
+    known = [at.outputs for at in stopped if at is not None and at.outputs is not None]
+    if len(known) == len(fitted.nets):
+        return lambda: known
     return functools.cache(lambda: fitted.of_networks(validation, threads))
 
 

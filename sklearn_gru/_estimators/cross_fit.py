@@ -104,7 +104,11 @@ def _learned(
         stopping=stopping,
         threads=threads,
     )
-    return best or epochs, outputs(net, judged, threads)
+    assert best is not None
+    found = best.outputs
+    if found is None:
+        found = outputs(net, judged, threads)
+    return best.epoch or epochs, found
 
 
 def first_half(

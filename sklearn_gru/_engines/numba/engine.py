@@ -130,6 +130,7 @@ class NumbaTraining:
         self.net = net
         self.threads = threads
         self.ranks: Ranks | None = None
+        self.held_out: np.ndarray | None = None
         # The same as long as the session is open: others open another one.
         self._parameters = list(net.module_.parameters())
         self.trainer = kernels.Trainer(
@@ -208,7 +209,8 @@ class NumbaTraining:
     def validate(self, batches: Any) -> float:
         """Return the mean loss of held-out batches."""
         dataset = batches.dataset
-        output = torch.from_numpy(self.outputs(dataset.data))
+        self.held_out = self.outputs(dataset.data)
+        output = torch.from_numpy(self.held_out)
         with torch.no_grad():
             return self.net.criterion_(output, dataset.target, dataset.weight).item()
 

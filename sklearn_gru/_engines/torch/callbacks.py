@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from skorch.callbacks import BatchScoring, Callback, Checkpoint, EpochScoring
 
@@ -87,14 +88,20 @@ class FiniteLoss(Callback):
 
 
 class EarlyStopping(Callback):
-    """Early stopping when the validation loss stalls, returning to the best epoch."""
+    """Early stopping when the validation loss stalls, returning to the best epoch.
 
-    def __init__(self, patience: int, tol: float) -> None:
+    `last` is the number of the last epoch. If it is the best, there is nothing to
+    return to, and no state is kept.
+    """
+
+    def __init__(self, patience: int, tol: float, last: int) -> None:
         self.patience = patience
         self.tol = tol
+        self.last = last
         self.best_loss = math.inf
         self.best_epoch = 0
         self.best_state: dict[str, torch.Tensor] = {}
+        self.best_outputs: np.ndarray | None = None  # for the validation set
         self.reference = math.inf
         self.waited = 0
 
@@ -103,7 +110,9 @@ class EarlyStopping(Callback):
         loss = net.history[-1, "valid_loss"]
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, len(net.history)
-            state = net.module_.state_dict()
+            self.best_outputs = net.session_.held_out
+            is_last = self.best_epoch == self.last
+            state = {} if is_last else net.module_.state_dict()
             self.best_state = {name: value.clone() for name, value in state.items()}
         if loss < self.reference - self.tol:
             self.reference, self.waited = loss, 0
@@ -119,7 +128,7 @@ class EarlyStopping(Callback):
 
     def restore(self, net: Any) -> None:
         """Restore the best weights, before callbacks learn that training ended."""
-        if self.best_state and self.best_epoch < len(net.history):
+        if self.best_state:
             net.module_.load_state_dict(self.best_state)
 
 

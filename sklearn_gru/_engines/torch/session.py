@@ -48,6 +48,8 @@ class TorchEngine:
 class TorchSession:
     """Session that passes over batches and calls the callbacks around each batch."""
 
+    held_out: np.ndarray | None = None
+
     def __init__(self, net: Any, layers: Layers | None = None) -> None:
         self.net = net
         self.layers = layers
