@@ -682,3 +682,26 @@ def test_the_lines_for_texts_work():
     assert small(categorical_features=[0, 1]).fit(steps, Y).predict(steps).shape == (
         12,
     )
+
+
+@pytest.mark.parametrize("n", [12, 400, 120_000])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinity_is_found_beside_missing_values(n, value):
+    """In few values, in some, and in so many that scikit-learn looks for it."""
+    X = np.zeros((n, 5, 2))
+    X[3, 1, 0] = np.nan
+    X[-2, 4, 1] = value
+    with pytest.raises(ValueError, match="Input X contains infinity"):
+        small().fit(X, np.zeros(n))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "Float64"])
+def test_a_series_is_the_same_target_as_its_array(dtype):
+    """Of any dtype, and a missing value in it is an error."""
+    y = pd.Series(np.arange(12.0), index=HOURS).astype(dtype)
+    expected = small().fit(X3, y.to_numpy(float)).predict(X3)
+    np.testing.assert_array_equal(small().fit(X3, y).predict(X3), expected)
+    if dtype != "int64":
+        y.iloc[4] = None
+        with pytest.raises(ValueError, match="NaN"):
+            small().fit(X3, y)

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_array, validate_data
 from sklearn_gru._encoding import layouts
 from sklearn_gru._encoding.layouts import FLOATS, Seen
 from sklearn_gru._encoding.sequences import Sequences
-from sklearn_gru._support.numbers import all_finite
+from sklearn_gru._support.numbers import none_infinite
 from sklearn_gru._tables.codebook import named_features
 from sklearn_gru._tables.frames import as_list, find_column
 from sklearn_gru.exceptions import InputError, InvalidParameterError
@@ -167,8 +167,9 @@ class InputSchema:
                 f"{self.owner}."
             )
         values = sequences.values
-        # For a single window, check_array takes longer than everything else.
-        if values.size and not (values.dtype in FLOATS and all_finite(values)):
+        # For a single window, check_array takes longer than everything else. It also
+        # knows whether a large array with NaN holds infinity.
+        if values.size and not (values.dtype in FLOATS and none_infinite(values)):
             check_array(
                 values,
                 dtype=FLOATS,

@@ -131,8 +131,11 @@ def check_regression_target(y: Any, owner: str) -> np.ndarray:
 
     Finiteness is checked after weighting.
     """
-    if type(y) is np.ndarray and y.dtype in FLOATS and y.ndim in (1, 2) and y.size:
-        return y  # check_array would, too, after as long as it takes to make a network
+    is_plain = type(y) is pd.Series and isinstance(y.dtype, np.dtype)
+    array = y.to_numpy() if is_plain else y
+    is_float = type(array) is np.ndarray and array.dtype in FLOATS
+    if is_float and array.ndim in (1, 2) and array.size:
+        return array  # so would check_array, which takes as long as a new network
     refuse_targets(y)
     refuse_complex(y, "y")
     refuse_times(y, "y")

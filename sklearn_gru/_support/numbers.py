@@ -8,6 +8,7 @@ import numpy as np
 
 # Values of which it takes less time to look at each than to add them up.
 _FEW = 2048
+_SOME = 1 << 20  # of which an array of booleans may be made
 
 
 def nonzero_scale(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -60,11 +61,14 @@ def may_have_nan(values: np.ndarray) -> bool:
     return bool(np.isnan(_sum(values)))
 
 
-def all_finite(values: np.ndarray) -> bool:
-    """Return True if no value is NaN or infinite, and rarely False though none is."""
-    if values.size <= _FEW:
-        return np.count_nonzero(np.isfinite(values)) == values.size
-    return bool(np.isfinite(_sum(values)))
+def none_infinite(values: np.ndarray) -> bool:
+    """Return True if no value is infinite; values may be NaN.
+
+    False does not say that one is: many values with NaN are not looked at.
+    """
+    if values.size > _FEW and np.isfinite(_sum(values)):
+        return True
+    return values.size <= _SOME and not np.count_nonzero(np.isinf(values))
 
 
 def _sum(values: np.ndarray) -> float:
