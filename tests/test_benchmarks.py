@@ -13,6 +13,7 @@ import torch
 
 import tests.benchmarks
 from sklearn_gru import GRURegressor
+from sklearn_gru.live import Stream
 from tests.benchmarks import contest, ours, rivals
 from tests.benchmarks.hot_spots import hot_spots
 
@@ -32,6 +33,19 @@ def test_every_script_has_a_title_and_a_main(name):
     assert title.endswith(".")
     assert len(title) <= 88
     assert callable(module.main)
+
+
+def test_graphs_of_a_row_keep_all_that_they_carry():
+    """The state, and the latest rows for the linear part."""
+    pytest.importorskip("onnxruntime")
+    script = importlib.import_module("tests.benchmarks.bench_export_onnx")
+    model = script.make_model()
+    assert model.linear_share_ > 0
+    stream, (step, row) = Stream(model), script.step_runner(model, 1)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        row[:] = rng.normal(size=row.shape)
+        np.testing.assert_allclose(step()[0], stream.update(row[0]), rtol=1e-4)
 
 
 def test_a_race_takes_turns():

@@ -26,14 +26,15 @@ from sklearn_gru.live import Stream
 def encoded(n=60, *, levels=False, leading=False, weights=False, windows=False, seed=0):
     """Return random sequences of 1 to 9 steps over shared rows, and two targets.
 
-    With `windows`, they are those of 9 steps that begin one row after the other.
+    With `windows`, they are 240 of 9 steps that begin one row after the other.
     """
     rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(200, 3)).astype(np.float32)
-    lengths = rng.integers(1, 10, n)
-    starts = rng.integers(0, 200 - 10, n)
+    rows = rng.normal(size=(400 if windows else 200, 3)).astype(np.float32)
     if windows:
+        n = 240
         lengths, starts = np.full(n, 9), np.arange(100, 100 + n)
+    else:
+        lengths, starts = rng.integers(1, 10, n), rng.integers(0, 200 - 10, n)
     pair = None
     if levels:
         rows[rng.random(rows.shape) < 0.1] = np.nan
@@ -90,8 +91,8 @@ def test_it_minimizes_the_penalized_squares(case, n_columns):
     data = encoded(**case)
     part = ridge(data, n_columns).part()
     assert part.n_steps == 9
-    x = np.stack([flat(data, i, 9, n_columns) for i in range(60)])
-    w = np.ones(60) if data.weight is None else data.weight.astype(float)
+    x = np.stack([flat(data, i, 9, n_columns) for i in range(len(data))])
+    w = np.ones(len(data)) if data.weight is None else data.weight.astype(float)
     w /= w.sum()
     found = x @ part.coef.T + part.intercept
     np.testing.assert_allclose(part.outputs(data), found, atol=1e-12)
@@ -111,13 +112,13 @@ def test_left_out_is_the_fit_without_the_sequence(case):
     data = encoded(**case)
     fitted = ridge(data, penalty=0.1)
     some, found = fitted.left_out()
-    np.testing.assert_array_equal(some, np.arange(60))
-    x = np.stack([flat(data, i, 9, 3) for i in range(60)])
-    x = x.reshape(60, 9, 3)[:, :, fitted.first :].reshape(60, -1)
+    np.testing.assert_array_equal(some, np.arange(len(data)))
+    x = np.stack([flat(data, i, 9, 3) for i in range(len(data))])
+    x = x.reshape(-1, 9, 3)[:, :, fitted.first :].reshape(len(data), -1)
     weight = fitted.weight(slice(None))
     penalty = 0.1 * (weight @ (x - weight @ x) ** 2)
     for i in (0, 17, 59):
-        rest = weight * (np.arange(60) != i)
+        rest = weight * (np.arange(len(data)) != i)
         mean_x, mean_y = (rest @ v / rest.sum() for v in (x, data.target))
         a, b = x - mean_x, data.target - mean_y
         coef = np.linalg.solve(
@@ -157,7 +158,7 @@ def test_each_output_depends_on_its_sequence_alone(windows):
     data = encoded(levels=True, windows=windows)
     part = ridge(data).part()
     whole = part.outputs(data)
-    for index in (np.arange(1), np.arange(7, 40), np.array([5, 59, 5])):
+    for index in (np.arange(1), np.arange(7, len(data)), np.array([5, 59, 5])):
         alone = Encoded(
             data.rows,
             data.starts[index],
