@@ -121,6 +121,7 @@ def test_a_subclass_has_the_parameters_of_its_own_constructor():
     assert clone(Plain(5)).get_params() == GRURegressor(5).get_params()
     assert clone(Own(5, alpha=2)).get_params() == {"alpha": 2, "hidden_size": 5}
     assert list(inspect.signature(Own).parameters) == ["hidden_size", "alpha"]
+    assert Own.__init__.__signature__ == inspect.signature(Own.__init__)
 
 
 def test_fit_writes_no_constructor_parameter(hourly):

@@ -6,6 +6,7 @@ import torch
 from skorch.callbacks import Callback
 
 from sklearn_gru import GRURegressor
+from sklearn_gru._engines import training
 from sklearn_gru._estimators import cross_fit, fitted
 from sklearn_gru.callbacks import Checkpoint
 
@@ -84,6 +85,32 @@ def test_a_callback_that_changes_the_network_in_the_end():
     trained = model(early_stopping=True, max_iter=10).fit(X, y)
     silenced = model(early_stopping=True, max_iter=10, callbacks=[Silence()]).fit(X, y)
     assert silenced.linear_share_ > max(0.9, trained.linear_share_)
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Best epoch of each run, and whether its state was kept."""
+    seen = []
+
+    class Spied(training.EarlyStopping):
+        def restore(self, net):
+            seen.append((self.best_epoch, bool(self.best_state)))
+            super().restore(net)
+
+    monkeypatch.setattr(training, "EarlyStopping", Spied)
+    return seen
+
+
+def test_further_epochs_return_to_the_best_of_them(kept):
+    """An epoch is the last by its number among all that the network was trained for."""
+    X, y = windows(1200)
+    held = {"X_val": X[:300], "y_val": y[:300]}
+    fitted = model(max_iter=3, warm_start=True).fit(X[300:], y[300:], **held)
+    assert kept == [(3, False)]
+    # The more it learns the opposite, the worse it is: the first epoch is the best.
+    fitted.set_params(max_iter=4).fit(X[300:], -y[300:], **held)
+    assert len(fitted.validation_scores_) == 7
+    assert kept[1] == (4, True) == (fitted.best_iteration_, True)
 
 
 @pytest.mark.parametrize("kill", [1, 2])

@@ -95,13 +95,13 @@ def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndar
     data, index = data.at(index)
     starts, lengths = data.starts[index], data.lengths[index]
     first = starts + lengths - n_steps
-    row = first[:, None] + np.arange(n_steps)
     is_short = bool((lengths < n_steps).any())
     if len(first) > _FEW and not is_short and (np.diff(first) == 1).all():
         # Overlapping windows, each one row on, are read in place.
         own = data.rows[first[0] : first[-1] + n_steps, :n_columns]
         x = sliding_window_view(own, n_steps, axis=0).swapaxes(1, 2)
     else:
+        row = first[:, None] + np.arange(n_steps)
         existing = np.maximum(row, 0) if is_short else row
         x = data.rows.take(existing, axis=0)[:, :, :n_columns]
     x = x.astype(np.float64, order="C")
@@ -112,11 +112,12 @@ def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndar
             x /= _at_each_step(scale, 1.0, n_steps, n_columns)
         if may_have_nan(x):
             x[np.isnan(x)] = 0.0
-    if data.leading is not None:
-        leading, step = data.leading[index, None], row - starts[:, None]
-        x[:, :, : leading.shape[2]][step[:, :, None] < leading] = 0.0
-    if is_short:
-        x[row < starts[:, None]] = 0.0
+    if data.leading is not None or is_short:
+        step = (lengths - n_steps)[:, None] + np.arange(n_steps)  # of the sequence
+        if data.leading is not None:
+            leading = data.leading[index, None]
+            x[:, :, : leading.shape[2]][step[:, :, None] < leading] = 0.0
+        x[step < 0] = 0.0
     return x.reshape(len(index), -1)
 
 

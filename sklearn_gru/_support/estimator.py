@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import Any
 
@@ -38,7 +39,9 @@ class Estimator(Saved, BaseEstimator):
         super().__init_subclass__(**kwargs)
         own: Any = vars(cls).get("__init__")
         if inspect.isfunction(own):
-            own.__signature__ = inspect.signature(own)  # type: ignore[attr-defined]
+            # Annotations may name the class itself, which does not exist yet.
+            with contextlib.suppress(NameError):
+                own.__signature__ = inspect.signature(own)  # type: ignore[attr-defined]
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         estimator = self._doc_module + type(self).__name__

@@ -92,6 +92,10 @@ def main():
         print(f"| {draw} | {places} | {scored} |", flush=True)
     print(f"\nMedian place of {CANDIDATES}:", *np.median(ranks, axis=0))
     print("Mean R2 on later rows:", *np.mean(later, axis=0).round(4))
+    print("Largest:", *np.max(later, axis=0).round(4))
+    of_draws = np.diff(later, axis=1).reshape(DRAWS, -1).mean(axis=1)
+    error = of_draws.std(ddof=1) / DRAWS**0.5
+    print(f"Halving less random search: {of_draws.mean():.4f} ± {error:.4f}")
     print(f"Default parameters, {EPOCHS} epochs: {score_later(given, {}):.4f}")
 
 
