@@ -289,6 +289,7 @@ def test_the_gru_to_touch(address, browser):
     """Its numbers are those of the package; arrow keys move it; other pages lack it."""
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     def numbers():
         cells = browser.find_elements(By.CSS_SELECTOR, "#gru-touch td")
@@ -301,7 +302,11 @@ def test_the_gru_to_touch(address, browser):
 
     tools.set_width(browser, WIDE)
     browser.get(f"{address}/user_guide/touch_a_gru.html")
-    examples = browser.find_elements(By.CSS_SELECTOR, ".gru-examples button")
+    # On a busy machine, get may return before the script of the page has run.
+    found = ".gru-examples button"
+    examples = WebDriverWait(browser, 20).until(
+        lambda b: b.find_elements(By.CSS_SELECTOR, found)
+    )
     assert len(examples) == 4
     for example in examples:
         example.send_keys(Keys.ENTER)
