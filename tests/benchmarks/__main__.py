@@ -1,8 +1,8 @@
 """Run every benchmark and write what they print to docs/performance.md.
 
 ``python -m tests.benchmarks`` runs all, ``python -m tests.benchmarks windows`` prints
-one and writes nothing. ``cells`` and ``winners`` take long and run only when named; the
-accuracy benchmark has its own command line (``python -m tests.benchmarks.accuracy``).
+one and writes nothing. ``cells`` takes hours and runs only when named; the accuracy
+benchmark has its own command line (``python -m tests.benchmarks.accuracy``).
 """
 
 import contextlib
