@@ -142,6 +142,35 @@ def test_only_workers_never_scan_the_objects_of_libraries():
     assert worker > 100_000
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_objects_are_not_scanned_after_an_import(frozen):
+    """They are the oldest; a user's garbage is still found, and what is frozen stays."""
+    program = f"""
+        import gc, weakref
+
+        class Cycle:
+            pass
+
+        gc.collect()
+        if {frozen}:
+            gc.freeze()
+        before = gc.get_freeze_count()
+        cycle = Cycle()
+        cycle.own, seen = cycle, weakref.ref(cycle)
+        del cycle
+        from sklearn_gru import GRURegressor
+
+        found = [len(gc.get_objects(generation=k)) for k in range(3)]
+        print(abs(gc.get_freeze_count() - before) < before / 2 + 1, *found)
+        gc.collect()
+        print(seen() is None)
+    """
+    first, second = _python(textwrap.dedent(program)).splitlines()
+    same, *found = first.split()
+    assert same == second == "True"
+    assert frozen or sum(map(int, found[:2])) < 10_000 < 100_000 < int(found[2])
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_paused_and_then_as_it_was(enabled):
     def fail():
