@@ -374,15 +374,18 @@ def test_attention_weights(bidirectional, ragged):
 
 
 @pytest.mark.parametrize("n_blocks", [1, 3, 4])
-@pytest.mark.parametrize("size", [1, 5, 32, 33])
-def test_recurrent_blocks_are_those_of_torch_orthogonal(n_blocks, size):
+# 33 numbers do not fill whole cache lines: LAPACK rounds other last bits.
+@pytest.mark.parametrize(
+    ("size", "atol"), [(1, 1e-6), (5, 1e-6), (32, 1e-6), (33, 4e-6)]
+)
+def test_recurrent_blocks_are_those_of_torch_orthogonal(n_blocks, size, atol):
     """Drawn together, the blocks are what `nn.init.orthogonal_` makes of each."""
     generators = [torch.Generator().manual_seed(size) for _ in range(2)]
     expected, found = torch.empty(2, n_blocks * size, size)
     for block in expected.chunk(n_blocks):
         nn.init.orthogonal_(block, generator=generators[0])
     _make_orthogonal(found.unflatten(0, (n_blocks, -1)), generators[1])
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
     assert torch.equal(*(generator.get_state() for generator in generators))
 
 

@@ -17,8 +17,8 @@ from sklearn_gru._model.streamed import MOST, Data
 from sklearn_gru._support.numbers import may_have_nan
 
 _CELLS = 1 << 20  # of flat sequences held at a time: eight megabytes of float64
-_FEW = 200  # sequences, of which it takes less time to gather the rows
 _FEWER = 1 << 18  # where memory counts: of many sequences, and beside the outputs
+_GATHERED = 200  # sequences: to gather the rows of fewer takes less time
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def flat(data: Data, index: np.ndarray, n_steps: int, n_columns: int) -> np.ndar
     starts, lengths = data.starts[index], data.lengths[index]
     first = starts + lengths - n_steps
     is_short = bool((lengths < n_steps).any())
-    if len(first) > _FEW and not is_short and (np.diff(first) == 1).all():
+    if len(first) > _GATHERED and not is_short and (np.diff(first) == 1).all():
         # Overlapping windows, each one row on, are read in place.
         own = data.rows[first[0] : first[-1] + n_steps, :n_columns]
         x = sliding_window_view(own, n_steps, axis=0).swapaxes(1, 2)

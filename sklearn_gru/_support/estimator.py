@@ -1,4 +1,4 @@
-"""What all estimators and transformers of this package share."""
+"""Base class of all estimators and transformers of this package."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Estimator(Saved, BaseEstimator):
         if inspect.isfunction(own):
             # Annotations may name the class itself, which does not exist yet.
             with contextlib.suppress(NameError):
-                own.__signature__ = inspect.signature(own)  # type: ignore[attr-defined]
+                vars(own).update(__signature__=inspect.signature(own))
 
     def _doc_link_url_param_generator(self) -> dict[str, str]:
         estimator = self._doc_module + type(self).__name__

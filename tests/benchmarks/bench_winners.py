@@ -33,14 +33,14 @@ def later_rows():
     return frame[["bikers", *KNOWN]], frame["bikers"]
 
 
-def score_later(given, params):
+def score_later(given, later, params):
     """Mean R2 on the later rows of three fits to the rows of the search."""
     X, y, model, _ = given
     model = clone(model).set_params(**params, gruregressor__max_iter=EPOCHS)
     scores = []
     for seed in range(3):
         model.set_params(gruregressor__random_state=seed).fit(X, y)
-        scores.append(model.score(*later_rows()))
+        scores.append(model.score(*later))
     return np.mean(scores)
 
 
@@ -68,7 +68,7 @@ def main():
     print(describe(), "\n")
     warnings.filterwarnings("ignore")
     use_one_thread()
-    given, ranks, later = problem(), [], []
+    given, rows, ranks, later = problem(), later_rows(), [], []
     print("| draw | place, random search | place, halving | R2, random | R2, halving |")
     print("|---|---|---|---|---|")
     for draw in range(DRAWS):
@@ -81,7 +81,7 @@ def main():
             for k in range(len(SEEDS))
         ]
         later += [
-            [score_later(given, candidates[0][index]) for index in pair]
+            [score_later(given, rows, candidates[0][index]) for index in pair]
             for pair in winners
         ]
         places = " | ".join(
@@ -97,7 +97,7 @@ def main():
     of_draws = np.diff(later, axis=1).reshape(DRAWS, -1).mean(axis=1)
     error = of_draws.std(ddof=1) / DRAWS**0.5
     print(f"Halving less random search: {of_draws.mean():.4f} ± {error:.4f}")
-    print(f"Default parameters, {EPOCHS} epochs: {score_later(given, {}):.4f}")
+    print(f"Default parameters, {EPOCHS} epochs: {score_later(given, rows, {}):.4f}")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,17 @@ def accuracies(split, seed, number):
     return found
 
 
+def gains(rows, base):
+    """Percent right of each variant, and the gain over one of them ± its error."""
+    own = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    more = {name: values - own[base] for name, values in own.items()}
+    return ", ".join(
+        f"{name} {own[name].mean():.1f} "
+        f"({gain.mean():+.1f} ± {gain.std() / len(gain) ** 0.5:.1f})"
+        for name, gain in more.items()
+    )
+
+
 def main():
     """Print a row per task: percent right, and the gain over plain copies."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.accuracy.copies")
@@ -91,12 +102,7 @@ def main():
         for seed in range(SEEDS):
             splits = task.validation(data, seed)
             rows += [accuracies(split, seed, k) for k, split in enumerate(splits)]
-        plain, cells = np.array([row["plain copies"] for row in rows]), []
-        for name in rows[0]:
-            own = np.array([row[name] for row in rows])
-            gain, error = (own - plain).mean(), (own - plain).std() / len(own) ** 0.5
-            cells.append(f"{name} {own.mean():.1f} ({gain:+.1f} ± {error:.1f})")
-        print(f"{task.name}: {', '.join(cells)}", flush=True)
+        print(f"{task.name}: {gains(rows, 'plain copies')}", flush=True)
 
 
 if __name__ == "__main__":

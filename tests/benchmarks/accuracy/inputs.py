@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_gru import GRUClassifier
+from tests.benchmarks.accuracy.copies import gains
 from tests.benchmarks.accuracy.development import DEVELOPMENT
 from tests.benchmarks.accuracy.tasks import TASKS
 from tests.benchmarks.machine import describe, use_one_thread
@@ -92,12 +93,7 @@ def study(folder, names, prepare, variants):
                     for part in (split.X, split.X_test)
                 ]
                 rows.append(accuracies(split, *parts, seed, variants))
-        first, cells = np.array([next(iter(row.values())) for row in rows]), []
-        for name in rows[0]:
-            own = np.array([row[name] for row in rows])
-            gain, error = (own - first).mean(), (own - first).std() / len(own) ** 0.5
-            cells.append(f"{name} {own.mean():.1f} ({gain:+.1f} ± {error:.1f})")
-        print(f"{task.name}: {', '.join(cells)}", flush=True)
+        print(f"{task.name}: {gains(rows, next(iter(variants)))}", flush=True)
 
 
 def main():
